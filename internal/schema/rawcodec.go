@@ -16,14 +16,15 @@ type codec interface {
 	count(n, min int) int
 	next() bool
 	end()
-	// sum visits a tag; the payload of the variant follows, then endSum. A
-	// variant whose payload is the empty product says unit instead.
+	// sum visits a tag; the payload of the variant follows, then endSum. For
+	// a payload that is the empty product, unit stands in its place.
 	sum(tag uint8, names []string) uint8
 	unit()
 	endSum()
 
 	str(*string)
 	boolean(*bool)
+	u8(*uint8)
 	u16(*uint16)
 	u32(*uint32)
 	i128(*sats.I128)
@@ -92,9 +93,9 @@ func enum[T ~uint8](c codec, p *T, names []string) {
 func str(c codec, p *string) { c.str(p) }
 func col(c codec, p *ColID)  { c.u16((*uint16)(p)) }
 
-func cols(c codec, p *[]ColID)    { list(c, p, 2, col) }
-func strs(c codec, p *[]string)   { list(c, p, 4, str) }
-func i128(c codec, p *sats.I128)  { c.i128(p) }
+func cols(c codec, p *[]ColID)   { list(c, p, 2, col) }
+func strs(c codec, p *[]string)  { list(c, p, 4, str) }
+func i128(c codec, p *sats.I128) { c.i128(p) }
 
 // field visits one field of a product.
 func field[T any](c codec, key string, p *T, visit func(codec, *T)) {
