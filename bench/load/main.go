@@ -26,13 +26,13 @@ import (
 )
 
 type config struct {
-	url, db, name, token string
-	accounts             int
-	connections, flight  int
-	warm, duration       time.Duration
-	pid                  int
-	confirmed            bool
-	empty                bool
+	url, db, name       string
+	accounts            int
+	connections, flight int
+	warm, duration      time.Duration
+	pid                 int
+	confirmed           bool
+	empty               bool
 }
 
 func main() {
