@@ -204,16 +204,23 @@ func TestOrderingVectors(t *testing.T) {
 	}
 }
 
+// A reporter is what tests and property tests have in common.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+}
+
 // orderings compares two values in every way the package offers.
 type orderings struct {
-	t   testing.TB
+	t   reporter
 	typ *Type
 	cmp Cmp
 	w   *Walker
 	key *KeyEncoder
 }
 
-func newOrderings(t testing.TB, typ *Type) *orderings {
+func newOrderings(t reporter, typ *Type) *orderings {
 	return &orderings{t: t, typ: typ, cmp: NewCompare(typ), w: NewWalker(typ), key: NewKeyEncoder([]*Type{typ})}
 }
 
