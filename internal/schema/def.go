@@ -26,8 +26,8 @@ type ModuleDef struct {
 
 	Raw *RawModule // what the module sent
 
-	lifecycle  [LifecycleOnDisconnect + 1]*ReducerDef
-	unresolved *sats.Typespace // the typespace as sent, for type uses
+	names     lookups
+	lifecycle [LifecycleOnDisconnect + 1]*ReducerDef
 }
 
 // SubmoduleDef is a module mounted into another.
