@@ -69,7 +69,7 @@ func newValidator(l *level, p *problems, budget *int, where string) *validator {
 		types: map[string]bool{}, sources: map[string]bool{}, tables: map[string]*TableDef{}, reducers: map[string]*ReducerDef{},
 		procedures: map[string]*ProcedureDef{}, views: map[string]*ViewDef{}, handlers: map[string]*HTTPHandlerDef{},
 	}
-	v.def = &ModuleDef{Version: l.version, Typespace: l.names.typespace(l.typespace)}
+	v.def = &ModuleDef{Version: l.version, Typespace: l.names.typespace(l.typespace), SourceTypespace: l.typespace}
 	for _, t := range l.types {
 		v.declared[t.Ref] = true
 	}
