@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -605,4 +606,28 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 	must(t, l.Close())
+}
+
+func TestOnTheOperatingSystem(t *testing.T) {
+	o := Options{FS: vfs.OS{}, Dir: filepath.Join(t.TempDir(), "replicas", "1", "clog"), MaxSegmentBytes: 1500}
+	records := testRecords(60)
+	for round := range 3 {
+		l := openLog(t, o)
+		wantReplay(t, l, 0, records[:20*round])
+		for i, r := range records[20*round : 20*round+20] {
+			appendAll(t, l, r)
+			if i%4 == 0 {
+				flush(t, l)
+			}
+		}
+		must(t, l.Close())
+	}
+	l := openLog(t, o)
+	defer l.Close()
+	wantReplay(t, l, 0, records)
+	must(t, l.Retain(40))
+	wantReplay(t, l, 40, records[40:])
+	if l.First() == 0 {
+		t.Error("Retain(40) deleted nothing")
+	}
 }
