@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"testing"
+	"unsafe"
 
 	. "github.com/stdbgo/spacetime/sats"
 )
@@ -50,6 +51,20 @@ func BenchmarkCodec(b *testing.B) {
 	b.Run("encode/codec", func(b *testing.B) {
 		for b.Loop() {
 			buf = Append(buf[:0], &v)
+		}
+	})
+	c, err := CodecOf[fixedRow]()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("encode/codec-held", func(b *testing.B) {
+		for b.Loop() {
+			buf = c.Append(buf[:0], unsafe.Pointer(&v))
+		}
+	})
+	b.Run("encode/reflecting", func(b *testing.B) {
+		for b.Loop() {
+			buf, _ = binary.Append(buf[:0], binary.LittleEndian, &v)
 		}
 	})
 	b.Run("decode/hand", func(b *testing.B) {
