@@ -104,6 +104,16 @@ func BenchmarkJSON(b *testing.B) {
 			}
 		}
 	})
+	b.Run("out/decode-then-encoding-json", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := Decode(enc, &v); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := json.Marshal(&v); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("out/sats", func(b *testing.B) {
 		for b.Loop() {
 			if buf, _, err = AppendJSON(buf[:0], nil, typ, enc, FlavorNamed); err != nil {
