@@ -121,6 +121,15 @@ func BenchmarkJSON(b *testing.B) {
 			}
 		}
 	})
+	e, err := NewJSONEncoder(typ, FlavorNamed)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("out/sats-compiled", func(b *testing.B) {
+		for b.Loop() {
+			buf = e.Append(buf[:0], enc)
+		}
+	})
 	text := append([]byte(nil), buf...)
 	b.Run("in/encoding-json", func(b *testing.B) {
 		for b.Loop() {

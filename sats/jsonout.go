@@ -151,7 +151,7 @@ func (w *jsonWriter) product(t *Type, depth int) {
 	for i := range t.Elems {
 		e := &t.Elems[i]
 		if !e.Name.Set {
-			w.r.Fail(errors.New("element " + strconv.Itoa(i) + " of the product has no name, so it has no JSON object form"))
+			w.r.Fail(errNoObjectForm(i))
 			return
 		}
 		if i > 0 {
@@ -161,6 +161,10 @@ func (w *jsonWriter) product(t *Type, depth int) {
 		w.value(e.Type, depth+1)
 	}
 	w.out = append(w.out, '}')
+}
+
+func errNoObjectForm(i int) error {
+	return errors.New("element " + strconv.Itoa(i) + " of the product has no name, so it has no JSON object form")
 }
 
 func allNamed(t *Type) bool {
