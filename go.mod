@@ -2,6 +2,12 @@ module github.com/stdbgo/spacetime
 
 go 1.26.0
 
+// Not ours: what npm and cargo put below the test directories.
+ignore (
+	node_modules
+	target
+)
+
 require (
 	github.com/andybalholm/brotli v1.3.0 // indirect
 	github.com/coder/websocket v1.8.15 // indirect
@@ -32,6 +38,7 @@ require (
 	golang.org/x/sync v0.25.0 // indirect
 	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/term v0.48.0 // indirect
+	golang.org/x/text v0.44.0 // indirect
 	modernc.org/libc v1.79.0 // indirect
 	modernc.org/libquickjs v0.14.0 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
