@@ -249,9 +249,16 @@ func (in *instance) trapped(err error) abi.Outcome {
 	if errors.As(err, &trap) && trap.Reason == abi.TrapOutOfEnergy {
 		out.Status, out.Message = abi.StatusOutOfEnergy, abi.OutOfEnergyText
 	}
-	out.Err = errors.New(strings.Replace(err.Error(), " (recovered by wazero)", "", 1))
+	out.Err = &callError{err}
 	return out
 }
+
+// A callError is what the engine says about a trap, with the guest's stack, without the mention of who caught it.
+type callError struct{ err error }
+
+func (e *callError) Error() string { return strings.Replace(e.err.Error(), " (recovered by wazero)", "", 1) }
+
+func (e *callError) Unwrap() error { return e.err }
 
 // MemoryBytes is the size of the module's memory.
 func (in *instance) MemoryBytes() uint64 {
