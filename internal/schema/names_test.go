@@ -65,6 +65,7 @@ func TestIdentifiers(t *testing.T) {
 		{"e\u0301", errIdentNotNFC},
 		{"1a", errIdentStart}, {"-a", errIdentStart}, {"\u037a", errIdentStart}, {"\u0e33", errIdentStart}, {"\u0301a", errIdentStart},
 		{"\xff", errIdentStart},
+		{strings.Repeat("a", 64<<10), nil}, {strings.Repeat("a", 64<<10+1), errIdentTooLong},
 		{"a-b", errIdentContinue}, {"a.b", errIdentContinue}, {"a b", errIdentContinue}, {"a$", errIdentContinue}, {"a\u037a", errIdentContinue}, {"a\u309b", errIdentContinue},
 	} {
 		if got := CheckIdentifier(c.in); !errors.Is(got, c.want) {
