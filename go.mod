@@ -2,6 +2,12 @@ module github.com/stdbgo/spacetime
 
 go 1.26.0
 
+// Not ours: what npm and cargo put below the test directories.
+ignore (
+	node_modules
+	target
+)
+
 require (
 	github.com/andybalholm/brotli v1.3.0 // indirect
 	github.com/coder/websocket v1.8.15 // indirect
