@@ -166,7 +166,8 @@ func (r *Reader) header() (h header, err error) {
 	default:
 		return h, violation("unknown opcode %d", h.op)
 	}
-	return h, r.lengthAndKey(&h)
+	err = r.lengthAndKey(&h)
+	return h, err
 }
 
 // lengthAndKey reads an extended payload length, which must be the shortest
