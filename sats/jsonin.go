@@ -87,7 +87,7 @@ func (p *jsonParser) value(t *Type) error {
 	return p.integer(t.Kind)
 }
 
-// wantNames says in errors what an integer kind is called.
+// lower returns what an integer kind is called in errors.
 func (k Kind) lower() string { return readNames[k] }
 
 func (p *jsonParser) integer(k Kind) error {
