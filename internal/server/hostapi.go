@@ -5,7 +5,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/internal/wire"
 	"github.com/stdbgo/spacetime/sats"
@@ -34,6 +33,10 @@ type Host interface {
 	// exited`, its log is flushed. A replica that does not run is no error. The
 	// files stay.
 	Stop(ctx context.Context, replica uint64) error
+
+	// StoredLog is the newest stored module log of a replica that cannot be
+	// launched: its last tail lines, or all of it if tail < 0.
+	StoredLog(replica uint64, tail int) ([]byte, error)
 
 	// Close ends all databases: disconnect handling for the clients that are
 	// left, log flushed. No other method is called during or after it.
@@ -86,8 +89,9 @@ type Database interface {
 	// SQL runs one statement. An error's text is the answer.
 	SQL(ctx context.Context, who Caller, text string) (SQLResult, error)
 
-	// Module is the definition of the module that runs now.
-	Module() *schema.ModuleDef
+	// Schema is the definition of the module that runs now, in JSON, as version 9
+	// or 10 of the raw form (spec 06 §4.10).
+	Schema(version int) ([]byte, error)
 
 	// PrePublish plans the migration to a program; nothing changes. An error is
 	// about the program (it does not load, its definition is not valid).
@@ -112,8 +116,11 @@ type Database interface {
 	Done() <-chan struct{}
 }
 
-// A RejectedError is a refusal by client_connected; its text is the module's.
-type RejectedError struct{ Message string }
+// A RejectedError is a refusal by client_connected; Message is the module's.
+type RejectedError struct {
+	Message     string
+	OutOfEnergy bool
+}
 
 func (e *RejectedError) Error() string { return e.Message }
 
