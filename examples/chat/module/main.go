@@ -31,8 +31,6 @@ var (
 )
 
 // What users read; the same words as in the chat modules of other languages.
-//
-//lint:file-ignore ST1005 error texts of reducers are shown to users as they are
 var (
 	errNoName  = errors.New("Names must not be empty")
 	errUnknown = errors.New("Cannot set name for unknown user")
