@@ -72,8 +72,9 @@ type Database interface {
 	// Attach is Connect for a WebSocket connection: on success the client is
 	// registered with the subscription manager. Detach removes its subscriptions
 	// and runs client_disconnected; it is called once after a successful Attach,
-	// from any goroutine, and returns when client_disconnected has ended.
-	Attach(ctx context.Context, c *subscribe.Client, who Caller) error
+	// from any goroutine, and returns when client_disconnected has ended. exited,
+	// which does not block, is called when an update disconnects the client.
+	Attach(ctx context.Context, c *subscribe.Client, who Caller, exited func()) error
 	Detach(ctx context.Context, c *subscribe.Client, who Caller) error
 
 	// Handle runs requests of one client in order and returns when the answers of

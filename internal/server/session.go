@@ -107,15 +107,10 @@ func (s *Server) newSession(q *request, db Database, owner sats.Identity, p wire
 // Send queues a message for the client. It never blocks.
 func (ss *session) Send(m subscribe.Message) { ss.out.Send(m) }
 
-// Close ends the connection with a Close frame; what waits to be sent is lost.
-// The host calls it for clients that an update disconnects. It never blocks.
-func (ss *session) Close(code int, reason string) { ss.close(code, reason, causeOf(code), true) }
-
-func causeOf(code int) string {
-	if code == ws.StatusGoingAway {
-		return "module_exited"
-	}
-	return "unknown"
+// exited closes the connection because its module is gone, or an update is not
+// for the clients that are there. It never blocks.
+func (ss *session) exited() {
+	ss.close(ws.StatusGoingAway, "module exited", "module_exited", true)
 }
 
 // close makes a Close frame due; with drop nothing that waits goes before it.
@@ -155,7 +150,7 @@ func (ss *session) run() {
 		return
 	}
 	ctx := context.Background()
-	if err := ss.db.Attach(ctx, ss.client, ss.who); err != nil {
+	if err := ss.db.Attach(ctx, ss.client, ss.who, ss.exited); err != nil {
 		ss.rejected(err)
 		return
 	}

@@ -11,9 +11,6 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// moduleExited is the reason of the Close frame when a database stops.
-const moduleExited = "module exited"
-
 // receive decodes the messages of a payload and queues them. What cannot be
 // decoded stands in the queue as its error, behind the messages before it. The
 // result is false if too many wait.
@@ -81,7 +78,7 @@ func (ss *session) serveRequests() {
 			select {
 			case <-ss.in.wake:
 			case <-ss.db.Done():
-				ss.Close(ws.StatusGoingAway, moduleExited)
+				ss.exited()
 				return
 			}
 			continue

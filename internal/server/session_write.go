@@ -134,7 +134,7 @@ func (w *writer) gate(m *subscribe.Message) error {
 		case errors.Is(err, context.DeadlineExceeded):
 			w.buf, _ = w.ss.out.control(w.buf, false)
 		default: // the database stopped: what waits is lost
-			w.ss.Close(ws.StatusGoingAway, moduleExited)
+			w.ss.exited()
 			return errAborted
 		}
 	}
