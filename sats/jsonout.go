@@ -1,0 +1,317 @@
+package sats
+
+import (
+	"errors"
+	"strconv"
+	"unicode/utf8"
+)
+
+// A Flavor is one of the four JSON forms of values (spec 01 §4.1).
+type Flavor uint8
+
+const (
+	FlavorUntyped Flavor = iota // A: products are arrays, sums [tag,payload]
+	FlavorNamed                 // B: products are objects, sums {"variant":payload}
+	FlavorStored                // C: products are objects, sums [tag,payload]
+	FlavorMessage               // D: as B, but unit is []
+)
+
+// AppendJSON appends the JSON of the BSATN value at the start of bsatn, straight from its bytes, and returns what
+// follows the value. Refs in t are looked up in ts, which may be nil for a ref-free type. On error out is dst
+// unchanged. Flavors B and C cannot express a product with an unnamed element: that is an error.
+func AppendJSON(dst []byte, ts *Typespace, t *Type, bsatn []byte, f Flavor) (out, rest []byte, err error) {
+	w := jsonWriter{out: dst, flavor: f, r: Reader{b: bsatn}, ts: ts}
+	w.value(t, 0)
+	if w.r.err != nil {
+		return dst, bsatn, w.r.err
+	}
+	return w.out, w.r.Rest(), nil
+}
+
+type jsonWriter struct {
+	out    []byte
+	r      Reader
+	ts     *Typespace
+	flavor Flavor
+}
+
+// enter follows refs and guards the depth; nil means an error.
+func enter(r *Reader, ts *Typespace, t *Type, depth int) *Type {
+	if r.err != nil {
+		return nil
+	}
+	if depth > MaxDepth {
+		r.err = errDepth
+		return nil
+	}
+	if t.Kind == KindRef {
+		if t, r.err = ts.Deref(t); r.err != nil {
+			return nil
+		}
+	}
+	return t
+}
+
+func (w *jsonWriter) value(t *Type, depth int) {
+	if t = enter(&w.r, w.ts, t, depth); t == nil {
+		return
+	}
+	switch t.Kind {
+	case KindProduct:
+		w.product(t, depth)
+	case KindSum:
+		w.sum(t, depth)
+	case KindArray:
+		w.array(t, depth)
+	case KindString:
+		w.out = appendJSONString(w.out, w.r.StrView())
+	default:
+		w.out = appendJSONScalar(w.out, t.Kind, &w.r)
+	}
+}
+
+// appendJSONScalar reads and appends a Bool, integer or float.
+func appendJSONScalar(b []byte, k Kind, r *Reader) []byte {
+	switch k {
+	case KindBool:
+		return strconv.AppendBool(b, r.Bool())
+	case KindI8, KindI16, KindI32, KindI64:
+		return strconv.AppendInt(b, readInt(k, r), 10)
+	case KindU8, KindU16, KindU32, KindU64:
+		return strconv.AppendUint(b, readUint(k, r), 10)
+	case KindI128:
+		return r.I128().wide().appendDecimal(b)
+	case KindU128:
+		return r.U128().wide().appendDecimal(b)
+	case KindI256:
+		i := r.I256()
+		b = append(b, '"')
+		if i.IsNeg() {
+			b = append(b, '-')
+		}
+		return append(i.abs().appendHex(b), '"')
+	case KindU256:
+		return append(r.U256().appendHex(append(b, '"')), '"')
+	case KindF32:
+		return AppendJSONFloat(b, float64(r.F32()), 32)
+	case KindF64:
+		return AppendJSONFloat(b, r.F64(), 64)
+	}
+	r.Fail(errOther("type " + k.String() + " has no values"))
+	return b
+}
+
+// readInt reads a signed integer of at most 64 bits.
+func readInt(k Kind, r *Reader) int64 {
+	switch k {
+	case KindI8:
+		return int64(r.I8())
+	case KindI16:
+		return int64(r.I16())
+	case KindI32:
+		return int64(r.I32())
+	}
+	return r.I64()
+}
+
+// readUint reads an unsigned integer of at most 64 bits.
+func readUint(k Kind, r *Reader) uint64 {
+	switch k {
+	case KindU8:
+		return uint64(r.U8())
+	case KindU16:
+		return uint64(r.U16())
+	case KindU32:
+		return uint64(r.U32())
+	}
+	return r.U64()
+}
+
+func (w *jsonWriter) product(t *Type, depth int) {
+	named := w.flavor != FlavorUntyped
+	if w.flavor == FlavorMessage {
+		named = len(t.Elems) > 0 && allNamed(t)
+	}
+	if !named {
+		w.out = append(w.out, '[')
+		for i := range t.Elems {
+			if i > 0 {
+				w.out = append(w.out, ',')
+			}
+			w.value(t.Elems[i].Type, depth+1)
+		}
+		w.out = append(w.out, ']')
+		return
+	}
+	w.out = append(w.out, '{')
+	for i := range t.Elems {
+		e := &t.Elems[i]
+		if !e.Name.Set {
+			w.r.Fail(errors.New("element " + strconv.Itoa(i) + " of the product has no name, so it has no JSON object form"))
+			return
+		}
+		if i > 0 {
+			w.out = append(w.out, ',')
+		}
+		w.out = append(AppendJSONString(w.out, e.Name.Text), ':')
+		w.value(e.Type, depth+1)
+	}
+	w.out = append(w.out, '}')
+}
+
+func allNamed(t *Type) bool {
+	for i := range t.Elems {
+		if !t.Elems[i].Name.Set {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *jsonWriter) sum(t *Type, depth int) {
+	tag := w.r.Tag(len(t.Elems))
+	if w.r.err != nil {
+		return
+	}
+	v := &t.Elems[tag]
+	if v.Name.Set && (w.flavor == FlavorNamed || w.flavor == FlavorMessage) {
+		w.out = append(AppendJSONString(append(w.out, '{'), v.Name.Text), ':')
+		w.value(v.Type, depth+1)
+		w.out = append(w.out, '}')
+		return
+	}
+	w.out = append(strconv.AppendUint(append(w.out, '['), uint64(tag), 10), ',')
+	w.value(v.Type, depth+1)
+	w.out = append(w.out, ']')
+}
+
+// isBytes is Type.IsBytes that follows a ref to the element type: such an array behaves as bytes (spec 01 §1.3).
+func isBytes(r *Reader, ts *Typespace, t *Type) bool {
+	e := enter(r, ts, t.Elem, 0)
+	return e != nil && e.Kind == KindU8
+}
+
+func (w *jsonWriter) array(t *Type, depth int) {
+	if isBytes(&w.r, w.ts, t) {
+		w.out = append(appendHexBytes(append(w.out, '"'), w.r.BytesView()), '"')
+		return
+	}
+	w.out = append(w.out, '[')
+	for i, n := uint32(0), w.r.u32("u32"); i < n && w.r.err == nil; i++ {
+		if i > 0 {
+			w.out = append(w.out, ',')
+		}
+		before := w.r.pos
+		w.value(t.Elem, depth+1)
+		w.r.countZero(before, n)
+	}
+	w.out = append(w.out, ']')
+}
+
+// countZero notes that an array element was read which started at before, and fails if too many had no size.
+func (r *Reader) countZero(before int, n uint32) {
+	if r.pos == before && r.err == nil {
+		if r.zero++; r.zero > MaxZeroSizeElements {
+			r.err = errAlloc(uint64(n))
+		}
+	}
+}
+
+// AppendJSONString appends s as a JSON string, escaping what spec 01 §4.9 says and nothing else.
+func AppendJSONString(dst []byte, s string) []byte { return appendJSONString(dst, s) }
+
+func appendJSONString[S string | []byte](b []byte, s S) []byte {
+	b = append(b, '"')
+	from := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[from:i]...)
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\b':
+			b = append(b, '\\', 'b')
+		case '\t':
+			b = append(b, '\\', 't')
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\f':
+			b = append(b, '\\', 'f')
+		case '\r':
+			b = append(b, '\\', 'r')
+		default:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	return append(append(b, s[from:]...), '"')
+}
+
+// AppendJSONFloat appends a float of 32 or 64 bits in the layout of spec 01 §4.8; NaN and infinities become null.
+func AppendJSONFloat(b []byte, f float64, bits int) []byte {
+	if f-f != 0 {
+		return append(b, "null"...)
+	}
+	lo, hi := -5, 16
+	if bits == 32 {
+		lo, hi = -6, 13
+	}
+	var buf [32]byte
+	text := strconv.AppendFloat(buf[:0], f, 'e', -1, bits)
+	if text[0] == '-' {
+		b, text = append(b, '-'), text[1:]
+	}
+	if f == 0 {
+		return append(b, "0.0"...)
+	}
+	// text is d[.ddd]e±xx: move the digits together, kk is where the point stands among them.
+	e := len(text) - 1
+	for text[e] != 'e' {
+		e--
+	}
+	exp := 0
+	for _, c := range text[e+2:] {
+		exp = exp*10 + int(c-'0')
+	}
+	if text[e+1] == '-' {
+		exp = -exp
+	}
+	n, kk := 1, exp+1
+	if e > 2 {
+		n += copy(text[1:], text[2:e])
+	}
+	return layoutDigits(b, text[:n], kk, lo, hi)
+}
+
+// layoutDigits writes 0.digits × 10^kk.
+func layoutDigits(b, digits []byte, kk, lo, hi int) []byte {
+	n := len(digits)
+	switch {
+	case n <= kk && kk <= hi:
+		b = append(b, digits...)
+		for ; n < kk; n++ {
+			b = append(b, '0')
+		}
+		return append(b, ".0"...)
+	case 0 < kk && kk <= hi:
+		b = append(append(b, digits[:kk]...), '.')
+		return append(b, digits[kk:]...)
+	case lo < kk && kk <= 0:
+		b = append(b, "0."...)
+		for ; kk < 0; kk++ {
+			b = append(b, '0')
+		}
+		return append(b, digits...)
+	}
+	b = append(b, digits[0])
+	if n > 1 {
+		b = append(append(b, '.'), digits[1:]...)
+	}
+	return strconv.AppendInt(append(b, 'e'), int64(kk-1), 10)
+}
+
+// validText reports whether b may be the text of a string or of JSON.
+func validText(b []byte) bool { return utf8.Valid(b) }
