@@ -185,8 +185,7 @@ type HTTPRouteDef struct {
 // EnvironmentVar is a declared environment variable (spec 02 §6.13).
 type EnvironmentVar struct {
 	Name     string
-	Values   []string // permitted values, sorted; nil: any string
+	Kind     EnvKind
+	Values   []string // permitted values, sorted, without repetitions; nil: any string
 	Optional bool
-
-	raw RawEnvType
 }

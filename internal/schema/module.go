@@ -1,0 +1,167 @@
+package schema
+
+// finish adds what the submodules contain under qualified names, and numbers
+// functions. The module's own objects are complete.
+func (m *ModuleDef) finish() {
+	for _, s := range m.Submodules {
+		for _, t := range s.Module.Tables {
+			m.Tables = append(m.Tables, s.qualifyTable(t))
+		}
+		for _, r := range s.Module.Reducers {
+			q := *r
+			q.ID = uint32(len(m.Reducers))
+			q.Namespace, q.Name, q.Accessor = s.qualify(r.Namespace, r.Name, r.Accessor)
+			m.Reducers = append(m.Reducers, &q)
+		}
+		for _, p := range s.Module.Procedures {
+			q := *p
+			q.ID = uint32(len(m.Procedures))
+			q.Namespace, q.Name, q.Accessor = s.qualify(p.Namespace, p.Name, p.Accessor)
+			m.Procedures = append(m.Procedures, &q)
+		}
+		anonymous, sender := m.countViews()
+		for _, w := range s.Module.Views {
+			q := *w
+			if q.IsAnonymous {
+				q.Index += anonymous
+			} else {
+				q.Index += sender
+			}
+			q.Namespace, q.Name, q.Accessor = s.qualify(w.Namespace, w.Name, w.Accessor)
+			m.Views = append(m.Views, &q)
+		}
+	}
+}
+
+func (m *ModuleDef) countViews() (anonymous, sender uint32) {
+	for _, w := range m.Views {
+		if w.IsAnonymous {
+			anonymous++
+		} else {
+			sender++
+		}
+	}
+	return anonymous, sender
+}
+
+// qualify returns an object's namespace, canonical name and accessor name as
+// seen from the parent module.
+func (s *SubmoduleDef) qualify(namespace, name, accessor string) (string, string, string) {
+	if namespace == "" {
+		namespace = s.Namespace
+	} else {
+		namespace = s.Namespace + "." + namespace
+	}
+	return namespace, s.Namespace + "." + name, s.Accessor + "." + accessor
+}
+
+func (s *SubmoduleDef) qualifyTable(t *TableDef) *TableDef {
+	q := *t
+	q.Namespace, q.Name, q.Accessor = s.qualify(t.Namespace, t.Name, t.Accessor)
+	q.Indexes = make([]IndexDef, len(t.Indexes))
+	for i, x := range t.Indexes {
+		x.Name, x.Accessor = s.Namespace+"."+x.Name, s.Accessor+"."+x.Accessor
+		q.Indexes[i] = x
+	}
+	q.Constraints = make([]ConstraintDef, len(t.Constraints))
+	for i, c := range t.Constraints {
+		c.Name = s.Namespace + "." + c.Name
+		q.Constraints[i] = c
+	}
+	q.Sequences = make([]SequenceDef, len(t.Sequences))
+	for i, x := range t.Sequences {
+		x.Name = s.Namespace + "." + x.Name
+		q.Sequences[i] = x
+	}
+	if t.Schedule != nil {
+		d := *t.Schedule
+		d.Function = s.Namespace + "." + d.Function
+		q.Schedule = &d
+	}
+	if t.Outbox != nil {
+		d := *t.Outbox
+		if d.OnResult != "" {
+			d.OnResult = s.Namespace + "." + d.OnResult
+		}
+		q.Outbox = &d
+	}
+	return &q
+}
+
+// find returns the object that has the canonical name, else the one that has
+// the accessor name.
+func find[T any](list []*T, name string, canonical, accessor func(*T) string) (*T, bool) {
+	for _, d := range list {
+		if canonical(d) == name {
+			return d, true
+		}
+	}
+	for _, d := range list {
+		if accessor != nil && accessor(d) == name {
+			return d, true
+		}
+	}
+	return nil, false
+}
+
+// Table returns the table called name, by canonical name, then by accessor.
+func (m *ModuleDef) Table(name string) (*TableDef, bool) {
+	return find(m.Tables, name, func(t *TableDef) string { return t.Name }, func(t *TableDef) string { return t.Accessor })
+}
+
+// Reducer returns the reducer that clients call name; only canonical names
+// count (spec 02 §5.2).
+func (m *ModuleDef) Reducer(name string) (*ReducerDef, bool) {
+	return find(m.Reducers, name, func(r *ReducerDef) string { return r.Name }, nil)
+}
+
+// Procedure returns the procedure that clients call name; only canonical names
+// count (spec 02 §5.2).
+func (m *ModuleDef) Procedure(name string) (*ProcedureDef, bool) {
+	return find(m.Procedures, name, func(p *ProcedureDef) string { return p.Name }, nil)
+}
+
+// View returns the view called name, by canonical name, then by accessor.
+func (m *ModuleDef) View(name string) (*ViewDef, bool) {
+	return find(m.Views, name, func(w *ViewDef) string { return w.Name }, func(w *ViewDef) string { return w.Accessor })
+}
+
+// HTTPHandler returns the HTTP handler with the canonical name.
+func (m *ModuleDef) HTTPHandler(name string) (*HTTPHandlerDef, bool) {
+	return find(m.HTTPHandlers, name, func(h *HTTPHandlerDef) string { return h.Name }, nil)
+}
+
+// Lifecycle returns the reducer bound to the event l, or nil.
+func (m *ModuleDef) Lifecycle(l Lifecycle) *ReducerDef {
+	if l == LifecycleNone || int(l) >= len(m.lifecycle) {
+		return nil
+	}
+	return m.lifecycle[l]
+}
+
+// own returns the objects of a list that belong to no submodule; they come
+// first.
+func own[T any](list []*T, namespace func(*T) string) []*T {
+	for i, d := range list {
+		if namespace(d) != "" {
+			return list[:i]
+		}
+	}
+	return list
+}
+
+func (m *ModuleDef) ownTables() []*TableDef {
+	return own(m.Tables, func(t *TableDef) string { return t.Namespace })
+}
+
+func (m *ModuleDef) ownReducers() []*ReducerDef {
+	return own(m.Reducers, func(r *ReducerDef) string { return r.Namespace })
+}
+
+func (m *ModuleDef) ownProcedures() []*ProcedureDef {
+	return own(m.Procedures, func(p *ProcedureDef) string { return p.Namespace })
+}
+
+func (m *ModuleDef) ownViews() []*ViewDef {
+	return own(m.Views, func(w *ViewDef) string { return w.Namespace })
+}
