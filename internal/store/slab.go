@@ -1,0 +1,323 @@
+package store
+
+import "encoding/binary"
+
+// Rows live in slabs: byte arrays without pointers, cut into slots of one size.
+// A slot starts with a header word, then the row's BSATN:
+//
+//	bits 30–31  state (slotFree … slotDeleted)
+//	bits 0–12   length of the row, for a slot in use
+//	bits 0–15   1 + number of the next free slot of the slab, 0 = none, for a free one
+//
+// A row above maxSlotRow has a slab of its own, exactly as large as the row, and
+// its state stands in the slab struct.
+const (
+	minSlab    = 1 << 10
+	maxSlab    = 64 << 10
+	maxSlotRow = 4 << 10
+	headerSize = 4
+
+	stateShift = 30
+	lengthMask = 1<<13 - 1
+	nextMask   = 1<<16 - 1
+)
+
+// The state of a slot. A view opened in the middle of a transaction takes
+// slotInserted for absent and slotDeleted for present.
+const (
+	slotFree     uint32 = iota
+	slotLive            // committed
+	slotInserted        // by the open transaction
+	slotDeleted         // committed, deleted by the open transaction
+)
+
+// A RowPtr addresses a row of one table: slab number in bits 16–47, slot in bits
+// 0–15. Zero is no row, as slab 0 does not exist.
+type rowPtr uint64
+
+func makePtr(slab, slot uint32) rowPtr { return rowPtr(slab)<<16 | rowPtr(slot) }
+func (p rowPtr) slab() uint32          { return uint32(p >> 16) }
+func (p rowPtr) slot() uint32          { return uint32(p & 0xffff) }
+
+// slotSizes are the slot sizes (header included) of tables with rows of varying
+// length, at most a quarter apart.
+var slotSizes = func() []uint32 {
+	var s []uint32
+	for n := uint32(16); n < 64; n += 8 {
+		s = append(s, n)
+	}
+	for base := uint32(64); base < maxSlotRow; base *= 2 {
+		for q := range uint32(4) {
+			s = append(s, base+q*base/4)
+		}
+	}
+	return append(s, maxSlotRow+headerSize)
+}()
+
+// slotSizeOf maps (row + header) bytes, in steps of eight rounded up, to an index of
+// slotSizes.
+var slotSizeOf = func() (t [(maxSlotRow+headerSize)/8 + 2]uint8) {
+	k := 0
+	for i := range t {
+		for k < len(slotSizes)-1 && slotSizes[k] < uint32(i*8) {
+			k++
+		}
+		t[i] = uint8(k)
+	}
+	return t
+}()
+
+// A slab is visible to every view whose epoch is at least birth; the writer copies
+// it before a change while such a view is open.
+type slab struct {
+	data   []byte
+	birth  uint64 // epoch in which this copy came to be
+	stride uint32 // slot size; 0: one large row
+	class  uint32 // index into arena.classes
+	fresh  uint32 // slots from here on were never used
+	slots  uint32 // number of slots
+	free   uint32 // 1 + first free slot below fresh, 0 = none
+	used   uint32 // slots not free
+	state  uint32 // of the large row
+}
+
+func (s *slab) large() bool { return s.stride == 0 }
+
+func (s *slab) header(slot uint32) uint32 {
+	if s.stride == 0 {
+		return s.state << stateShift
+	}
+	return binary.LittleEndian.Uint32(s.data[slot*s.stride:])
+}
+
+func (s *slab) setHeader(slot, h uint32) {
+	binary.LittleEndian.PutUint32(s.data[slot*s.stride:], h)
+}
+
+func (s *slab) slotState(slot uint32) uint32 { return s.header(slot) >> stateShift }
+
+// row returns the bytes of a slot in use.
+func (s *slab) row(slot uint32) []byte {
+	if s.stride == 0 {
+		return s.data[:len(s.data):len(s.data)]
+	}
+	at := slot * s.stride
+	n := binary.LittleEndian.Uint32(s.data[at:]) & lengthMask
+	at += headerSize
+	return s.data[at : at+n : at+n]
+}
+
+// A slotClass hands out slots of one size.
+type slotClass struct {
+	stride uint32
+	slab   uint32   // bytes of the class's newest slab; the next one is twice as large
+	avail  []uint32 // slabs that may have a free slot; the last is tried first
+}
+
+// An arena holds the rows of one table.
+//
+// Invariants: dir[0] is nil; a slab with a free slot stands in its class's avail;
+// avail may also name slabs that are full, gone or of another class now.
+type arena struct {
+	epochs  *epochs
+	dir     []*slab // by slab number; shared with views up to their len
+	dirBorn uint64  // epoch in which dir was last copied
+	gone    []uint32
+	classes []slotClass
+	classOf [32]uint8 // by index of slotSizes: 1 + index of classes, 0 = none yet
+	fixed   bool      // one class, for rows of one length
+	bytes   uint64
+}
+
+func (a *arena) init(e *epochs, fixedSize int, fixed bool) {
+	*a = arena{epochs: e, dir: make([]*slab, 1, 2), dirBorn: e.now}
+	if fixed && fixedSize <= maxSlotRow {
+		a.fixed = true
+		a.classes = []slotClass{{stride: uint32(fixedSize) + headerSize}}
+	}
+}
+
+// refit prepares for rows of another type. Rows that are there stay.
+func (a *arena) refit(fixedSize int, fixed bool) {
+	a.fixed = a.fixed && fixed && uint32(fixedSize)+headerSize == a.classes[0].stride
+}
+
+// empty drops all rows. No view may be open.
+func (a *arena) empty() {
+	fixed := a.fixed
+	if a.fixed {
+		a.init(a.epochs, int(a.classes[0].stride-headerSize), true)
+		return
+	}
+	a.init(a.epochs, 0, fixed)
+}
+
+// classFor returns the class for rows of n <= maxSlotRow bytes.
+func (a *arena) classFor(n int) uint32 {
+	if a.fixed {
+		return 0
+	}
+	k := slotSizeOf[(n+headerSize+7)/8]
+	if a.classOf[k] == 0 {
+		a.classes = append(a.classes, slotClass{stride: slotSizes[k]})
+		a.classOf[k] = uint8(len(a.classes))
+	}
+	return uint32(a.classOf[k]) - 1
+}
+
+// get returns the row's bytes. They stay in place until the row is freed.
+func (a *arena) get(p rowPtr) []byte { return a.dir[p.slab()].row(p.slot()) }
+
+func (a *arena) stateOf(p rowPtr) uint32 { return a.dir[p.slab()].slotState(p.slot()) }
+
+// setState changes the state of a slot in use.
+func (a *arena) setState(p rowPtr, state uint32) {
+	s := a.writable(p.slab())
+	if s.large() {
+		s.state = state
+		return
+	}
+	slot := p.slot()
+	s.setHeader(slot, s.header(slot)&lengthMask|state<<stateShift)
+}
+
+// writable returns the slab for a change, copied first if an open view may read it.
+func (a *arena) writable(n uint32) *slab {
+	s := a.dir[n]
+	if s.birth > a.epochs.pinned {
+		return s
+	}
+	c := *s
+	c.birth = a.epochs.now
+	if !c.large() { // the bytes of a large row never change
+		c.data = append([]byte(nil), s.data...)
+	}
+	a.setDir(n, &c)
+	return &c
+}
+
+// setDir replaces an entry of the directory, which open views share.
+func (a *arena) setDir(n uint32, s *slab) {
+	if a.dirBorn <= a.epochs.pinned {
+		a.dir = append(make([]*slab, 0, len(a.dir)+len(a.dir)/4+1), a.dir...)
+		a.dirBorn = a.epochs.now
+	}
+	a.dir[n] = s
+}
+
+func (a *arena) addSlab(s *slab) uint32 {
+	a.bytes += uint64(len(s.data))
+	if k := len(a.gone); k > 0 {
+		n := a.gone[k-1]
+		a.gone = a.gone[:k-1]
+		a.setDir(n, s)
+		return n
+	}
+	a.dir = append(a.dir, s) // beyond the length any view has
+	return uint32(len(a.dir) - 1)
+}
+
+// put stores a copy of row in the given state.
+func (a *arena) put(row []byte, state uint32) rowPtr {
+	if len(row) > maxSlotRow {
+		s := &slab{data: append([]byte(nil), row...), birth: a.epochs.now, slots: 1, fresh: 1, used: 1, state: state}
+		return makePtr(a.addSlab(s), 0)
+	}
+	ci := a.classFor(len(row))
+	s, n := a.slabWithRoom(ci)
+	var slot uint32
+	if s.free != 0 {
+		slot = s.free - 1
+		s.free = s.header(slot) & nextMask
+	} else {
+		slot = s.fresh
+		s.fresh++
+	}
+	s.used++
+	at := slot * s.stride
+	binary.LittleEndian.PutUint32(s.data[at:], state<<stateShift|uint32(len(row)))
+	copy(s.data[at+headerSize:], row)
+	return makePtr(n, slot)
+}
+
+func (a *arena) slabWithRoom(ci uint32) (*slab, uint32) {
+	c := &a.classes[ci]
+	for k := len(c.avail); k > 0; k-- {
+		n := c.avail[k-1]
+		if s := a.dir[n]; s != nil && s.class == ci && !s.large() && s.used < s.slots {
+			return a.writable(n), n
+		}
+		c.avail = c.avail[:k-1]
+	}
+	size := min(max(minSlab, 2*c.slab), maxSlab)
+	size = max(size, c.stride)
+	c.slab = size
+	s := &slab{data: make([]byte, size), birth: a.epochs.now, stride: c.stride, class: ci, slots: size / c.stride}
+	n := a.addSlab(s)
+	c.avail = append(c.avail, n)
+	return s, n
+}
+
+// release frees the row's slot, and the slab with its last one.
+func (a *arena) release(p rowPtr) {
+	n := p.slab()
+	s := a.dir[n]
+	if s.large() || s.used == 1 && len(s.data) == maxSlab {
+		a.bytes -= uint64(len(s.data))
+		a.setDir(n, nil)
+		a.gone = append(a.gone, n)
+		return
+	}
+	s = a.writable(n)
+	slot := p.slot()
+	if s.used == s.slots {
+		c := &a.classes[s.class]
+		c.avail = append(c.avail, n)
+	}
+	s.setHeader(slot, s.free)
+	s.free = slot + 1
+	s.used--
+}
+
+// each calls fn for every slot in use until it returns false.
+func (a *arena) each(fn func(p rowPtr, state uint32, row []byte) bool) {
+	for n := 1; n < len(a.dir); n++ { // dir may change under fn
+		if s := a.dir[n]; s != nil && !s.each(uint32(n), fn) {
+			return
+		}
+	}
+}
+
+func (s *slab) each(n uint32, fn func(p rowPtr, state uint32, row []byte) bool) bool {
+	for slot := range s.fresh {
+		if st := s.slotState(slot); st != slotFree && !fn(makePtr(n, slot), st, s.row(slot)) {
+			return false
+		}
+	}
+	return true
+}
+
+// epochs tells the writer which slabs open views can see.
+type epochs struct {
+	now    uint64 // epoch of slabs born from here on
+	pinned uint64 // newest epoch an open view has, 0 = none
+	open   map[uint64]int
+}
+
+func (e *epochs) pin() uint64 {
+	v := e.now
+	e.now++
+	e.pinned = v
+	e.open[v]++
+	return v
+}
+
+func (e *epochs) unpin(v uint64) {
+	if e.open[v]--; e.open[v] == 0 {
+		delete(e.open, v)
+	}
+	e.pinned = 0
+	for o := range e.open {
+		e.pinned = max(e.pinned, o)
+	}
+}

@@ -1,0 +1,301 @@
+package store
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/stdbgo/spacetime/internal/schema"
+)
+
+// A lostRows holds the rows of a view that left an index since the view was opened,
+// or in the transaction that was open then.
+type lostRows struct {
+	seen  int // position in the table's list of removed rows
+	order []rowPtr
+	byKey map[uint64][]rowPtr
+	all   map[rowPtr]struct{}
+}
+
+func (l *lostRows) has(p rowPtr) bool { _, ok := l.all[p]; return ok }
+
+// catchUp brings the view's lost rows of an index up to date. The caller holds the
+// store's lock.
+func (v *View) catchUp(ix *index, vt *viewTable) *lostRows {
+	l := v.lost[ix]
+	if l == nil {
+		if v.lost == nil {
+			v.lost = map[*index]*lostRows{}
+		}
+		l = &lostRows{seen: vt.removed, all: map[rowPtr]struct{}{}, byKey: map[uint64][]rowPtr{}}
+		v.lost[ix] = l
+	}
+	t := ix.t
+	for _, p := range t.removed[l.seen-t.removedBase:] {
+		row, ok := vt.get(p)
+		if !ok || l.has(p) {
+			continue
+		}
+		var buf [64]byte
+		k := ix.slotKey(ix.keyOf(row, buf[:0]))
+		l.all[p] = struct{}{}
+		l.byKey[k] = append(l.byKey[k], p)
+		l.order = append(l.order, p)
+	}
+	l.seen = t.removedBase + len(t.removed)
+	return l
+}
+
+func (v *View) FindUnique(id schema.IndexID, key []byte) ([]byte, bool) {
+	x := v.cat.indexes.get(uint32(id))
+	if x == nil || !x.def.Unique {
+		return nil, false
+	}
+	vt := &v.tables[x.e.at]
+	row, ok := v.findUnique(x.ix, vt, key)
+	if !ok {
+		vt.each(func(_ rowPtr, r []byte) bool {
+			if x.ix.matches(r, key) {
+				row = r
+			}
+			return row == nil
+		})
+	}
+	return row, row != nil
+}
+
+// findUnique looks a key up; ok is false if the index follows the table no longer.
+func (v *View) findUnique(ix *index, vt *viewTable, key []byte) (row []byte, ok bool) {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	if !ix.alive {
+		return nil, false
+	}
+	if p := ix.find(key); p != 0 {
+		if row, ok := vt.get(p); ok && ix.matches(row, key) {
+			return row, true
+		}
+	}
+	for _, p := range v.catchUp(ix, vt).byKey[ix.slotKey(key)] {
+		if row, ok := vt.get(p); ok && ix.matches(row, key) {
+			return row, true
+		}
+	}
+	return nil, true
+}
+
+func (v *View) Point(id schema.IndexID, key []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		x := v.cat.indexes.get(uint32(id))
+		switch {
+		case x == nil:
+		case x.def.Unique:
+			if row, ok := v.FindUnique(id, key); ok {
+				yield(row)
+			}
+		default:
+			w := v.walk(x)
+			p := w.ix.probeOf(key, 0)
+			lo, hi := p, p
+			lo.side, hi.side = sideBefore, sideAfter
+			w.key, w.lo, w.hi = key, &lo, &hi
+			w.run(yield)
+		}
+	}
+}
+
+func (v *View) Range(id schema.IndexID, r Range) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if x := v.cat.indexes.get(uint32(id)); x != nil {
+			w := v.walk(x)
+			w.lo, w.hi = w.ix.rangeProbes(&r)
+			w.run(yield)
+		}
+	}
+}
+
+// rangeSlice is how many entries of an index a view reads at a time under the lock.
+const rangeSlice = 256
+
+// A rangeWalk reads a part of an index slice by slice, in order. After a slice it
+// goes on behind the last entry it has read, whatever the writer did in between.
+type rangeWalk struct {
+	v  *View
+	ix *index
+	vt *viewTable
+
+	key    []byte     // if not nil: only rows with this key
+	lo, hi *treeProbe // what is left of the range; nil: no bound
+
+	last    *treeProbe // the last entry read
+	pending []lostRow  // in the range and not given yet, in key order
+	seen    int        // of lostRows.order
+}
+
+type lostRow struct {
+	p   rowPtr
+	row []byte
+}
+
+func (v *View) walk(x *indexEntry) *rangeWalk {
+	return &rangeWalk{v: v, ix: x.ix, vt: &v.tables[x.e.at]}
+}
+
+func (w *rangeWalk) run(yield func([]byte) bool) {
+	for more := true; more; {
+		var rows [][]byte
+		var ok bool
+		if rows, more, ok = w.slice(); !ok {
+			rows = w.scan()
+		}
+		for _, row := range rows {
+			if !yield(row) {
+				return
+			}
+		}
+	}
+}
+
+// wants reports whether a row of the view lies in what is left of the range.
+func (w *rangeWalk) wants(p rowPtr, row []byte) bool {
+	if w.key != nil && !w.ix.matches(row, w.key) {
+		return false
+	}
+	if w.key == nil && !(rangeFilter{w.ix, w.lo, w.hi}).contains(row) {
+		return false
+	}
+	if w.last != nil {
+		c := w.compareTo(row, w.last)
+		return c > 0 || c == 0 && p > w.last.ptr
+	}
+	return true
+}
+
+// compareTo orders a row of the view against a place in the order, by key.
+func (w *rangeWalk) compareTo(row []byte, p *treeProbe) int {
+	if w.key != nil {
+		return 0
+	}
+	return w.ix.compareKey(row, p.full, p.cols)
+}
+
+// scan reads the rest of the range without the index.
+func (w *rangeWalk) scan() (rows [][]byte) {
+	given := w.pending
+	w.vt.each(func(p rowPtr, row []byte) bool {
+		pending := slices.ContainsFunc(given, func(l lostRow) bool { return l.p == p })
+		if pending || w.wants(p, row) && !w.given(p) {
+			rows = append(rows, row)
+		}
+		return true
+	})
+	w.sort(rows)
+	return rows
+}
+
+// given reports whether a row behind the last entry has been given already: lost
+// rows are given with their key, before the live ones of that key that come later.
+func (w *rangeWalk) given(p rowPtr) bool {
+	l := w.v.lost[w.ix]
+	return w.last != nil && l != nil && slices.Contains(l.order[:w.seen], p)
+}
+
+func (w *rangeWalk) sort(rows [][]byte) {
+	if w.key != nil {
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b []byte) int {
+		var buf [64]byte
+		return w.ix.compareKey(a, w.ix.keyOf(b, buf[:0]), len(w.ix.parts))
+	})
+}
+
+// slice reads the next entries of the index's tree. ok is false if there is none.
+func (w *rangeWalk) slice() (rows [][]byte, more, ok bool) {
+	w.v.s.mu.Lock()
+	defer w.v.s.mu.Unlock()
+	ix := w.ix
+	if !ix.alive || ix.ordered == nil || w.key == nil && ix.def.Algo == schema.Hash {
+		return nil, false, false
+	}
+	lost := w.v.catchUp(ix, w.vt)
+	w.addLost(lost)
+	from := w.lo
+	if w.last != nil {
+		next := *w.last
+		next.ptr++
+		from = &next
+	}
+	c := ix.ordered.seek(from)
+	for n := 0; ; n++ {
+		e, ok := c.next()
+		if !ok || w.hi != nil && ix.ordered.compare(&e, w.hi) > 0 {
+			break
+		}
+		if row, ok := w.vt.get(e.ptr); ok && !lost.has(e.ptr) && w.sameKey(e.ptr, row) {
+			rows = append(rows, row)
+		}
+		if n+1 == rangeSlice {
+			w.last = w.placeOf(&e)
+			more = true
+			break
+		}
+	}
+	return w.merge(rows, more), more, true
+}
+
+// addLost enters newly lost rows that belong to what is left of the range. Those up
+// to the last entry read were given when they were still in the index.
+func (w *rangeWalk) addLost(lost *lostRows) {
+	before := len(w.pending)
+	for _, p := range lost.order[w.seen:] {
+		if row, ok := w.vt.get(p); ok && w.wants(p, row) {
+			w.pending = append(w.pending, lostRow{p, row})
+		}
+	}
+	w.seen = len(lost.order)
+	if len(w.pending) > before && w.key == nil {
+		slices.SortStableFunc(w.pending, func(a, b lostRow) int {
+			var buf [64]byte
+			return w.ix.compareKey(a.row, w.ix.keyOf(b.row, buf[:0]), len(w.ix.parts))
+		})
+	}
+}
+
+// merge adds the pending rows whose keys the slice has reached, all of them at the
+// end of the range.
+func (w *rangeWalk) merge(rows [][]byte, more bool) [][]byte {
+	n := len(w.pending)
+	if more {
+		n = 0
+		for n < len(w.pending) && w.compareTo(w.pending[n].row, w.last) <= 0 {
+			n++
+		}
+	}
+	if n == 0 {
+		return rows
+	}
+	for _, l := range w.pending[:n] {
+		rows = append(rows, l.row)
+	}
+	w.pending = w.pending[n:]
+	w.sort(rows)
+	return rows
+}
+
+// sameKey reports whether the view's row in a place has the key of the writer's row
+// there, by which it was found.
+func (w *rangeWalk) sameKey(p rowPtr, row []byte) bool {
+	if w.key != nil {
+		return w.ix.matches(row, w.key)
+	}
+	var buf [64]byte
+	return w.ix.matches(w.ix.t.rows.get(p), w.ix.keyOf(row, buf[:0]))
+}
+
+// placeOf returns the place of an entry.
+func (w *rangeWalk) placeOf(e *entry) *treeProbe {
+	var buf [64]byte
+	key := slices.Clone(w.ix.keyOf(w.ix.t.rows.get(e.ptr), buf[:0]))
+	p := w.ix.probeOf(key, e.ptr)
+	return &p
+}
