@@ -256,7 +256,9 @@ func (in *instance) trapped(err error) abi.Outcome {
 // A callError is what the engine says about a trap, with the guest's stack, without the mention of who caught it.
 type callError struct{ err error }
 
-func (e *callError) Error() string { return strings.Replace(e.err.Error(), " (recovered by wazero)", "", 1) }
+func (e *callError) Error() string {
+	return strings.Replace(e.err.Error(), " (recovered by wazero)", "", 1)
+}
 
 func (e *callError) Unwrap() error { return e.err }
 
