@@ -58,7 +58,9 @@ func (w *jsonWriter) value(t *Type, depth int) {
 	}
 	switch t.Kind {
 	case KindProduct:
+		before := w.r.pos
 		w.product(t, depth)
+		w.r.productDone(before)
 	case KindSum:
 		w.sum(t, depth)
 	case KindArray:
@@ -202,19 +204,11 @@ func (w *jsonWriter) array(t *Type, depth int) {
 			w.out = append(w.out, ',')
 		}
 		before := w.r.pos
-		w.value(t.Elem, depth+1)
-		w.r.countZero(before, n)
-	}
-	w.out = append(w.out, ']')
-}
-
-// countZero notes that an array element was read which started at before, and fails if too many had no size.
-func (r *Reader) countZero(before int, n uint32) {
-	if r.pos == before && r.err == nil {
-		if r.zero++; r.zero > MaxZeroSizeElements {
-			r.err = errAlloc(uint64(n))
+		if w.value(t.Elem, depth+1); i == 0 {
+			w.r.firstElement(before, n)
 		}
 	}
+	w.out = append(w.out, ']')
 }
 
 // AppendJSONString appends s as a JSON string, escaping what spec 01 §4.9 says and nothing else.

@@ -62,7 +62,7 @@ func (p *parser) selectStmt(from int) (statement, error) {
 // passed over without a look inside: the statement is refused anyway.
 func (p *parser) selectTail(st *selectStmt, from int) error {
 	switch t := p.peek(); {
-	case t.is("GROUP"), t.is("HAVING"), t.is("WINDOW"), t.is("QUALIFY"), t.is("CLUSTER"), t.is("DISTRIBUTE"), t.is("SORT"):
+	case t.is("GROUP") && p.peekAt(1).is("BY"), t.is("HAVING"), t.is("WINDOW"), t.is("QUALIFY"), t.is("CLUSTER"), t.is("DISTRIBUTE"), t.is("SORT"):
 		st.badSelect = true
 		for !p.atQueryEnd() {
 			if err := p.skipOne(); err != nil {
@@ -79,7 +79,7 @@ func (p *parser) selectTail(st *selectStmt, from int) error {
 			err := p.skipRest()
 			st.body = span{from, p.i}
 			return err
-		case t.is("ORDER"), t.is("OFFSET"), t.is("FETCH"), t.is("FOR"):
+		case t.is("ORDER") && p.peekAt(1).is("BY"), t.is("OFFSET"), t.is("FETCH"), t.is("FOR"):
 			st.badQuery = true
 			p.i++
 			for !p.atQueryEnd() {

@@ -40,7 +40,7 @@ func (s *source) spaced(i, from int) bool {
 	switch {
 	case prev.isOp("(") || t.isOp(")") || t.isOp(",") || t.isOp(".") || prev.isOp(".") || prev.isOp(":") || t.isOp("::") || prev.isOp("::") || t.isOp("["):
 		return false
-	case prev.isOp(","):
+	case prev.isOp(","), prev.isOp("*"):
 		return true
 	case t.kind == tokOp && !t.isOp("("):
 		return true
@@ -57,7 +57,7 @@ func (s *source) binary(i, from int) bool {
 	}
 	switch prev := s.toks[i-1]; prev.kind {
 	case tokOp:
-		return prev.isOp(")") || prev.isOp("]") || prev.isOp("*") && !s.toks[i].isOp("-")
+		return prev.isOp(")") || prev.isOp("]")
 	case tokWord:
 		return !renderedUpper[strings.ToUpper(prev.text)]
 	}
