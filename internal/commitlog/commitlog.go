@@ -75,10 +75,10 @@ const (
 func (o Options) validate() (Options, error) {
 	var errs []error
 	if o.FS == nil {
-		errs = append(errs, errors.New("FS is missing"))
+		errs = append(errs, errors.New("no FS is given"))
 	}
 	if o.Dir == "" {
-		errs = append(errs, errors.New("Dir is missing"))
+		errs = append(errs, errors.New("no Dir is given"))
 	}
 	if o.QueueTx < 0 || o.QueueTx > maxBatchRecords {
 		errs = append(errs, fmt.Errorf("QueueTx is %d; want 1 to %d", o.QueueTx, maxBatchRecords))

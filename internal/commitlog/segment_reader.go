@@ -80,7 +80,11 @@ func (s *segmentReader) startStream(r io.Reader, size int64) error {
 	s.size = size
 	s.src = &source{r: r}
 	s.r = bufio.NewReaderSize(s.src, readBufferSize)
-	if magic, _ := s.r.Peek(len(zstdMagic)); string(magic) == zstdMagic {
+	magic, err := s.r.Peek(len(zstdMagic))
+	if err != nil && err != io.EOF {
+		return s.readError(err)
+	}
+	if string(magic) == zstdMagic {
 		if err := s.startSealed(); err != nil {
 			return err
 		}

@@ -87,7 +87,7 @@ func (l *Log) take() *batch {
 
 const (
 	maxFree      = 2       // one batch is written while one is filled
-	maxIdleBatch = 1 << 20 // what a batch may keep once the load is gone
+	maxIdleBatch = 4 << 20 // what a batch may keep once the load is gone
 )
 
 // recycle keeps a written batch for reuse.
@@ -171,7 +171,8 @@ func (l *Log) rotate(next Offset) error {
 	return nil
 }
 
-// trim gives back the space written ahead.
+// trim gives back the space written ahead. It needs no sync: zeros at the end
+// mean nothing.
 func (l *Log) trim() error {
 	if l.prewritten == l.end {
 		return nil
@@ -180,7 +181,7 @@ func (l *Log) trim() error {
 		return err
 	}
 	l.prewritten = l.end
-	return l.f.Sync()
+	return nil
 }
 
 // failure describes a failed operation on the newest segment.
