@@ -113,6 +113,8 @@ func (e *CallError) answer() error {
 		status = http.StatusNotFound
 	case InvalidArguments, LifecycleCall:
 		status = http.StatusBadRequest
+	case Unavailable:
+		status = http.StatusNotImplemented
 	}
 	return failure(status, "%s", e.Message)
 }

@@ -104,8 +104,8 @@ type Database interface {
 	Update(ctx context.Context, program []byte, js bool, policy UpdatePolicy) (UpdateResult, error)
 
 	// WaitDurable returns when the transaction at offset is on disk, with the
-	// latest offset that is; at once for a database in memory. It returns an
-	// error when ctx ends or the database stops first.
+	// offset below which everything is; at once for a database in memory. It
+	// returns an error when ctx ends or the database stops first.
 	WaitDurable(ctx context.Context, offset uint64) (durable uint64, err error)
 
 	// Logs opens the module log: with tail < 0 the whole current file, else its
@@ -167,6 +167,7 @@ const (
 	LifecycleCall                         // 400
 	ModuleGone                            // 404
 	WorkerDied                            // 500
+	Unavailable                           // 501: this server cannot run it
 )
 
 // An SQLResult is the outcome of one statement.

@@ -34,8 +34,7 @@ type writer struct {
 
 	count, bytes int // messages in buf, and the size of their bodies
 
-	durable    uint64 // the last transaction known to be on disk
-	hasDurable bool
+	durable uint64 // transactions below it are known to be on disk
 }
 
 var errAborted = errors.New("server: the session ends")
@@ -113,7 +112,7 @@ func (w *writer) all(batch []subscribe.Message) (err error) {
 
 // ready reports whether a message need not wait for the disk.
 func (w *writer) ready(m *subscribe.Message) bool {
-	return !m.Gated || !w.ss.confirmed || w.hasDurable && m.Offset <= w.durable
+	return !m.Gated || !w.ss.confirmed || m.Offset < w.durable
 }
 
 // gate waits until the transaction of a message is on disk, if the client asked
@@ -128,7 +127,7 @@ func (w *writer) gate(m *subscribe.Message) error {
 		cancel()
 		switch {
 		case err == nil:
-			w.durable, w.hasDurable = max(durable, m.Offset), true
+			w.durable = max(durable, m.Offset+1)
 		case w.ss.ctx.Err() != nil || w.ss.out.abort.Load():
 			return errAborted
 		case errors.Is(err, context.DeadlineExceeded):
