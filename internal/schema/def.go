@@ -12,6 +12,9 @@ type ModuleDef struct {
 	Version   Version
 	Typespace *sats.Typespace // converted names; of this level only
 	Types     []*TypeDef      // of this level only
+	// SourceTypespace is Typespace with the names the module's author wrote,
+	// from which generated clients take identifiers.
+	SourceTypespace *sats.Typespace
 
 	Tables     []*TableDef
 	Reducers   []*ReducerDef   // position = reducer id
@@ -26,8 +29,8 @@ type ModuleDef struct {
 
 	Raw *RawModule // what the module sent
 
-	lifecycle  [LifecycleOnDisconnect + 1]*ReducerDef
-	unresolved *sats.Typespace // the typespace as sent, for type uses
+	names     lookups
+	lifecycle [LifecycleOnDisconnect + 1]*ReducerDef
 }
 
 // SubmoduleDef is a module mounted into another.

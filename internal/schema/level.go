@@ -1,10 +1,6 @@
 package schema
 
-import (
-	"slices"
-
-	"github.com/stdbgo/spacetime/sats"
-)
+import "github.com/stdbgo/spacetime/sats"
 
 // level is one module, without its submodules' insides, in a form that all
 // generations share: that of V10, with what V9 puts elsewhere moved there.
@@ -56,6 +52,7 @@ func levelOfV10(r *RawV10) *level {
 func levelOfV9(r *RawV9, p *problems) *level {
 	l := &level{version: V9, names: newNaming(CaseNone, nil), typespace: orEmpty(r.Typespace), types: r.Types, rls: r.RLS}
 	byName := map[string]int{}
+	given := map[tableCol]bool{}
 	for i, t := range r.Tables {
 		byName[t.Name] = i
 		l.tables = append(l.tables, RawTableV10{
@@ -84,22 +81,29 @@ func levelOfV9(r *RawV9, p *problems) *level {
 		case m.View != nil:
 			l.views = append(l.views, *m.View)
 		case m.ColumnDefault != nil:
-			l.addDefault(m.ColumnDefault, byName, p)
+			l.addDefault(m.ColumnDefault, byName, given, p)
 		}
 	}
 	return l
 }
 
-func (l *level) addDefault(d *RawColumnDefaultV9, byName map[string]int, p *problems) {
+// tableCol is a column of a table given by position.
+type tableCol struct {
+	table int
+	col   ColID
+}
+
+func (l *level) addDefault(d *RawColumnDefaultV9, byName map[string]int, given map[tableCol]bool, p *problems) {
 	i, ok := byName[d.Table]
 	if !ok {
 		p.add(TableNotFound, "a default value is given for table `%s`, which does not exist", d.Table)
 		return
 	}
 	t := &l.tables[i]
-	if slices.ContainsFunc(t.Defaults, func(o RawColumnDefault) bool { return o.Col == d.Col }) {
+	if given[tableCol{i, d.Col}] {
 		p.add(MultipleColumnDefaultValues, "column %d of table `%s` has more than one default value", d.Col, d.Table)
 		return
 	}
+	given[tableCol{i, d.Col}] = true
 	t.Defaults = append(t.Defaults, RawColumnDefault{Col: d.Col, Value: d.Value})
 }

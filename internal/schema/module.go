@@ -1,5 +1,7 @@
 package schema
 
+import "slices"
+
 // finish adds what the submodules contain under qualified names, and numbers
 // functions. The module's own objects are complete.
 func (m *ModuleDef) finish() {
@@ -31,6 +33,7 @@ func (m *ModuleDef) finish() {
 			m.Views = append(m.Views, &q)
 		}
 	}
+	m.names = m.newLookups()
 }
 
 func (m *ModuleDef) countViews() (anonymous, sender uint32) {
@@ -88,47 +91,68 @@ func (s *SubmoduleDef) qualifyTable(t *TableDef) *TableDef {
 	return &q
 }
 
-// find returns the object that has the canonical name, else the one that has
-// the accessor name.
-func find[T any](list []*T, name string, canonical, accessor func(*T) string) (*T, bool) {
-	for _, d := range list {
-		if canonical(d) == name {
-			return d, true
+// lookup finds objects by name in constant time.
+type lookup[T any] struct{ canonical, accessor map[string]*T }
+
+// newLookup indexes list; of two objects with one name the first counts.
+// accessor is nil if only canonical names count.
+func newLookup[T any](list []*T, canonical, accessor func(*T) string) lookup[T] {
+	l := lookup[T]{canonical: map[string]*T{}, accessor: map[string]*T{}}
+	for _, d := range slices.Backward(list) {
+		l.canonical[canonical(d)] = d
+		if accessor != nil {
+			l.accessor[accessor(d)] = d
 		}
 	}
-	for _, d := range list {
-		if accessor != nil && accessor(d) == name {
-			return d, true
-		}
+	return l
+}
+
+func (l lookup[T]) find(name string) (*T, bool) {
+	d, ok := l.canonical[name]
+	if !ok {
+		d, ok = l.accessor[name]
 	}
-	return nil, false
+	return d, ok
+}
+
+// lookups are the names of a [ModuleDef] (spec 02 §5.2).
+type lookups struct {
+	tables     lookup[TableDef]
+	reducers   lookup[ReducerDef]
+	procedures lookup[ProcedureDef]
+	views      lookup[ViewDef]
+	handlers   lookup[HTTPHandlerDef]
+}
+
+func (m *ModuleDef) newLookups() lookups {
+	return lookups{
+		tables:     newLookup(m.Tables, func(t *TableDef) string { return t.Name }, func(t *TableDef) string { return t.Accessor }),
+		reducers:   newLookup(m.Reducers, func(r *ReducerDef) string { return r.Name }, nil),
+		procedures: newLookup(m.Procedures, func(p *ProcedureDef) string { return p.Name }, nil),
+		views:      newLookup(m.Views, func(w *ViewDef) string { return w.Name }, func(w *ViewDef) string { return w.Accessor }),
+		handlers:   newLookup(m.HTTPHandlers, func(h *HTTPHandlerDef) string { return h.Name }, nil),
+	}
 }
 
 // Table returns the table called name, by canonical name, then by accessor.
-func (m *ModuleDef) Table(name string) (*TableDef, bool) {
-	return find(m.Tables, name, func(t *TableDef) string { return t.Name }, func(t *TableDef) string { return t.Accessor })
-}
+func (m *ModuleDef) Table(name string) (*TableDef, bool) { return m.names.tables.find(name) }
 
 // Reducer returns the reducer that clients call name; only canonical names
-// count (spec 02 §5.2).
-func (m *ModuleDef) Reducer(name string) (*ReducerDef, bool) {
-	return find(m.Reducers, name, func(r *ReducerDef) string { return r.Name }, nil)
-}
+// count.
+func (m *ModuleDef) Reducer(name string) (*ReducerDef, bool) { return m.names.reducers.find(name) }
 
 // Procedure returns the procedure that clients call name; only canonical names
-// count (spec 02 §5.2).
+// count.
 func (m *ModuleDef) Procedure(name string) (*ProcedureDef, bool) {
-	return find(m.Procedures, name, func(p *ProcedureDef) string { return p.Name }, nil)
+	return m.names.procedures.find(name)
 }
 
 // View returns the view called name, by canonical name, then by accessor.
-func (m *ModuleDef) View(name string) (*ViewDef, bool) {
-	return find(m.Views, name, func(w *ViewDef) string { return w.Name }, func(w *ViewDef) string { return w.Accessor })
-}
+func (m *ModuleDef) View(name string) (*ViewDef, bool) { return m.names.views.find(name) }
 
 // HTTPHandler returns the HTTP handler with the canonical name.
 func (m *ModuleDef) HTTPHandler(name string) (*HTTPHandlerDef, bool) {
-	return find(m.HTTPHandlers, name, func(h *HTTPHandlerDef) string { return h.Name }, nil)
+	return m.names.handlers.find(name)
 }
 
 // Lifecycle returns the reducer bound to the event l, or nil.

@@ -8,9 +8,9 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// maxRawDepth bounds the nesting of products in a raw definition. Only
-// submodules nest without end; each takes two levels.
-const maxRawDepth = 64
+// maxRawDepth bounds the nesting of a raw definition. Only submodules nest
+// without end; each takes five levels.
+const maxRawDepth = 128
 
 // MaxRawSize is the size in bytes from which on a definition is refused.
 const MaxRawSize = 64 << 20
@@ -91,7 +91,7 @@ func (d *decoder) pop() {
 }
 
 func (d *decoder) open() {
-	if len(d.path) >= 2*maxRawDepth {
+	if len(d.path) >= maxRawDepth {
 		d.r.Fail(fmt.Errorf("submodules are nested too deeply"))
 	}
 	d.push(step{})

@@ -54,6 +54,7 @@ type validator struct {
 
 	// Objects by canonical name; a nil value is one that was declared and
 	// found wrong, about whose users nothing more is said.
+	sources    map[string]bool // source names of tables
 	tables     map[string]*TableDef
 	reducers   map[string]*ReducerDef
 	procedures map[string]*ProcedureDef
@@ -65,12 +66,15 @@ func newValidator(l *level, p *problems, budget *int, where string) *validator {
 	v := &validator{
 		problems: p, level: l, where: where, budget: budget,
 		declared: map[uint32]bool{}, uses: map[uint32]error{}, open: map[uint32]bool{}, objects: map[string]string{},
-		types: map[string]bool{}, tables: map[string]*TableDef{}, reducers: map[string]*ReducerDef{},
+		types: map[string]bool{}, sources: map[string]bool{}, tables: map[string]*TableDef{}, reducers: map[string]*ReducerDef{},
 		procedures: map[string]*ProcedureDef{}, views: map[string]*ViewDef{}, handlers: map[string]*HTTPHandlerDef{},
 	}
-	v.def = &ModuleDef{Version: l.version, Typespace: l.names.typespace(l.typespace), unresolved: l.typespace}
+	v.def = &ModuleDef{Version: l.version, Typespace: l.names.typespace(l.typespace), SourceTypespace: l.typespace}
 	for _, t := range l.types {
 		v.declared[t.Ref] = true
+	}
+	for _, t := range l.tables {
+		v.sources[t.SourceName] = true
 	}
 	return v
 }
@@ -122,7 +126,7 @@ func (v *validator) run() *ModuleDef {
 func (v *validator) ident(name, what string) bool {
 	err := CheckIdentifier(name)
 	if err != nil {
-		v.add(IdentifierError, "%s: %q is not an identifier: %v", what, name, err)
+		v.add(IdentifierError, "%s: %q is not an identifier: %v", what, shorten(name), err)
 	}
 	return err == nil
 }
@@ -171,6 +175,9 @@ func (v *validator) columns(ref uint32, what string) ([]ColumnDef, *sats.Type, b
 		v.add(TooLarge, "%s has %d columns, more than %d", what, len(raw.Elems), 1<<16)
 		return nil, nil, false
 	}
+	if !v.spend(countTypes(raw)) {
+		return nil, nil, false
+	}
 	before := v.count
 	converted := v.def.Typespace.Types[ref]
 	columns := make([]ColumnDef, len(raw.Elems))
@@ -209,17 +216,26 @@ func (v *validator) resolveRow(row *sats.Type, columns []ColumnDef, what string)
 		v.add(TooLarge, "%s cannot be stored: %v", what, err)
 		return nil, false
 	}
-	if *v.budget >= 0 {
-		*v.budget -= countTypes(resolved)
-	}
-	if *v.budget < 0 {
-		v.add(TooLarge, "the row types of the module hold more than %d types after references are replaced", maxResolvedTotal)
+	if !v.spend(countTypes(resolved)) {
 		return nil, false
 	}
 	for i := range columns {
 		columns[i].Type = resolved.Elems[i].Type
 	}
 	return resolved, true
+}
+
+// spend takes n types from the budget of the whole module. When it is used up,
+// nothing more is checked in detail.
+func (v *validator) spend(n int) bool {
+	if *v.budget < 0 {
+		return false
+	}
+	if *v.budget -= n; *v.budget < 0 {
+		v.problems.add(TooLarge, "the row types of the module hold more than %d types after references are replaced", maxResolvedTotal)
+		return false
+	}
+	return true
 }
 
 func countTypes(t *sats.Type) int {

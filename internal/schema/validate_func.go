@@ -235,27 +235,29 @@ func (v *validator) attachViewKeys() {
 	if v.version == V9 {
 		return
 	}
+	keys := v.commonKeys()
 	for _, d := range v.def.Views {
 		if d.IsQuery && d.PrimaryKey == nil && len(d.Params.Elems) == 0 {
-			d.PrimaryKey = v.inferViewKey(d.TypeRef)
+			d.PrimaryKey = keys[d.TypeRef]
 		}
 	}
 }
 
-// inferViewKey returns the primary key that the tables with this row type
-// agree on; nil if there is none.
-func (v *validator) inferViewKey(ref uint32) *ColID {
-	var key *ColID
+// commonKeys returns by row type the primary key that all tables of this type
+// that have one agree on; nil if they do not.
+func (v *validator) commonKeys() map[uint32]*ColID {
+	keys := map[uint32]*ColID{}
 	for _, t := range v.def.Tables {
-		if t.TypeRef != ref || t.PrimaryKey == nil {
+		if t.PrimaryKey == nil {
 			continue
 		}
-		if key != nil && *key != *t.PrimaryKey {
-			return nil
+		if key, found := keys[t.TypeRef]; !found {
+			keys[t.TypeRef] = t.PrimaryKey
+		} else if key != nil && *key != *t.PrimaryKey {
+			keys[t.TypeRef] = nil
 		}
-		key = t.PrimaryKey
 	}
-	return key
+	return keys
 }
 
 func (v *validator) checkHandlers() {

@@ -165,10 +165,8 @@ func (v *validator) attachOutbox(o *RawOutbox) {
 }
 
 func (v *validator) outboxTable(o *RawOutbox) *TableDef {
-	for i := range v.level.tables {
-		if v.level.tables[i].SourceName == o.Table {
-			return v.tables[v.names.table(o.Table)]
-		}
+	if v.sources[o.Table] {
+		return v.tables[v.names.table(o.Table)]
 	}
 	v.add(MissingOutboxTable, "the outbox table `%s` does not exist", o.Table)
 	return nil

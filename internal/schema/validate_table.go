@@ -63,15 +63,17 @@ func (t *tableCheck) checkCols(cols []ColID, object string) bool {
 		t.v.add(ColumnNotFound, "%s of %s covers no column", object, t.what)
 		return false
 	}
-	for i, c := range cols {
+	seen := make(map[ColID]bool, min(len(cols), len(t.def.Columns)))
+	for _, c := range cols {
 		switch {
 		case int(c) >= len(t.def.Columns):
 			t.v.add(ColumnNotFound, "%s of %s refers to column %d, but the table has %d columns", object, t.what, c, len(t.def.Columns))
 			ok = false
-		case slices.Contains(cols[:i], c):
+		case seen[c]:
 			t.v.add(DuplicateColumns, "%s of %s has column `%s` more than once", object, t.what, t.def.Columns[c].Name)
 			ok = false
 		}
+		seen[c] = true
 	}
 	return ok
 }
@@ -130,6 +132,10 @@ func (t *tableCheck) directIndexable(c ColID) bool {
 }
 
 func (t *tableCheck) constraints() {
+	indexed := map[string]bool{}
+	for _, x := range t.raw.Indexes {
+		indexed[columnSetKey(x.Cols)] = true
+	}
 	for i := range t.raw.Constraints {
 		x := &t.raw.Constraints[i]
 		if !t.checkCols(x.Cols, "unique constraint "+x.Name.Or("without a name")) {
@@ -142,7 +148,7 @@ func (t *tableCheck) constraints() {
 		d := ConstraintDef{Name: name, Cols: columnSet(x.Cols)}
 		t.v.claim("unique constraint `"+name+"` of "+t.what, name)
 		t.def.Constraints = append(t.def.Constraints, d)
-		if !slices.ContainsFunc(t.raw.Indexes, func(ix RawIndex) bool { return SameColumnSet(ix.Cols, d.Cols) }) {
+		if !indexed[columnSetKey(d.Cols)] {
 			t.v.add(UniqueConstraintWithoutIndex, "unique constraint `%s` of %s needs an index on the same columns (%s)",
 				name, t.what, strings.Join(columnNames(t.def.Columns, d.Cols), ", "))
 		}

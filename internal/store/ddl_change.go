@@ -280,8 +280,7 @@ func (tx *Tx) AlterRowType(id schema.TableID, like *schema.Table) error {
 		indexes[i] = newIndex(ix.def, d.Layout, t)
 		indexes[i].build()
 	}
-	size, fixed := d.Layout.FixedSize()
-	t.rows.fixed = t.rows.fixed && fixed && uint32(size)+headerSize == t.rows.classes[0].stride
+	t.rows.refit(d.Layout.FixedSize())
 	tx.redefine(t, &d, indexes)
 	return nil
 }

@@ -137,6 +137,21 @@ func (a *arena) init(e *epochs, fixedSize int, fixed bool) {
 	}
 }
 
+// refit prepares for rows of another type. Rows that are there stay.
+func (a *arena) refit(fixedSize int, fixed bool) {
+	a.fixed = a.fixed && fixed && uint32(fixedSize)+headerSize == a.classes[0].stride
+}
+
+// empty drops all rows. No view may be open.
+func (a *arena) empty() {
+	fixed := a.fixed
+	if a.fixed {
+		a.init(a.epochs, int(a.classes[0].stride-headerSize), true)
+		return
+	}
+	a.init(a.epochs, 0, fixed)
+}
+
 // classFor returns the class for rows of n <= maxSlotRow bytes.
 func (a *arena) classFor(n int) uint32 {
 	if a.fixed {

@@ -19,6 +19,7 @@ type View struct {
 	cat    *catalog
 	epoch  uint64
 	offset uint64
+	next   uint64               // offset of the transaction after it
 	tables []viewTable          // like cat.entries
 	lost   map[*index]*lostRows // made on first use
 	closed bool
@@ -36,7 +37,7 @@ type viewTable struct {
 func (s *Store) View() *View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := &View{s: s, cat: s.committed, epoch: s.epochs.pin(), offset: s.lastOffset()}
+	v := &View{s: s, cat: s.committed, epoch: s.epochs.pin(), offset: s.lastOffset(), next: s.next}
 	v.tables = make([]viewTable, len(v.cat.entries))
 	for i, e := range v.cat.entries {
 		t := e.t
