@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -173,4 +174,11 @@ func (db *Database) shut(disconnect bool) error {
 		return fmt.Errorf("host: close database %s: %w", db.info.Identity, err)
 	}
 	return nil
+}
+
+// Logs opens the module log: its last tail lines, all of the current file if tail
+// is negative; with follow then new lines as they come, until ctx ends or the
+// database stops. Each line is a JSON object and a line feed.
+func (db *Database) Logs(ctx context.Context, tail int, follow bool) (io.ReadCloser, error) {
+	return db.log.read(ctx, tail, follow)
 }

@@ -111,7 +111,7 @@ func (db *Database) addView(tx *store.Tx, v *schema.ViewDef) error {
 
 // addRLS stores a row-level security rule under the table whose rows it returns.
 func (db *Database) addRLS(tx *store.Tx, text string) error {
-	q, err := sql.CompileSubscription(tx, text, sql.Caller{Identity: db.info.Owner, IsOwner: true})
+	q, err := sql.CompileOneOff(tx, text, sql.Caller{Identity: db.info.Owner, IsOwner: true})
 	if err != nil {
 		return fmt.Errorf("row level security rule `%s`: %w", text, err)
 	}
