@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"testing"
+	"unsafe"
 
 	. "github.com/stdbgo/spacetime/sats"
 )
@@ -52,6 +53,20 @@ func BenchmarkCodec(b *testing.B) {
 			buf = Append(buf[:0], &v)
 		}
 	})
+	c, err := CodecOf[fixedRow]()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("encode/codec-held", func(b *testing.B) {
+		for b.Loop() {
+			buf = c.Append(buf[:0], unsafe.Pointer(&v))
+		}
+	})
+	b.Run("encode/reflecting", func(b *testing.B) {
+		for b.Loop() {
+			buf, _ = binary.Append(buf[:0], binary.LittleEndian, &v)
+		}
+	})
 	b.Run("decode/hand", func(b *testing.B) {
 		for b.Loop() {
 			decodeByHand(enc, &v)
@@ -89,11 +104,30 @@ func BenchmarkJSON(b *testing.B) {
 			}
 		}
 	})
+	b.Run("out/decode-then-encoding-json", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := Decode(enc, &v); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := json.Marshal(&v); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("out/sats", func(b *testing.B) {
 		for b.Loop() {
 			if buf, _, err = AppendJSON(buf[:0], nil, typ, enc, FlavorNamed); err != nil {
 				b.Fatal(err)
 			}
+		}
+	})
+	e, err := NewJSONEncoder(typ, FlavorNamed)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("out/sats-compiled", func(b *testing.B) {
+		for b.Loop() {
+			buf = e.Append(buf[:0], enc)
 		}
 	})
 	text := append([]byte(nil), buf...)

@@ -54,6 +54,9 @@ func TestPropertyJSON(t *testing.T) {
 			if err != nil || len(rest) != 0 {
 				t.Fatal(err, rest)
 			}
+			if e, err := NewJSONEncoder(typ, f); err != nil || !bytes.Equal(e.Append(nil, b), text) {
+				t.Fatalf("%s: compiled encoder differs from %s, %v", typ, text, err)
+			}
 			back, err := ParseJSON(nil, nil, typ, text)
 			if !finite(v) {
 				continue

@@ -133,6 +133,17 @@ func TestVectorsJSONOut(t *testing.T) {
 			flavor Flavor
 			want   json.RawMessage
 		}{{FlavorUntyped, v.Value}, {FlavorNamed, v.ValueNamed}, {FlavorStored, v.ValueStoredRow}} {
+			if flat, err := ts.Resolve(typ); err == nil {
+				e, err := NewJSONEncoder(flat, c.flavor)
+				if (err == nil) != (c.want != nil) {
+					t.Errorf("%s: flavor %d: compiled: %v", v.ID, c.flavor, err)
+				}
+				if err == nil {
+					if got := e.Append([]byte("x"), v.bytes(t)); string(got) != "x"+string(c.want) {
+						t.Errorf("%s: flavor %d: compiled: %s, want %s", v.ID, c.flavor, got, c.want)
+					}
+				}
+			}
 			got, rest, err := AppendJSON([]byte("x"), ts, typ, append(v.bytes(t), 9, 9), c.flavor)
 			if c.want == nil {
 				if err == nil {
