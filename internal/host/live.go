@@ -26,6 +26,7 @@ func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller,
 			}
 			db.handle(at, read, c, who, msg)
 		}
+		db.gauge()
 	})
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func (db *Database) firstTransaction(tx *store.Tx, at sats.Timestamp, program []
 		return nil
 	}
 	db.system("Invoking `init` reducer")
-	if out := db.invoke(tx, r, Caller{Identity: db.info.Owner}, at, nil); out.Status != abi.StatusOK {
+	if out, _ := db.invoke(tx, r, Caller{Identity: db.info.Owner}, at, nil); out.Status != abi.StatusOK {
 		db.rollback(tx, r, at, out)
 		_, message := failureOf(out)
 		return &InitError{message}
