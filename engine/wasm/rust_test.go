@@ -141,7 +141,7 @@ func TestKettles(t *testing.T) {
 }
 
 func TestKitchen(t *testing.T) {
-	spec.Covers(t, "03.37", "03.38", "03.40")
+	spec.Covers(t, "03.40")
 	d := open(t, "kitchen")
 	d.must("init", "[]")
 	if r := d.lastLog(); r.Message != "kitchen open" {
