@@ -1,8 +1,11 @@
 package abi
 
 import (
+	"math"
+
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // Environment variables reach a module through EnvGet alone: their table and its index do not exist for it (spec 03 §5.19).
@@ -175,8 +178,8 @@ func (c *Context) Insert(t uint32, row []byte) (generated []byte, e Errno) {
 		return nil, ErrNoSuchTable
 	}
 	c.spend(uint64(len(row)) / unitsPerByte)
-	_, generated, err := tx.Insert(def.ID, row)
-	return generated, c.errno(err)
+	stored, generated, err := tx.Insert(def.ID, row)
+	return generated, c.written(def, stored, err)
 }
 
 // Update replaces the row that has the same key in the unique index ix; it returns generated columns as Insert does.
@@ -190,8 +193,41 @@ func (c *Context) Update(t, ix uint32, row []byte) (generated []byte, e Errno) {
 		return nil, ErrNoSuchTable
 	}
 	c.spend(uint64(len(row)) / unitsPerByte)
-	_, generated, err := tx.Update(def.ID, schema.IndexID(ix), row)
-	return generated, c.errno(err)
+	stored, generated, err := tx.Update(def.ID, schema.IndexID(ix), row)
+	return generated, c.written(def, stored, err)
+}
+
+// longestDelay bounds how far ahead of its writing a schedule row may be due: 2^36−1
+// milliseconds (spec 08 §13.2).
+const longestDelay sats.TimeDuration = (1<<36 - 1) * 1000
+
+// written is the result of writing a row. A row of a schedule table that is due too
+// late has been written and is refused all the same.
+func (c *Context) written(def *schema.Table, stored []byte, err error) Errno {
+	if err != nil || def.Schedule == nil {
+		return c.errno(err)
+	}
+	at := sats.NewReader(def.Layout.Col(stored, int(def.Schedule.AtCol))).ScheduleAt()
+	delay := at.Interval().Abs()
+	if !at.IsInterval() {
+		delay = until(at.Time(), max(c.call.Time, c.svc.Now()))
+	}
+	if delay >= longestDelay {
+		return ErrScheduleDelayTooLong
+	}
+	return OK
+}
+
+// until is the time from now to t, or a very long one if it does not fit.
+func until(t, now sats.Timestamp) sats.TimeDuration {
+	d, ok := t.Sub(now)
+	switch {
+	case ok:
+		return d
+	case t > now:
+		return math.MaxInt64
+	}
+	return 0
 }
 
 // DeleteByPoint deletes the rows with the given index key and returns how many there were.
