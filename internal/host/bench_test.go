@@ -88,7 +88,7 @@ func TestCallAllocations(t *testing.T) {
 		}
 	})
 	t.Logf("%.1f allocations", allocs)
-	if allocs > 5 {
-		t.Errorf("a call makes %.0f allocations; want at most 5", allocs)
+	if allocs > 3 {
+		t.Errorf("a call makes %.0f allocations; want at most 3", allocs)
 	}
 }
