@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -104,6 +105,7 @@ func TestCallCommitsAndSurvivesRestart(t *testing.T) {
 }
 
 func TestFailuresRollBack(t *testing.T) {
+	spec.Covers(t, "08.9", "08.19")
 	w := newWorld(t)
 	db := w.create(people("people"))
 	w.call(db, alice, "count")
@@ -137,6 +139,7 @@ func TestFailuresRollBack(t *testing.T) {
 }
 
 func TestRequestErrors(t *testing.T) {
+	spec.Covers(t, "08.20", "08.21")
 	w := newWorld(t)
 	db := w.create(people("people").lifecycle(schema.LifecycleInit, "init", func(*fakeCall) error { return nil }))
 	call := func(who Caller, name, json string) error {
