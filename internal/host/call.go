@@ -31,6 +31,9 @@ type CallRequest struct {
 	// be changed afterwards.
 	Args     []byte
 	ArgsJSON bool
+	// OrProcedure says that Name may be a procedure, too (spec 06 §4.8); such a
+	// call is refused with ErrProcedures.
+	OrProcedure bool
 
 	// Of calls over a WebSocket; the client is told the result by a message.
 	Client    *subscribe.Client
@@ -61,7 +64,7 @@ type CallResult struct {
 
 // CallReducer calls a reducer in a transaction of its own and commits that if the
 // reducer says so. An error means that no call was made: ErrNoSuchReducer, a
-// *LifecycleError, an *InvalidArgsError, ErrStopped.
+// *LifecycleError, an *InvalidArgsError, ErrProcedures, ErrStopped.
 func (db *Database) CallReducer(ctx context.Context, req *CallRequest) (CallResult, error) {
 	m := db.current.Load()
 	r, args, err := db.prepare(m, req)
@@ -126,7 +129,13 @@ func (db *Database) prepare(m *module, req *CallRequest) (*reducer, []byte, erro
 		return nil, nil, &LifecycleError{r.Lifecycle}
 	}
 	if r == nil || r.Private && !req.IsOwner {
-		db.log.call(db.services.Now(), req.Name, noReducerText(req.Name))
+		if req.OrProcedure && m.procedure(req.Name, req.Caller) {
+			return nil, nil, ErrProcedures
+		}
+		db.log.call(db.services.Now(), req.Name, nonexistentText("reducer", req.Name))
+		if req.OrProcedure {
+			db.log.call(db.services.Now(), req.Name, nonexistentText("procedure", req.Name))
+		}
 		return nil, nil, ErrNoSuchReducer
 	}
 	args, err := r.decodeArgs(req.Args, req.ArgsJSON)
@@ -137,8 +146,8 @@ func (db *Database) prepare(m *module, req *CallRequest) (*reducer, []byte, erro
 	return r, args, nil
 }
 
-func noReducerText(name string) string {
-	return fmt.Sprintf("External attempt to call nonexistent reducer %q failed. Have you run `spacetime generate` recently?", name)
+func nonexistentText(kind, name string) string {
+	return fmt.Sprintf("External attempt to call nonexistent %s %q failed. Have you run `spacetime generate` recently?", kind, name)
 }
 
 func badArgsText(kind, name string) string {

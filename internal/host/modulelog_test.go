@@ -117,6 +117,7 @@ func TestLogFilesAndTails(t *testing.T) {
 			if got := l.text(t, -1); strings.Count(got, "\n") != 2 || !strings.Contains(got, "late") {
 				t.Errorf("the new day's log is %q", got)
 			}
+			l.drain()
 			for name, lines := range map[string]int{"2026-03-01.log": 10, "2026-03-02.log": 2} {
 				b, err := vfs.ReadFile(mem, "/logs/"+name)
 				if err != nil || bytes.Count(b, []byte("\n")) != lines {
