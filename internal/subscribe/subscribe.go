@@ -71,7 +71,7 @@ type Client struct {
 // A Delivery hands messages to outboxes. Deliver is called once.
 type Delivery interface{ Deliver() }
 
-// Nothing is a Delivery without messages; it can be compared with.
+// Nothing is a Delivery without messages. It can be compared with any other.
 var Nothing Delivery = nothing{}
 
 type nothing struct{}
