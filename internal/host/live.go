@@ -41,8 +41,9 @@ func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Cal
 		db.handleCall(at, c, who, msg)
 	case *wire.CallProcedure:
 		text := ErrProcedures.Error()
-		if !db.hasProcedure(msg.Procedure, who) {
+		if !db.mod.procedure(msg.Procedure, who) {
 			text = "No such procedure"
+			db.log.call(at, msg.Procedure, nonexistentText("procedure", msg.Procedure))
 		}
 		db.push(&single{c, subscribe.ProcedureFailed(c, msg.RequestID, text)})
 	default:
@@ -103,15 +104,6 @@ type single struct {
 }
 
 func (s *single) Deliver() { s.to.Out.Send(s.msg) }
-
-func (db *Database) hasProcedure(name string, who Caller) bool {
-	for _, p := range db.mod.def.Procedures {
-		if p.Name == name {
-			return !p.Private || who.IsOwner
-		}
-	}
-	return false
-}
 
 // compileLive compiles a query to subscribe to; SELECT * FROM * gives several.
 func compileLive(r store.Reader, text string, caller sql.Caller) ([]*subscribe.Query, error) {
