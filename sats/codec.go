@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -15,24 +16,20 @@ import (
 // wide types of this package to theirs; [ResultOf] to Result; types given to [RegisterEnum] and [RegisterSum] to
 // sums. int, uint, maps, arrays, channels, functions, embedded and unexported fields have no mapping.
 type Codec struct {
-	goType   reflect.Type
-	typ      *Type // nil for recursive types
-	enc, dec []step
-	min      int // encoded size of the smallest value
-	fixed    int // encoded size of all values, or -1
+	goType reflect.Type
+	typ    *Type // nil for recursive types
+	steps  []step
+	only   *run // the only step, if that is a run: rows of fixed size take a short cut
+	min    int  // encoded size of the smallest value
+	fixed  int  // encoded size of all values, or -1
 }
 
 // An op says what a step does with the memory at its offset.
 type op uint8
 
 const (
-	opCopy     op = iota // n bytes that are the same in memory and encoded
-	opCopy1              // … of one byte
-	opCopy4              // … of four aligned bytes
-	opCopy8              // … of eight aligned bytes
+	opRun      op = iota // n encoded bytes that are copied from and to memory piece by piece
 	opSwap               // n bytes in reverse order, on big-endian machines
-	opBool               // decoding: a byte that must be 0 or 1
-	opEnum               // decoding: a byte that must be less than n
 	opString             //
 	opBytes              // []byte
 	opSlice              // []T
@@ -47,6 +44,7 @@ type step struct {
 	op   op
 	n    int
 	off  uintptr
+	run  *run         // opRun
 	sub  *Codec       // element of slice or option
 	res  *resultSteps // opResult
 	sum  *sumInfo     // opSum
@@ -66,6 +64,15 @@ var littleEndian = func() bool {
 }()
 
 var codecs sync.Map // reflect.Type to *Codec
+
+// recent holds codecs by the address of their type's pointer type, in front of codecs: a look-up there costs more
+// than encoding a small row.
+var recent [256]atomic.Pointer[recentCodec]
+
+type recentCodec struct {
+	pointerType unsafe.Pointer
+	codec       *Codec
+}
 
 // CodecFor returns the codec of a Go type, compiling it the first time. The error names the field that has no
 // mapping.
@@ -89,10 +96,17 @@ func CodecOf[T any]() (*Codec, error) { return CodecFor(reflect.TypeFor[T]()) }
 
 // mustCodec returns the codec of T; the panic says what in T has no mapping.
 func mustCodec[T any]() *Codec {
+	var pointer any = (*T)(nil)
+	word := *(*unsafe.Pointer)(unsafe.Pointer(&pointer))
+	slot := &recent[(uintptr(word)>>5^uintptr(word)>>13)%uintptr(len(recent))]
+	if r := slot.Load(); r != nil && r.pointerType == word {
+		return r.codec
+	}
 	c, err := CodecOf[T]()
 	if err != nil {
 		panic(err)
 	}
+	slot.Store(&recentCodec{word, c})
 	return c
 }
 
@@ -111,7 +125,7 @@ func TypeOf[T any]() (*Type, error) {
 // Append appends the BSATN of *v. It panics if T has no mapping, if a sum in v is nil or of a type that is not
 // registered, and if v is nested deeper than MaxDepth.
 func Append[T any](b []byte, v *T) []byte {
-	return mustCodec[T]().append(b, unsafe.Pointer(v), 0)
+	return mustCodec[T]().Append(b, unsafe.Pointer(v))
 }
 
 // Decode decodes one value at the start of b into *v and returns what follows it. What v held before is overwritten,
@@ -131,11 +145,22 @@ func (c *Codec) GoType() reflect.Type { return c.goType }
 func (c *Codec) FixedSize() (int, bool) { return max(c.fixed, 0), c.fixed >= 0 }
 
 // Append appends the BSATN of the value of the codec's Go type at p. It panics as the function Append does.
-func (c *Codec) Append(b []byte, p unsafe.Pointer) []byte { return c.append(b, p, 0) }
+func (c *Codec) Append(b []byte, p unsafe.Pointer) []byte {
+	if n := len(b); c.only != nil && cap(b)-n >= c.fixed {
+		b = b[:n+c.fixed]
+		c.only.copyOut(unsafe.Pointer(unsafe.SliceData(b[n:])), p)
+		return b
+	}
+	return c.append(b, p, 0)
+}
 
 // Decode decodes the value at the start of b into the memory at p, which must be a value of the codec's Go type, and
 // returns its length.
 func (c *Codec) Decode(b []byte, p unsafe.Pointer) (n int, err error) {
+	if c.only != nil && len(b) >= c.fixed && c.only.valid(b) {
+		c.only.copyIn(p, unsafe.Pointer(unsafe.SliceData(b)))
+		return c.fixed, nil
+	}
 	n, err = c.decode(b, 0, p, 0)
 	if err == nil {
 		return n, nil

@@ -21,8 +21,10 @@ func (b *codecBuilder) codec(t reflect.Type) (*Codec, error) {
 	if err := b.emit(c, t, 0); err != nil {
 		return nil, err
 	}
-	c.enc = mergeCopies(c.enc, t)
-	c.dec = mergeCopies(c.dec, t)
+	c.closeRun()
+	if len(c.steps) == 1 && c.steps[0].op == opRun {
+		c.only = c.steps[0].run
+	}
 	typ, err := (&typeBuilder{open: map[reflect.Type]bool{}}).build(t)
 	if err == nil {
 		c.typ = typ
@@ -32,10 +34,10 @@ func (b *codecBuilder) codec(t reflect.Type) (*Codec, error) {
 	return c, nil
 }
 
-// both adds a step that is the same in both directions.
-func (c *Codec) both(s step, min int, fixed bool) {
-	c.enc = append(c.enc, s)
-	c.dec = append(c.dec, s)
+// add appends a step whose values take at least min encoded bytes, all of them so many if fixed.
+func (c *Codec) add(s step, min int, fixed bool) {
+	c.closeRun()
+	c.steps = append(c.steps, s)
 	c.sized(min, fixed)
 }
 
@@ -48,21 +50,41 @@ func (c *Codec) sized(min int, fixed bool) {
 	}
 }
 
-// checked adds a byte that is copied when encoding and must be below limit when decoding.
-func (c *Codec) checked(o op, off uintptr, limit int) {
-	c.enc = append(c.enc, step{op: opCopy, off: off, n: 1})
-	c.dec = append(c.dec, step{op: o, off: off, n: limit})
-	c.sized(1, true)
+// copied adds n bytes at off that are the same in memory and encoded, to the run at the end of the steps.
+func (c *Codec) copied(off uintptr, n int) *step {
+	if len(c.steps) == 0 || c.steps[len(c.steps)-1].op != opRun {
+		c.steps = append(c.steps, step{op: opRun, run: &run{}})
+	}
+	s := &c.steps[len(c.steps)-1]
+	s.run.extend(uint32(off), uint32(s.n), uint32(n))
+	s.n += n
+	c.sized(n, true)
+	return s
+}
+
+// checked adds a byte that must not be above max when it is decoded.
+func (c *Codec) checked(off uintptr, max uint8, isBool bool) {
+	s := c.copied(off, 1)
+	if max < 255 {
+		s.run.checks = append(s.run.checks, byteCheck{at: uint32(s.n - 1), max: max, isBool: isBool})
+	}
+}
+
+// closeRun splits the run at the end of the steps, if there is one, into moves.
+func (c *Codec) closeRun() {
+	if n := len(c.steps); n > 0 && c.steps[n-1].op == opRun && c.steps[n-1].run.moves == nil {
+		c.steps[n-1].run.split()
+	}
 }
 
 // number adds a number of words words of size bytes each, least significant first.
 func (c *Codec) number(off uintptr, size, words int) {
 	if littleEndian || size == 1 {
-		c.both(step{op: opCopy, off: off, n: size * words}, size*words, true)
+		c.copied(off, size*words)
 		return
 	}
 	for i := range words {
-		c.both(step{op: opSwap, off: off + uintptr(i*size), n: size}, size, true)
+		c.add(step{op: opSwap, off: off + uintptr(i*size), n: size}, size, true)
 	}
 }
 
@@ -126,11 +148,11 @@ func (b *codecBuilder) emit(c *Codec, t reflect.Type, off uintptr) error {
 		return err
 	}
 	if names, ok := EnumNames(t); ok {
-		c.checked(opEnum, off, len(names))
+		c.checked(off, uint8(len(names)-1), false)
 		return nil
 	}
 	if t == reflect.TypeFor[ScheduleAt]() {
-		c.both(step{op: opSchedule, off: off}, 9, true)
+		c.add(step{op: opSchedule, off: off}, 9, true)
 		return nil
 	}
 	if bi, ok := builtinOf(t); ok {
@@ -139,9 +161,9 @@ func (b *codecBuilder) emit(c *Codec, t reflect.Type, off uintptr) error {
 	}
 	switch t.Kind() {
 	case reflect.Bool:
-		c.checked(opBool, off, 2)
+		c.checked(off, 1, true)
 	case reflect.String:
-		c.both(step{op: opString, off: off}, 4, false)
+		c.add(step{op: opString, off: off}, 4, false)
 	case reflect.Slice:
 		return b.emitSlice(c, t, off)
 	case reflect.Pointer:
@@ -149,7 +171,7 @@ func (b *codecBuilder) emit(c *Codec, t reflect.Type, off uintptr) error {
 		if err != nil {
 			return err
 		}
-		c.both(step{op: opOption, off: off, sub: sub}, 1, false)
+		c.add(step{op: opOption, off: off, sub: sub}, 1, false)
 	case reflect.Interface:
 		return b.emitSum(c, t, off)
 	case reflect.Struct:
@@ -169,7 +191,7 @@ func (b *codecBuilder) emit(c *Codec, t reflect.Type, off uintptr) error {
 func (b *codecBuilder) emitSlice(c *Codec, t reflect.Type, off uintptr) error {
 	if e := t.Elem(); e.Kind() == reflect.Uint8 {
 		if _, isEnum := EnumNames(e); !isEnum {
-			c.both(step{op: opBytes, off: off}, 4, false)
+			c.add(step{op: opBytes, off: off}, 4, false)
 			return nil
 		}
 	}
@@ -178,10 +200,10 @@ func (b *codecBuilder) emitSlice(c *Codec, t reflect.Type, off uintptr) error {
 		return err
 	}
 	s := step{op: opSlice, off: off, sub: sub, typ: t}
-	if len(sub.dec) == 1 && sub.dec[0].op <= opCopy8 && sub.fixed == int(t.Elem().Size()) {
+	if sub.packed() {
 		s.op, s.n = opPacked, sub.fixed
 	}
-	c.both(s, 4, false)
+	c.add(s, 4, false)
 	return nil
 }
 
@@ -195,7 +217,7 @@ func (b *codecBuilder) emitResult(c *Codec, t reflect.Type, off uintptr) error {
 		return err
 	}
 	res := &resultSteps{ok: ok, err: fail, okOff: t.Field(0).Offset, errOff: t.Field(1).Offset, flag: t.Field(2).Offset}
-	c.both(step{op: opResult, off: off, res: res}, 1, false)
+	c.add(step{op: opResult, off: off, res: res}, 1, false)
 	return nil
 }
 
@@ -213,7 +235,7 @@ func (b *codecBuilder) emitSum(c *Codec, t reflect.Type, off uintptr) error {
 		}
 		s.subs = append(s.subs, sub)
 	}
-	c.both(s, 1, false)
+	c.add(s, 1, false)
 	return nil
 }
 
@@ -224,29 +246,8 @@ func sumOf(t reflect.Type) (*sumInfo, error) {
 	return nil, errors.New("interface " + t.String() + " is not a registered sum; call sats.RegisterSum for it in an init function")
 }
 
-// mergeCopies joins copies of adjacent memory and picks the fastest op for each.
-func mergeCopies(steps []step, t reflect.Type) []step {
-	var out []step
-	for _, s := range steps {
-		if last := len(out) - 1; s.op == opCopy && last >= 0 && out[last].op == opCopy &&
-			out[last].off+uintptr(out[last].n) == s.off {
-			out[last].n += s.n
-			continue
-		}
-		out = append(out, s)
-	}
-	for i := range out {
-		s := &out[i]
-		aligned := t.Align() >= s.n && s.n > 0 && s.off%uintptr(s.n) == 0
-		switch {
-		case s.op != opCopy:
-		case s.n == 1:
-			s.op = opCopy1
-		case s.n == 4 && aligned && littleEndian:
-			s.op = opCopy4
-		case s.n == 8 && aligned && littleEndian:
-			s.op = opCopy8
-		}
-	}
-	return out
+// packed reports whether values lie in memory exactly as they are encoded and any bytes are a value.
+func (c *Codec) packed() bool {
+	return len(c.steps) == 1 && c.steps[0].op == opRun && len(c.steps[0].run.checks) == 0 &&
+		len(c.steps[0].run.spans) == 1 && c.fixed == int(c.goType.Size())
 }

@@ -13,37 +13,21 @@ func (c *Codec) decode(b []byte, pos int, p unsafe.Pointer, depth int) (int, err
 		return pos, errDepth
 	}
 	var err error
-	for i := range c.dec {
-		s := &c.dec[i]
+	for i := range c.steps {
+		s := &c.steps[i]
 		at := unsafe.Add(p, s.off)
 		switch s.op {
-		case opCopy8:
-			if len(b)-pos < 8 {
-				return pos, errShort("u64", 8, len(b)-pos)
-			}
-			*(*uint64)(at) = binary.LittleEndian.Uint64(b[pos:])
-			pos += 8
-		case opCopy4:
-			if len(b)-pos < 4 {
-				return pos, errShort("u32", 4, len(b)-pos)
-			}
-			*(*uint32)(at) = binary.LittleEndian.Uint32(b[pos:])
-			pos += 4
-		case opCopy, opCopy1:
+		case opRun:
 			if len(b)-pos < s.n {
 				return pos, errShort("[u8]", s.n, len(b)-pos)
 			}
-			copy(unsafe.Slice((*byte)(at), s.n), b[pos:])
+			for _, k := range s.run.checks {
+				if v := b[pos+int(k.at)]; v > k.max {
+					return pos, k.bad(v)
+				}
+			}
+			s.run.copyIn(at, unsafe.Pointer(unsafe.SliceData(b[pos:])))
 			pos += s.n
-		case opBool, opEnum:
-			if len(b) <= pos {
-				return pos, errShort("u8", 1, 0)
-			}
-			if int(b[pos]) >= s.n {
-				return pos, s.badByte(b[pos])
-			}
-			*(*byte)(at) = b[pos]
-			pos++
 		case opString:
 			end, err := checkBody(b, pos)
 			if err != nil {
@@ -61,13 +45,6 @@ func (c *Codec) decode(b []byte, pos int, p unsafe.Pointer, depth int) (int, err
 		}
 	}
 	return pos, nil
-}
-
-func (s *step) badByte(v byte) error {
-	if s.op == opBool {
-		return errBool(v)
-	}
-	return errTag(v, unknownSum)
 }
 
 // decode does the steps that are not simple.

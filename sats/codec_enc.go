@@ -2,6 +2,7 @@ package sats
 
 import (
 	"encoding/binary"
+	"slices"
 	"unsafe"
 )
 
@@ -9,18 +10,17 @@ func (c *Codec) append(b []byte, p unsafe.Pointer, depth int) []byte {
 	if depth > MaxDepth {
 		panic("sats: a value of type " + c.goType.String() + " is nested deeper than 256 levels; does it contain itself?")
 	}
-	for i := range c.enc {
-		s := &c.enc[i]
+	for i := range c.steps {
+		s := &c.steps[i]
 		at := unsafe.Add(p, s.off)
 		switch s.op {
-		case opCopy8:
-			b = binary.LittleEndian.AppendUint64(b, *(*uint64)(at))
-		case opCopy4:
-			b = binary.LittleEndian.AppendUint32(b, *(*uint32)(at))
-		case opCopy1:
-			b = append(b, *(*byte)(at))
-		case opCopy:
-			b = append(b, unsafe.Slice((*byte)(at), s.n)...)
+		case opRun:
+			n := len(b)
+			if cap(b)-n < s.n {
+				b = slices.Grow(b, s.n)
+			}
+			b = b[:n+s.n]
+			s.run.copyOut(unsafe.Pointer(unsafe.SliceData(b[n:])), at)
 		case opString:
 			str := *(*string)(at)
 			b = append(binary.LittleEndian.AppendUint32(b, uint32(len(str))), str...)

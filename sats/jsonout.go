@@ -1,7 +1,9 @@
 package sats
 
 import (
+	"bytes"
 	"errors"
+	"math"
 	"strconv"
 	"unicode/utf8"
 )
@@ -58,7 +60,9 @@ func (w *jsonWriter) value(t *Type, depth int) {
 	}
 	switch t.Kind {
 	case KindProduct:
+		before := w.r.pos
 		w.product(t, depth)
+		w.r.productDone(before)
 	case KindSum:
 		w.sum(t, depth)
 	case KindArray:
@@ -147,7 +151,7 @@ func (w *jsonWriter) product(t *Type, depth int) {
 	for i := range t.Elems {
 		e := &t.Elems[i]
 		if !e.Name.Set {
-			w.r.Fail(errors.New("element " + strconv.Itoa(i) + " of the product has no name, so it has no JSON object form"))
+			w.r.Fail(errNoObjectForm(i))
 			return
 		}
 		if i > 0 {
@@ -157,6 +161,10 @@ func (w *jsonWriter) product(t *Type, depth int) {
 		w.value(e.Type, depth+1)
 	}
 	w.out = append(w.out, '}')
+}
+
+func errNoObjectForm(i int) error {
+	return errors.New("element " + strconv.Itoa(i) + " of the product has no name, so it has no JSON object form")
 }
 
 func allNamed(t *Type) bool {
@@ -202,19 +210,11 @@ func (w *jsonWriter) array(t *Type, depth int) {
 			w.out = append(w.out, ',')
 		}
 		before := w.r.pos
-		w.value(t.Elem, depth+1)
-		w.r.countZero(before, n)
-	}
-	w.out = append(w.out, ']')
-}
-
-// countZero notes that an array element was read which started at before, and fails if too many had no size.
-func (r *Reader) countZero(before int, n uint32) {
-	if r.pos == before && r.err == nil {
-		if r.zero++; r.zero > MaxZeroSizeElements {
-			r.err = errAlloc(uint64(n))
+		if w.value(t.Elem, depth+1); i == 0 {
+			w.r.firstElement(before, n)
 		}
 	}
+	w.out = append(w.out, ']')
 }
 
 // AppendJSONString appends s as a JSON string, escaping what spec 01 §4.9 says and nothing else.
@@ -224,30 +224,40 @@ func appendJSONString[S string | []byte](b []byte, s S) []byte {
 	b = append(b, '"')
 	from := 0
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
+		if !jsonEscape[s[i]] {
 			continue
 		}
-		b = append(b, s[from:i]...)
+		b = appendJSONEscape(append(b, s[from:i]...), s[i])
 		from = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\b':
-			b = append(b, '\\', 'b')
-		case '\t':
-			b = append(b, '\\', 't')
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\f':
-			b = append(b, '\\', 'f')
-		case '\r':
-			b = append(b, '\\', 'r')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
 	}
 	return append(append(b, s[from:]...), '"')
+}
+
+// jsonEscape marks the bytes that strings escape.
+var jsonEscape = func() (t [256]bool) {
+	for c := range 0x20 {
+		t[c] = true
+	}
+	t['"'], t['\\'] = true, true
+	return t
+}()
+
+func appendJSONEscape(b []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(b, '\\', c)
+	case '\b':
+		return append(b, '\\', 'b')
+	case '\t':
+		return append(b, '\\', 't')
+	case '\n':
+		return append(b, '\\', 'n')
+	case '\f':
+		return append(b, '\\', 'f')
+	case '\r':
+		return append(b, '\\', 'r')
+	}
+	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }
 
 // AppendJSONFloat appends a float of 32 or 64 bits in the layout of spec 01 §4.8; NaN and infinities become null.
@@ -255,9 +265,21 @@ func AppendJSONFloat(b []byte, f float64, bits int) []byte {
 	if f-f != 0 {
 		return append(b, "null"...)
 	}
-	lo, hi := -5, 16
+	lo, hi, plain := -5, 16, 1e15
 	if bits == 32 {
-		lo, hi = -6, 13
+		lo, hi, plain = -6, 13, 1e12
+	}
+	if a := math.Abs(f); a >= 1e-4 && a < plain {
+		// Well inside the range without exponent, so that rounding to the shortest digits cannot lead out of it.
+		if i := int64(f); float64(i) == f && a < 1<<24 {
+			return append(strconv.AppendInt(b, i, 10), '.', '0')
+		}
+		start := len(b)
+		b = strconv.AppendFloat(b, f, 'f', -1, bits)
+		if bytes.IndexByte(b[start:], '.') < 0 {
+			b = append(b, '.', '0')
+		}
+		return b
 	}
 	var buf [32]byte
 	text := strconv.AppendFloat(buf[:0], f, 'e', -1, bits)

@@ -16,7 +16,8 @@ type Reader struct {
 	b    []byte
 	pos  int
 	err  error
-	zero int // elements of no size read so far
+	zero int // array elements of no size read so far
+	idle int // products of no size read so far
 }
 
 // NewReader returns a reader over b, which it does not copy and never writes.
@@ -211,30 +212,43 @@ func (r *Reader) OptStr() *string {
 	return &s
 }
 
-// Count reads the count of an array whose elements take at least min bytes each, and fails if so many cannot
-// follow. For min 0 the elements of all arrays read by r count towards MaxZeroSizeElements.
-func (r *Reader) Count(min int) int {
+// Count reads the count of an array whose elements take no less than least bytes each, and fails if so many cannot
+// follow. If that is 0 the elements of all arrays read by r count towards MaxZeroSizeElements.
+func (r *Reader) Count(least int) int {
 	n := r.u32("u32")
 	if r.err != nil {
 		return 0
 	}
-	if min <= 0 {
-		if r.zero += int(min32(n, MaxZeroSizeElements+1)); r.zero > MaxZeroSizeElements {
+	if least <= 0 {
+		if r.zero += int(min(n, MaxZeroSizeElements+1)); r.zero > MaxZeroSizeElements {
 			r.err = errAlloc(uint64(n))
 			return 0
 		}
 		return int(n)
 	}
-	if uint64(n)*uint64(min) > uint64(r.Len()) {
-		r.err = &DecodeError{Kind: ErrBufferLength, What: "array", Expected: uint64(n) * uint64(min), Given: uint64(r.Len())}
+	if uint64(n)*uint64(least) > uint64(r.Len()) {
+		r.err = &DecodeError{Kind: ErrBufferLength, What: "array", Expected: uint64(n) * uint64(least), Given: uint64(r.Len())}
 		return 0
 	}
 	return int(n)
 }
 
-func min32(a, b uint32) uint32 {
-	if a < b {
-		return a
+// firstElement is called after the first of n array elements, which started at before. If it had no size none has:
+// then all n count at once, before anything is done for the others.
+func (r *Reader) firstElement(before int, n uint32) {
+	if r.pos == before && r.err == nil {
+		if r.zero += int(min(n, MaxZeroSizeElements+1)); r.zero > MaxZeroSizeElements {
+			r.err = errAlloc(uint64(n))
+		}
 	}
-	return b
+}
+
+// productDone is called after a product that started at before. A few refs in a row can make a type whose only value
+// takes no bytes and endless time; this bounds the time by the bytes read.
+func (r *Reader) productDone(before int) {
+	if r.pos == before {
+		if r.idle++; r.idle > 4*MaxZeroSizeElements+64*r.pos {
+			r.Fail(errOther("value has too many parts of no size"))
+		}
+	}
 }

@@ -7,9 +7,11 @@ func skipValue(r *Reader, ts *Typespace, t *Type, depth int) {
 	}
 	switch t.Kind {
 	case KindProduct:
+		before := r.pos
 		for i := range t.Elems {
 			skipValue(r, ts, t.Elems[i].Type, depth+1)
 		}
+		r.productDone(before)
 	case KindSum:
 		tag := r.Tag(len(t.Elems))
 		if r.err == nil {
@@ -20,10 +22,11 @@ func skipValue(r *Reader, ts *Typespace, t *Type, depth int) {
 			r.BytesView()
 			return
 		}
-		for n := r.u32("u32"); n > 0 && r.err == nil; n-- {
+		for i, n := uint32(0), r.u32("u32"); i < n && r.err == nil; i++ {
 			before := r.pos
-			skipValue(r, ts, t.Elem, depth+1)
-			r.countZero(before, n)
+			if skipValue(r, ts, t.Elem, depth+1); i == 0 {
+				r.firstElement(before, n)
+			}
 		}
 	case KindString:
 		r.StrView()

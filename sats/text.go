@@ -52,7 +52,9 @@ func (w *textWriter) value(t *Type, depth int, bare bool) {
 	}
 	switch t.Kind {
 	case KindProduct:
+		before := w.r.pos
 		w.product(t, depth, bare)
+		w.r.productDone(before)
 	case KindSum:
 		w.sum(t, depth)
 	case KindArray:
@@ -165,8 +167,9 @@ func (w *textWriter) array(t *Type, depth int) {
 			w.out = append(w.out, ", "...)
 		}
 		before := w.r.pos
-		w.value(t.Elem, depth+1, false)
-		w.r.countZero(before, n)
+		if w.value(t.Elem, depth+1, false); i == 0 {
+			w.r.firstElement(before, n)
+		}
 	}
 	w.out = append(w.out, ']')
 }

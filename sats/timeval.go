@@ -125,6 +125,7 @@ func daysFromCivil(year, month, day int64) int64 {
 	return era*146097 + yoe*365 + yoe/4 - yoe/100 + doy - 719468
 }
 
+//lint:ignore ST1005 clients know this text
 var errTimestamp = errors.New("Invalid timestamp format. Expected RFC 3339 format (e.g. '2025-02-10 15:45:30').")
 
 // ParseTimestamp parses RFC 3339 with a mandatory offset, as spec 01 §5.2 says; fractions are cut to microseconds.

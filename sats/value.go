@@ -41,6 +41,9 @@ type (
 // UnitValue is the value of the unit type.
 var UnitValue = ProductValue(nil)
 
+// unitValue is UnitValue in an interface, so that decoding many units allocates nothing.
+var unitValue Value = UnitValue
+
 // NoneValue is the none of every option type.
 var NoneValue = SumValue{Tag: 1, Value: UnitValue}
 

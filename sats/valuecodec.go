@@ -21,15 +21,9 @@ func decodeValue(r *Reader, ts *Typespace, t *Type, depth int) Value {
 	}
 	switch t.Kind {
 	case KindProduct:
-		if len(t.Elems) == 0 {
-			return UnitValue
-		}
-		p := make(ProductValue, len(t.Elems))
-		for i := range p {
-			if p[i] = decodeValue(r, ts, t.Elems[i].Type, depth+1); r.err != nil {
-				return nil
-			}
-		}
+		before := r.pos
+		p := decodeProduct(r, ts, t, depth)
+		r.productDone(before)
 		return p
 	case KindSum:
 		tag := r.Tag(len(t.Elems))
@@ -45,6 +39,19 @@ func decodeValue(r *Reader, ts *Typespace, t *Type, depth int) Value {
 	return decodeScalar(r, t.Kind)
 }
 
+func decodeProduct(r *Reader, ts *Typespace, t *Type, depth int) Value {
+	if len(t.Elems) == 0 {
+		return unitValue
+	}
+	p := make(ProductValue, len(t.Elems))
+	for i := range p {
+		if p[i] = decodeValue(r, ts, t.Elems[i].Type, depth+1); r.err != nil {
+			return nil
+		}
+	}
+	return p
+}
+
 func decodeArray(r *Reader, ts *Typespace, t *Type, depth int) Value {
 	if isBytes(r, ts, t) {
 		return BytesValue(r.Bytes())
@@ -54,7 +61,9 @@ func decodeArray(r *Reader, ts *Typespace, t *Type, depth int) Value {
 	for i := uint32(0); i < n && r.err == nil; i++ {
 		before := r.pos
 		a = append(a, decodeValue(r, ts, t.Elem, depth+1))
-		r.countZero(before, n)
+		if i == 0 {
+			r.firstElement(before, n)
+		}
 	}
 	return a
 }

@@ -12,6 +12,9 @@ type ModuleDef struct {
 	Version   Version
 	Typespace *sats.Typespace // converted names; of this level only
 	Types     []*TypeDef      // of this level only
+	// SourceTypespace is Typespace with the names the module's author wrote,
+	// from which generated clients take identifiers.
+	SourceTypespace *sats.Typespace
 
 	Tables     []*TableDef
 	Reducers   []*ReducerDef   // position = reducer id
@@ -26,8 +29,8 @@ type ModuleDef struct {
 
 	Raw *RawModule // what the module sent
 
-	lifecycle  [LifecycleOnDisconnect + 1]*ReducerDef
-	unresolved *sats.Typespace // the typespace as sent, for type uses
+	names     lookups
+	lifecycle [LifecycleOnDisconnect + 1]*ReducerDef
 }
 
 // SubmoduleDef is a module mounted into another.
@@ -162,8 +165,6 @@ type ViewDef struct {
 	IsPublic    bool
 	IsAnonymous bool
 	IsQuery     bool // Return is the query-builder form
-
-	explicitKey bool
 }
 
 // HTTPHandlerDef is a function that answers HTTP requests.
@@ -185,8 +186,7 @@ type HTTPRouteDef struct {
 // EnvironmentVar is a declared environment variable (spec 02 §6.13).
 type EnvironmentVar struct {
 	Name     string
-	Values   []string // permitted values, sorted; nil: any string
+	Kind     EnvKind
+	Values   []string // permitted values, sorted, without repetitions; nil: any string
 	Optional bool
-
-	raw RawEnvType
 }

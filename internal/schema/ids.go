@@ -118,6 +118,16 @@ func SameColumnSet(a, b []ColID) bool {
 	return slices.Equal(columnSet(a), columnSet(b))
 }
 
+// columnSetKey returns a string that two lists share if they name the same
+// columns.
+func columnSetKey(cols []ColID) string {
+	var b []byte
+	for _, c := range columnSet(cols) {
+		b = append(b, byte(c), byte(c>>8))
+	}
+	return string(b)
+}
+
 // columnSet returns cols sorted and without repetitions, in a slice of its own.
 func columnSet(cols []ColID) []ColID {
 	s := slices.Clone(cols)

@@ -23,11 +23,13 @@ func (d *TableDef) Instantiate() *Table {
 	for i, c := range d.Columns {
 		t.Cols[i] = Column{Name: c.Name, Accessor: c.Accessor, Type: c.Type}
 	}
+	unique := map[string]bool{}
 	for _, c := range d.Constraints {
-		t.Constraints = append(t.Constraints, &Constraint{Name: c.Name, Cols: c.Cols})
+		t.Constraints = append(t.Constraints, c.Instantiate())
+		unique[columnSetKey(c.Cols)] = true
 	}
-	for i := range d.Indexes {
-		t.Indexes = append(t.Indexes, d.InstantiateIndex(&d.Indexes[i]))
+	for _, x := range d.Indexes {
+		t.Indexes = append(t.Indexes, x.instantiate(unique[columnSetKey(x.Cols)]))
 	}
 	for _, s := range d.Sequences {
 		t.Sequences = append(t.Sequences, s.Instantiate())
@@ -42,9 +44,15 @@ func (d *TableDef) Instantiate() *Table {
 // InstantiateIndex returns the index that x, an index of d, describes.
 func (d *TableDef) InstantiateIndex(x *IndexDef) *Index {
 	set := columnSet(x.Cols)
-	unique := slices.ContainsFunc(d.Constraints, func(c ConstraintDef) bool { return slices.Equal(c.Cols, set) })
+	return x.instantiate(slices.ContainsFunc(d.Constraints, func(c ConstraintDef) bool { return slices.Equal(c.Cols, set) }))
+}
+
+func (x *IndexDef) instantiate(unique bool) *Index {
 	return &Index{Name: x.Name, Accessor: x.Accessor, Algo: x.Algo, Cols: x.Cols, Unique: unique}
 }
+
+// Instantiate returns the constraint that c describes.
+func (c ConstraintDef) Instantiate() *Constraint { return &Constraint{Name: c.Name, Cols: c.Cols} }
 
 // Instantiate returns the sequence that s describes.
 func (s SequenceDef) Instantiate() *Sequence {

@@ -1,0 +1,200 @@
+package client
+
+import (
+	"context"
+	"sync"
+
+	"github.com/stdbgo/spacetime/internal/wire"
+	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// An EventKind says where rows come from.
+type EventKind uint8
+
+const (
+	Applied     EventKind = iota // the initial rows of a subscription
+	Transaction                  // a transaction of somebody else
+	Own                          // a transaction of a call of this connection
+	Unapplied                    // the last rows of a subscription that ends
+)
+
+// A RowList holds encoded rows: Len of them, the bytes of each by At.
+type RowList = wire.RowList
+
+// Rows are the rows of one query that a message adds and removes. The bytes are
+// valid during the call that hands them over.
+type Rows struct {
+	Kind              EventKind
+	Table             string
+	Inserted, Deleted RowList
+	Event             bool // the rows belong to an event table: they are told, not kept
+}
+
+// A Subscription is a set of queries that the server keeps this connection
+// informed of.
+type Subscription struct {
+	conn    *Conn
+	id      uint32
+	queries []string
+	handle  func(Rows)
+	applied chan struct{}
+	done    chan struct{}
+	once    sync.Once
+	err     error // set before done is closed
+}
+
+// SubscribeRows subscribes to SQL queries as one set and returns when their
+// initial rows have been handed over. handle runs on the reading goroutine, once
+// for each query and message that concerns it.
+func (c *Conn) SubscribeRows(ctx context.Context, handle func(Rows), queries ...string) (*Subscription, error) {
+	s := &Subscription{conn: c, queries: queries, handle: handle, applied: make(chan struct{}), done: make(chan struct{})}
+	err := c.enqueue(func(id uint32) wire.ClientMessage {
+		s.id = id
+		c.mu.subs[id] = s
+		return &wire.SubscribeSet{RequestID: id, QuerySetID: id, Queries: queries}
+	})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-s.applied:
+		return s, nil
+	case <-s.done:
+		return nil, s.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Queries returns the SQL of the set.
+func (s *Subscription) Queries() []string { return s.queries }
+
+// Done is closed when the subscription has ended.
+func (s *Subscription) Done() <-chan struct{} { return s.done }
+
+// Err returns why the subscription ended; nil while it lives or after Unsubscribe.
+func (s *Subscription) Err() error {
+	select {
+	case <-s.done:
+		return s.err
+	default:
+		return nil
+	}
+}
+
+// Unsubscribe ends the subscription and returns when its rows have been handed
+// over as deleted. It does nothing if the subscription has ended.
+func (s *Subscription) Unsubscribe(ctx context.Context) error {
+	select {
+	case <-s.done:
+		return nil
+	default:
+	}
+	err := s.conn.enqueue(func(id uint32) wire.ClientMessage {
+		return &wire.UnsubscribeSet{RequestID: id, QuerySetID: s.id, SendDroppedRows: true}
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-s.done:
+		return s.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *Subscription) end(err error) {
+	s.once.Do(func() {
+		s.err = err
+		close(s.done)
+	})
+}
+
+// dispatch handles one message of the server.
+func (c *Conn) dispatch(m v2.ServerMessage) error {
+	switch m := m.(type) {
+	case *v2.ReducerResult:
+		return c.result(m)
+	case *v2.TransactionUpdate:
+		return c.changes(m.Sets, false)
+	case *v2.SubscribeApplied:
+		s := c.subscription(m.QuerySetID, false)
+		if s == nil {
+			return nil
+		}
+		err := s.rows(m.Rows, Applied)
+		close(s.applied)
+		return err
+	case *v2.UnsubscribeApplied:
+		s := c.subscription(m.QuerySetID, true)
+		if s == nil {
+			return nil
+		}
+		err := s.rows(m.Rows, Unapplied)
+		s.end(nil)
+		return err
+	case *v2.SubscriptionError:
+		if s := c.subscription(m.QuerySetID, true); s != nil {
+			s.end(&SubscriptionError{s.queries, m.Error})
+		}
+		return nil
+	}
+	c.warn("a message that was not asked for", "message", m)
+	return nil
+}
+
+// subscription returns the live subscription of a query set, and forgets it if it
+// ends.
+func (c *Conn) subscription(id uint32, ends bool) *Subscription {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.mu.subs[id]
+	if ends {
+		delete(c.mu.subs, id)
+	}
+	return s
+}
+
+func (s *Subscription) rows(tables v2.QueryRows, kind EventKind) error {
+	for _, t := range tables {
+		r := sats.NewReader(t.Rows)
+		list := wire.ReadRowList(r)
+		if err := r.Err(); err != nil {
+			return err
+		}
+		rows := Rows{Kind: kind, Table: t.Table, Inserted: list}
+		if kind == Unapplied {
+			rows.Inserted, rows.Deleted = RowList{}, list
+		}
+		s.handle(rows)
+	}
+	return nil
+}
+
+// changes hands over what a transaction changed.
+func (c *Conn) changes(sets []v2.QuerySetUpdate, own bool) error {
+	kind := Transaction
+	if own {
+		kind = Own
+	}
+	for _, set := range sets {
+		s := c.subscription(set.QuerySetID, false)
+		if s == nil {
+			continue // unsubscribed while the update was under way
+		}
+		for _, t := range set.Tables {
+			for _, fragment := range t.Rows {
+				r := sats.NewReader(fragment)
+				rows := Rows{Kind: kind, Table: t.Table}
+				rows.Inserted, rows.Deleted, rows.Event = v2.ReadFragment(r)
+				if err := r.Err(); err != nil {
+					return err
+				}
+				s.handle(rows)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package build
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestDetect(t *testing.T) {
+	for _, tt := range []struct {
+		files []string
+		want  Language
+	}{
+		{[]string{"Cargo.toml"}, Rust},
+		{[]string{"package.json", "Cargo.toml"}, Rust},
+		{[]string{"StdbModule.csproj", "package.json"}, CSharp},
+		{[]string{"package.json", "CMakeLists.txt"}, TypeScript},
+		{[]string{"CMakeLists.txt"}, CPlusPlus},
+		{[]string{"go.mod"}, Go},
+		{[]string{"main.go"}, Go},
+	} {
+		dir := filepath.Join(t.TempDir(), "with [odd] name*")
+		for _, f := range tt.files {
+			write(t, dir, map[string]string{f: ""})
+		}
+		if got, err := Detect(dir); got != tt.want || err != nil {
+			t.Errorf("%v: %q, %v", tt.files, got, err)
+		}
+	}
+	dir := t.TempDir()
+	if _, err := Detect(dir); !errors.Is(err, ErrNoModule) {
+		t.Errorf("empty directory: %v", err)
+	}
+	if _, err := Detect(filepath.Join(dir, "nope")); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("missing directory: %v", err)
+	}
+	write(t, dir, map[string]string{"file": ""})
+	if _, err := Detect(filepath.Join(dir, "file")); err == nil || !strings.Contains(err.Error(), "not a directory") {
+		t.Errorf("a file: %v", err)
+	}
+}
+
+func TestFeaturesAreForRust(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"package.json": "{}"})
+	if _, err := Build(t.Context(), Options{Dir: dir, Features: []string{"x"}}); err == nil || !strings.Contains(err.Error(), "--features") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRustLint(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"src/lib.rs":     "fn f() {\n  println!(\"x\");\n}\n",
+		"src/deep/m.rs":  "// dbg!(1)\n",
+		"src/notrust.md": "print!",
+	})
+	var stdout, stderr bytes.Buffer
+	b := &builder{Options{Dir: dir, LintDir: "src", Stdout: &stdout, Stderr: &stderr}}
+	err := b.lint()
+	if err == nil || !strings.HasPrefix(err.Error(), "Found 2 disallowed print statement(s).") {
+		t.Errorf("%v", err)
+	}
+	if !strings.HasPrefix(stderr.String(), "Detected nonfunctional print statements:\n") || !strings.Contains(stderr.String(), "lib.rs:2: println!(\"x\");") {
+		t.Errorf("%s", stderr.String())
+	}
+	b.LintDir = ""
+	if err := b.lint(); err != nil || stdout.String() != "Warning: Skipping checks for nonfunctional print statements.\n" {
+		t.Errorf("%v, %q", err, stdout.String())
+	}
+}
+
+func TestWasmNames(t *testing.T) {
+	module := []byte("\x00asm\x01\x00\x00\x00" +
+		"\x02\x0b\x01\x03env\x03foo\x00\x00" + // import env.foo, a function
+		"\x07\x07\x01\x03bar\x00\x00") // export bar, a function
+	imports, exports, err := wasmNames(module)
+	if err != nil || strings.Join(imports, " ") != "env foo" || strings.Join(exports, " ") != "bar" {
+		t.Errorf("%v %v %v", imports, exports, err)
+	}
+	for cut := range module {
+		if cut != 8 && cut != 8+13 { // between sections a module may end
+			if _, _, err := wasmNames(module[:cut]); err == nil {
+				t.Errorf("%d of %d bytes pass", cut, len(module))
+			}
+		}
+	}
+}
+
+func TestCheckRustModule(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]string{"__wbindgen_throw": "wasm-bindgen detected", "__getrandom_custom": "getrandom usage detected", "fine": ""} {
+		body := "\x01\x03env" + string(rune(len(name))) + name + "\x00\x00"
+		path := filepath.Join(dir, "m.wasm")
+		if err := os.WriteFile(path, []byte("\x00asm\x01\x00\x00\x00\x02"+string(rune(len(body)))+body), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := checkRustModule(path)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTypeScriptBundle(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"package.json": `{"type":"module"}`,
+		"src/index.ts": `import { helper } from "./helper";
+import { register } from "spacetime:sys@2.0";
+export default helper(register as unknown as string);
+export const mode: string = process.env.NODE_ENV ?? "";
+`,
+		"src/helper.ts": "export const helper = (s: string): string => s + '!';\n",
+	})
+	a, err := Build(t.Context(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.HostType != JS || a.Language != TypeScript || a.Path != filepath.Join(dir, "dist", "bundle.js") {
+		t.Errorf("%+v", a)
+	}
+	text, err := os.ReadFile(a.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`from "spacetime:sys@2.0"`, `"production"`, inlineMap} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the bundle lacks %s", want)
+		}
+	}
+	if strings.Contains(string(text), "./helper") {
+		t.Error("the bundle imports a file")
+	}
+	if again := namesFromProject(text); !bytes.Equal(again, text) {
+		t.Error("the source map names files from dist, or is not stable")
+	}
+}
+
+func TestTypeScriptRefusals(t *testing.T) {
+	for name, tt := range map[string]struct{ source, want, stderr string }{
+		"no server package": {"export const x = 1;", "doesn't import the `spacetimedb/server` package", ""},
+		"no default export": {`import { x } from "spacetime:sys@2.0"; export const y = x;`, "export default schema(...);", ""},
+		"two versions":      {`import { x } from "spacetime:sys@2.0"; import { z } from "spacetime:sys@1.0"; export default [x, z];`, "2 different versions", ""},
+		"missing package":   {`import { x } from "not-installed"; export default x;`, "code 1", "npm install"},
+		"syntax error":      {"export const = 1;", "code 1", "src/index.ts:1:13"},
+	} {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{"package.json": "{}", "src/index.ts": tt.source})
+		var stderr bytes.Buffer
+		_, err := Build(t.Context(), Options{Dir: dir, Stderr: &stderr})
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(stderr.String(), tt.stderr) {
+			t.Errorf("%s: %v\n%s", name, err, stderr.String())
+		}
+	}
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"package.json": "{}"})
+	if _, err := Build(t.Context(), Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "src/index.ts") {
+		t.Errorf("no source: %v", err)
+	}
+}
+
+func TestGo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("building Go for another platform takes seconds; the long run does it")
+	}
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"go.mod": "module m\n\ngo 1.24\n", "main.go": "package main\n\nfunc main() {}\n"})
+	a, err := Build(t.Context(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(a.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, exports, err := wasmNames(program); err != nil || !strings.Contains(strings.Join(exports, " "), "_initialize") {
+		t.Errorf("exports %v, %v", exports, err)
+	}
+	write(t, dir, map[string]string{"main.go": "package main\n\nfunc main() { nope }\n"})
+	var stderr bytes.Buffer
+	if _, err := Build(t.Context(), Options{Dir: dir, Stderr: &stderr}); err == nil || !strings.Contains(stderr.String(), "undefined: nope") {
+		t.Errorf("%v\n%s", err, stderr.String())
+	}
+}
+
+func TestMissingTool(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for file, want := range map[string]string{"Cargo.toml": "cargo not found in PATH", "StdbModule.csproj": "dotnet not found in PATH. Please install .NET SDK 8.0 or 10.0.", "go.mod": "go not found in PATH"} {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{file: ""})
+		if _, err := Build(t.Context(), Options{Dir: dir}); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if _, err := exec.LookPath("cargo"); err == nil {
+		t.Error("the test's PATH holds cargo")
+	}
+}

@@ -1,0 +1,288 @@
+package commitlog
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stdbgo/spacetime/internal/vfs"
+)
+
+const checkpointDir = "/db/checkpoints"
+
+func openCheckpoints(t testing.TB, fsys vfs.FS) *Checkpoints {
+	t.Helper()
+	c, err := OpenCheckpoints(fsys, checkpointDir, nil)
+	must(t, err)
+	return c
+}
+
+func writeCheckpoint(t testing.TB, c *Checkpoints, off Offset, content []byte) {
+	t.Helper()
+	must(t, c.Write(off, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	}))
+}
+
+func readCheckpoint(c *Checkpoints, off Offset) ([]byte, error) {
+	r, err := c.Open(off)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(r)
+	return data, errors.Join(err, r.Close())
+}
+
+func wantNewest(t testing.TB, c *Checkpoints, limit, want Offset, wantOK bool) {
+	t.Helper()
+	off, ok, err := c.Newest(limit)
+	if off != want || ok != wantOK || err != nil {
+		t.Errorf("Newest(%d) = %d, %v, %v; want %d, %v", limit, off, ok, err, want, wantOK)
+	}
+}
+
+func noise(n int) []byte {
+	rng := rand.New(rand.NewPCG(1, uint64(n)))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
+}
+
+func TestCheckpointRoundTrip(t *testing.T) {
+	c := openCheckpoints(t, vfs.NewMem())
+	wantNewest(t, c, 100, 0, false)
+	contents := map[Offset][]byte{
+		1: {},
+		2: []byte("rows"),
+		3: bytes.Repeat([]byte("row "), 300_000),
+		4: noise(rawBlock),
+		5: noise(2*rawBlock + 1),
+		6: make([]byte, rawBlock-1),
+	}
+	for off, content := range contents {
+		must(t, c.Write(off, func(w io.Writer) error {
+			for rest := content; len(rest) > 0; {
+				n, err := w.Write(rest[:min(len(rest), 1000)])
+				if err != nil {
+					return err
+				}
+				rest = rest[n:]
+			}
+			return nil
+		}))
+	}
+	for off, content := range contents {
+		must(t, c.Check(off))
+		got, err := readCheckpoint(c, off)
+		must(t, err)
+		if !bytes.Equal(got, content) {
+			t.Errorf("checkpoint %d has %d bytes; want %d, or they differ", off, len(got), len(content))
+		}
+	}
+	wantNewest(t, c, 100, 6, true)
+}
+
+func TestCheckpointWriteFails(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(t, fsys)
+	writeCheckpoint(t, c, 5, []byte("good"))
+	stop := errors.New("stop")
+	if err := c.Write(9, func(w io.Writer) error { w.Write(noise(10)); return stop }); !errors.Is(err, stop) {
+		t.Errorf("Write = %v; want the callback's error", err)
+	}
+	fsys.SetCapacity(fsys.Used() + 1000)
+	err := c.Write(9, func(w io.Writer) error {
+		for {
+			if _, err := w.Write(noise(100_000)); err != nil {
+				return nil // the failure must not be lost
+			}
+		}
+	})
+	if !vfs.IsDiskFull(err) {
+		t.Errorf("Write = %v; want a full disk", err)
+	}
+	if got := fileNames(t, fsys, checkpointDir); got != "0005.checkpoint" {
+		t.Errorf("files: %s", got)
+	}
+}
+
+// Cut and flipped at every byte, a checkpoint is never taken for good, and the
+// one before is found.
+func TestDamagedCheckpoint(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(t, fsys)
+	writeCheckpoint(t, c, 5, []byte("the one before"))
+	writeCheckpoint(t, c, 9, []byte("the newest, damaged below"))
+	name := filepath.Join(checkpointDir, "00000000000000000009.checkpoint")
+	good, err := vfs.ReadFile(fsys, name)
+	must(t, err)
+
+	damage := map[string][]byte{"longer": append(bytes.Clone(good), 0)}
+	for i := range good {
+		flipped := bytes.Clone(good)
+		flipped[i] ^= 4
+		damage["flip"+string(rune(i))] = flipped
+		damage["cut"+string(rune(i))] = bytes.Clone(good[:i])
+	}
+	older, err := vfs.ReadFile(fsys, filepath.Join(checkpointDir, "00000000000000000005.checkpoint"))
+	must(t, err)
+	damage["of another offset"] = older
+	for what, data := range damage {
+		must(t, vfs.WriteFileAtomic(fsys, name, data))
+		if _, err := readCheckpoint(c, 9); err == nil {
+			t.Errorf("%q: reads without an error", what)
+		}
+		wantNewest(t, c, 100, 5, true)
+		if got := fileNames(t, fsys, checkpointDir); got != "0005.checkpoint 0009.checkpoint.bad" {
+			t.Fatalf("%q: files: %s", what, got)
+		}
+	}
+}
+
+func TestBlocksBelongTogether(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(t, fsys)
+	writeCheckpoint(t, c, 9, noise(2*rawBlock)) // two blocks of equal length
+	name := filepath.Join(checkpointDir, "00000000000000000009.checkpoint")
+	good, err := vfs.ReadFile(fsys, name)
+	must(t, err)
+	block := (len(good) - checkpointHeaderSize - blockHeaderSize) / 2
+	first, second, end := good[28:28+block], good[28+block:28+2*block], good[28+2*block:]
+	for what, blocks := range map[string][][]byte{
+		"swapped":   {second, first, end},
+		"missing":   {second, end},
+		"the last":  {first, end},
+		"repeated":  {first, first, second, end},
+		"only ends": {end},
+	} {
+		must(t, vfs.WriteFileAtomic(fsys, name, append(bytes.Clone(good[:28]), bytes.Join(blocks, nil)...)))
+		if err := c.Check(9); !errors.Is(err, ErrCheckpoint) {
+			t.Errorf("%s: Check = %v; want ErrCheckpoint", what, err)
+		}
+	}
+}
+
+func TestCheckpointAheadOfTheLog(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(t, fsys)
+	writeCheckpoint(t, c, 5, []byte("a"))
+	writeCheckpoint(t, c, 9, []byte("b"))
+	wantNewest(t, c, 9, 9, true)
+	wantNewest(t, c, 8, 5, true)
+	wantNewest(t, c, 100, 5, true) // 9 is gone for good
+}
+
+func TestUnreadableCheckpointStays(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(t, fsys)
+	writeCheckpoint(t, c, 5, []byte("a"))
+	writeCheckpoint(t, c, 9, []byte("b"))
+	fsys.SetHook(func(op vfs.Op, name string) error {
+		if op == vfs.OpRead && strings.Contains(name, "09.checkpoint") {
+			return errors.New("input/output error")
+		}
+		return nil
+	})
+	wantNewest(t, c, 100, 5, true)
+	fsys.SetHook(nil)
+	wantNewest(t, c, 100, 9, true)
+}
+
+func TestPrune(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(t, fsys)
+	if _, ok, err := c.Prune(2); ok || err != nil {
+		t.Errorf("Prune of nothing = %v, %v", ok, err)
+	}
+	for off := range Offset(5) {
+		writeCheckpoint(t, c, 10*off, []byte("x"))
+	}
+	must(t, vfs.WriteFileAtomic(fsys, c.path(7)+badSuffix, nil))
+	must(t, vfs.WriteFileAtomic(fsys, c.path(35)+badSuffix, nil))
+	for range 2 {
+		if oldest, ok, err := c.Prune(2); oldest != 30 || !ok || err != nil {
+			t.Errorf("Prune(2) = %d, %v, %v; want 30", oldest, ok, err)
+		}
+		if got := fileNames(t, fsys, checkpointDir); got != "0030.checkpoint 0035.checkpoint.bad 0040.checkpoint" {
+			t.Errorf("files: %s", got)
+		}
+	}
+	if oldest, _, err := c.Prune(0); oldest != 40 || err != nil {
+		t.Errorf("Prune(0) = %d, %v; want the newest to stay", oldest, err)
+	}
+}
+
+// A power cut at every operation leaves the old checkpoints, and the new one
+// whole or not at all.
+func TestCheckpointSurvivesPowerCuts(t *testing.T) {
+	content := bytes.Repeat([]byte("state"), 3000)
+	for seed := range uint64(20) {
+		for n := 0; ; n++ {
+			fsys := vfs.NewMem()
+			c := openCheckpoints(t, fsys)
+			writeCheckpoint(t, c, 5, []byte("before"))
+			luck := rand.New(rand.NewPCG(seed, uint64(n)))
+			var crashed *vfs.Mem
+			calls := 0
+			fsys.SetHook(func(op vfs.Op, _ string) error {
+				if calls++; calls-1 == n {
+					crashed = fsys.CrashClone(luck)
+				}
+				return nil
+			})
+			writeCheckpoint(t, c, 9, content)
+			done := crashed == nil
+			if done {
+				fsys.SetHook(nil)
+				crashed = fsys.CrashClone(nil)
+			}
+			c = openCheckpoints(t, crashed)
+			off, ok, err := c.Newest(100)
+			must(t, err)
+			if !ok || off != 5 && off != 9 || done && off != 9 {
+				t.Fatalf("seed %d operation %d: Newest = %d, %v", seed, n, off, ok)
+			}
+			want := map[Offset]string{5: "before", 9: string(content)}[off]
+			if got, err := readCheckpoint(c, off); string(got) != want || err != nil {
+				t.Fatalf("seed %d operation %d: checkpoint %d: %d bytes, %v", seed, n, off, len(got), err)
+			}
+			for name := range files(t, crashed, checkpointDir) {
+				if strings.HasSuffix(name, vfs.TempSuffix) || strings.HasSuffix(name, badSuffix) {
+					t.Fatalf("seed %d operation %d: %s is left", seed, n, name)
+				}
+			}
+			if done {
+				break
+			}
+		}
+	}
+}
+
+func FuzzCheckpoint(f *testing.F) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(f, fsys)
+	for _, content := range []string{"", "rows", strings.Repeat("row ", 1000)} {
+		writeCheckpoint(f, c, 9, []byte(content))
+		data, err := vfs.ReadFile(fsys, c.path(9))
+		must(f, err)
+		f.Add(data)
+		f.Add(data[:len(data)-5])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fsys := vfs.NewMem()
+		c := openCheckpoints(t, fsys)
+		must(t, vfs.WriteFileAtomic(fsys, c.path(9), data))
+		checkErr := c.Check(9)
+		got, err := readCheckpoint(c, 9)
+		if checkErr != nil && err == nil {
+			t.Fatalf("Check: %v, but it reads %d bytes", checkErr, len(got))
+		}
+	})
+}

@@ -1,0 +1,124 @@
+package query
+
+import (
+	"math/bits"
+
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/store"
+)
+
+// Cards tells how many rows a plan meets. A reader that also counts distinct
+// index keys is used for the estimate of points; others count as unknown.
+type Cards interface{ RowCount(schema.TableID) uint64 }
+
+// keyCounter is implemented by readers that know how many distinct keys an index
+// holds.
+type keyCounter interface {
+	DistinctKeys(schema.IndexID) uint64
+}
+
+var _ Cards = store.Reader(nil)
+
+// perKey estimates the rows under one key of an index (spec 07 §20).
+func perKey(c Cards, t *schema.Table, ix *schema.Index) uint64 {
+	n := c.RowCount(t.ID)
+	if ix.Unique {
+		return min(n, 1)
+	}
+	k, ok := c.(keyCounter)
+	if !ok {
+		return n
+	}
+	if keys := k.DistinctKeys(ix.ID); keys > 0 {
+		return n / keys
+	}
+	return 0
+}
+
+func satAdd(a, b uint64) uint64 {
+	s, carry := bits.Add64(a, b, 0)
+	return s | -carry
+}
+
+func satMul(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	if hi != 0 {
+		return ^uint64(0)
+	}
+	return lo
+}
+
+func (s *scan) cost(c Cards) (rows, scanned uint64) {
+	if s.ver == changes {
+		return 0, 0
+	}
+	n := c.RowCount(s.table.ID)
+	return n, n
+}
+
+func (p *point) cost(c Cards) (rows, scanned uint64) {
+	n := perKey(c, p.table, p.index)
+	return n, n
+}
+
+// A range counts as a filtered scan, so that an index never makes a query
+// dearer or cheaper than the rules of spec 07 §20 say.
+func (r *ranged) cost(c Cards) (rows, scanned uint64) {
+	n := c.RowCount(r.table.ID)
+	return n, satAdd(n, n)
+}
+
+func (o *filter) cost(c Cards) (rows, scanned uint64) {
+	rows, scanned = o.in.cost(c)
+	return rows, satAdd(scanned, rows)
+}
+
+func (o *keep) cost(c Cards) (rows, scanned uint64) { return o.in.cost(c) }
+
+func (o *nest) cost(c Cards) (rows, scanned uint64) {
+	l, lscan := o.outer.cost(c)
+	r, rscan := o.inner.cost(c)
+	switch in := o.inner.(type) {
+	case *point:
+		if in.index.Unique {
+			return l, satAdd(lscan, l)
+		}
+		return satMul(l, r), satAdd(lscan, satMul(l, r))
+	case *ranged:
+		return satMul(l, r), satAdd(lscan, satMul(l, r))
+	}
+	both := satMul(l, r)
+	return both, satAdd(satAdd(lscan, rscan), both)
+}
+
+func (o *hashJoin) cost(c Cards) (rows, scanned uint64) {
+	b, bscan := o.build.cost(c)
+	p, pscan := o.probe.cost(c)
+	rows = satMul(b, p)
+	if uniqueOn(o.build, o.buildKeys) {
+		rows = p
+	}
+	return rows, satAdd(satAdd(bscan, pscan), rows)
+}
+
+// uniqueOn reports whether op yields distinct values of the columns.
+func uniqueOn(op operator, cols []*Column) bool {
+	var l *leaf
+	switch op := op.(type) {
+	case *filter:
+		return uniqueOn(op.in, cols)
+	case *scan:
+		l = &op.leaf
+	case *point:
+		l = &op.leaf
+	case *ranged:
+		l = &op.leaf
+	default:
+		return false
+	}
+	ids := make([]schema.ColID, len(cols))
+	for i, c := range cols {
+		ids[i] = c.Col
+	}
+	return l.table.IsUnique(ids)
+}

@@ -1,0 +1,179 @@
+package query
+
+import (
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// A frame is one running plan. Frames are reused; between runs they hold no
+// rows of the store.
+type frame struct {
+	r    store.Reader
+	d    *store.Delta // nil in a full run
+	rows [][]byte     // the current row of each relation
+	sign int          // +1 or -1: whether the current tuple joins or leaves the result
+	ops  []opState    // by operator number
+	net  bag          // of a delta run
+
+	emit  func(row []byte) bool // of a full run
+	out   []byte                // projected row
+	left  uint64                // rows that LIMIT still lets pass
+	count uint64
+}
+
+// An opState is what one operator remembers during a run.
+type opState struct {
+	key    []byte
+	filled bool
+	arena  arena
+	tuples []tuple
+	spans  []span
+	heads  map[uint64]int32 // key hash -> first of tuples, or of changed, + 1
+
+	changed []change // of a read of the state before the transaction
+	other   []byte   // a second key
+}
+
+// A change is a changed row with its sign; next is as in tuple.
+type change struct {
+	row  []byte
+	next int32
+	sign int
+}
+
+// A tuple is one remembered combination of rows. Its spans, one per relation and
+// then the key, lie from spans[at] on.
+type tuple struct {
+	hash uint64
+	next int32 // next tuple of the same hash + 1; 0: none
+	sign int
+	at   int
+}
+
+func (s *opState) reset() {
+	s.filled = false
+	s.arena.reset()
+	s.tuples, s.spans = s.tuples[:0], s.spans[:0]
+	clear(s.changed) // drop the rows
+	s.changed = s.changed[:0]
+	clear(s.heads)
+}
+
+// A span is a byte range of an arena.
+type span struct{ from, to int }
+
+// An arena keeps copies of rows: what the store hands out lives only as long as
+// the step that reads it.
+type arena struct{ b []byte }
+
+// keepArena is the largest arena that a frame keeps for its next run.
+const keepArena = 1 << 20
+
+func (a *arena) reset() {
+	if cap(a.b) > keepArena {
+		a.b = nil
+	}
+	a.b = a.b[:0]
+}
+
+func (a *arena) add(b []byte) span {
+	from := len(a.b)
+	a.b = append(a.b, b...)
+	return span{from, len(a.b)}
+}
+
+func (a *arena) at(s span) []byte { return a.b[s.from:s.to:s.to] }
+
+// remember stores the current rows of rels under a key.
+func (s *opState) remember(f *frame, rels []int, key []byte) {
+	t := tuple{hash: sats.HashBytes(key), sign: f.sign, at: len(s.spans)}
+	for _, rel := range rels {
+		s.spans = append(s.spans, s.arena.add(f.rows[rel]))
+	}
+	s.spans = append(s.spans, s.arena.add(key))
+	if s.heads == nil {
+		s.heads = make(map[uint64]int32)
+	}
+	t.next = s.heads[t.hash]
+	s.tuples = append(s.tuples, t)
+	s.heads[t.hash] = int32(len(s.tuples))
+}
+
+// recall makes t the current tuple for rels.
+func (s *opState) recall(f *frame, t *tuple, rels []int) {
+	for i, rel := range rels {
+		f.rows[rel] = s.arena.at(s.spans[t.at+i])
+	}
+}
+
+// keyOf returns the key that t was remembered under; n is the number of its rows.
+func (s *opState) keyOf(t *tuple, n int) []byte { return s.arena.at(s.spans[t.at+n]) }
+
+// delta returns what the transaction changed in a table, or nil.
+func (f *frame) delta(id schema.TableID) *store.TableDelta {
+	if f.d == nil {
+		return nil
+	}
+	return tableDelta(f.d, id)
+}
+
+func tableDelta(d *store.Delta, id schema.TableID) *store.TableDelta {
+	for i := range d.Tables {
+		if d.Tables[i].Table.ID == id {
+			return &d.Tables[i]
+		}
+	}
+	return nil
+}
+
+// A bag nets rows: it counts for each distinct row how often it joined a result
+// less how often it left.
+type bag struct {
+	arena   arena
+	entries []bagEntry
+	heads   map[uint64]int32 // row hash -> first entry + 1
+}
+
+type bagEntry struct {
+	row  span
+	hash uint64
+	next int32
+	n    int
+}
+
+func (b *bag) reset() {
+	b.arena.reset()
+	b.entries = b.entries[:0]
+	clear(b.heads)
+}
+
+func (b *bag) add(row []byte, n int) {
+	h := sats.HashBytes(row)
+	for i := b.heads[h]; i > 0; i = b.entries[i-1].next {
+		if e := &b.entries[i-1]; string(b.arena.at(e.row)) == string(row) {
+			e.n += n
+			return
+		}
+	}
+	if b.heads == nil {
+		b.heads = make(map[uint64]int32)
+	}
+	b.entries = append(b.entries, bagEntry{b.arena.add(row), h, b.heads[h], n})
+	b.heads[h] = int32(len(b.entries))
+}
+
+// emit hands out every row as often as its count says.
+func (b *bag) emit(ins, del func(row []byte)) {
+	for i := range b.entries {
+		e := &b.entries[i]
+		row, out := b.arena.at(e.row), ins
+		n := e.n
+		if n < 0 {
+			n, out = -n, del
+		}
+		for range n {
+			out(row)
+		}
+	}
+}

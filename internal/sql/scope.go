@@ -1,0 +1,173 @@
+package sql
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// A Caller is who asks. The owner of a database reads private tables, writes,
+// and is not held to row-level security or the row limit (spec 07 §12).
+type Caller struct {
+	Identity sats.Identity
+	IsOwner  bool
+}
+
+func (c Caller) mayRead(t *schema.Table) bool { return c.IsOwner || t.Access == schema.Public }
+
+// A checker resolves and types one statement.
+type checker struct {
+	*source
+	r      store.Reader
+	caller Caller
+	rels   []relation
+	sender bool // :sender was used
+	joined bool // columns must be qualified
+}
+
+// A relation is a table in scope under an alias.
+type relation struct {
+	alias string
+	table *schema.Table
+}
+
+func (c *checker) at(sp span) Pos { return c.posAt(c.toks[min(sp.from, len(c.toks)-1)].pos) }
+
+func (c *checker) errorAt(sp span, format string, args ...any) *Error {
+	return &Error{Pos: c.at(sp), Msg: fmt.Sprintf(format, args...)}
+}
+
+// table looks a name up: canonical names first, then accessors. What the caller
+// may not read does not exist (spec 07 §5.1).
+func (c *checker) table(sp span, name string) (*schema.Table, error) {
+	t := c.r.TableByName(name)
+	if t != nil && c.caller.mayRead(t) {
+		return t, nil
+	}
+	err := c.errorAt(sp, "no such table: `%s`. If the table exists, it may be marked private.", name)
+	var names []string
+	for _, t := range c.r.Tables() {
+		if c.caller.mayRead(t) {
+			names = append(names, t.Name, t.Accessor)
+		}
+	}
+	err.Suggestion = didYouMean(name, names)
+	return nil, err
+}
+
+// readable refuses tables whose visible part this caller could only be shown
+// with row-level security or a view's materialisation.
+func (c *checker) readable(sp span, t *schema.Table, name string) error {
+	if t.IsView {
+		return unsupported(c.at(sp), "Unsupported FROM expression", name+" is a view")
+	}
+	if c.caller.IsOwner {
+		return nil
+	}
+	for row := range c.r.Scan(schema.StRowLevelSecurity) {
+		var rule schema.StRowLevelSecurityRow
+		if err := rule.Decode(row); err != nil {
+			return err
+		}
+		if rule.TableID == t.ID {
+			return unsupported(c.at(sp), "Unsupported FROM expression", name+" has row-level security rules")
+		}
+	}
+	return nil
+}
+
+func (c *checker) column(e *colExpr) (*query.Column, error) {
+	rel := 0
+	if e.qual != "" {
+		if rel = c.relation(e.qual); rel < 0 {
+			return nil, c.notInScope(e.span, e.qual, c.aliases())
+		}
+	}
+	t := c.rels[rel].table
+	if col, ok := t.Col(e.name); ok {
+		return &query.Column{Rel: rel, Col: col, Type: t.Cols[col].Type}, nil
+	}
+	return nil, c.notInScope(e.span, e.name, columnNames(t))
+}
+
+func (c *checker) relation(alias string) int {
+	for i := range c.rels {
+		if c.rels[i].alias == alias {
+			return i
+		}
+	}
+	return -1
+}
+
+func (c *checker) aliases() []string {
+	var names []string
+	for i := range c.rels {
+		names = append(names, c.rels[i].alias)
+	}
+	return names
+}
+
+func columnNames(t *schema.Table) []string {
+	var names []string
+	for i := range t.Cols {
+		names = append(names, t.Cols[i].Name, t.Cols[i].Accessor)
+	}
+	return names
+}
+
+func (c *checker) notInScope(sp span, name string, known []string) *Error {
+	err := c.errorAt(sp, "`%s` is not in scope", name)
+	err.Suggestion = didYouMean(name, known)
+	return err
+}
+
+// didYouMean names the known name nearest to a misspelt one, if one is near.
+func didYouMean(name string, known []string) string {
+	best, bestDist := "", len(name)/3+2
+	for _, k := range known {
+		if k == "" || k == name {
+			continue
+		}
+		if strings.EqualFold(k, name) {
+			best = k
+			break
+		}
+		if d := editDistance(name, k, bestDist); d < bestDist {
+			best, bestDist = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "Did you mean `" + best + "`?"
+}
+
+// editDistance counts the insertions, deletions and replacements of characters
+// from a to b, up to limit.
+func editDistance(a, b string, limit int) int {
+	x, y := []rune(a), []rune(b)
+	if len(x)-len(y) >= limit || len(y)-len(x) >= limit {
+		return limit
+	}
+	prev := make([]int, len(y)+1)
+	cur := make([]int, len(y)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := range x {
+		cur[0] = i + 1
+		for j := range y {
+			cost := 1
+			if x[i] == y[j] {
+				cost = 0
+			}
+			cur[j+1] = min(prev[j]+cost, prev[j+1]+1, cur[j]+1)
+		}
+		prev, cur = cur, prev
+	}
+	return prev[len(y)]
+}

@@ -1,0 +1,110 @@
+package sql
+
+import (
+	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// A Statement is a compiled statement of the query dialect. Either it answers
+// with rows (Query) or it writes (Exec).
+type Statement struct {
+	Columns []OutCol // of the rows; empty for a statement that writes
+
+	caller Caller
+	plan   *query.Plan
+	write  func(Writer) (Stats, error)
+}
+
+// Stats counts what a statement changed.
+type Stats struct{ Inserted, Updated, Deleted uint64 }
+
+// A Writer is the part of a write transaction that DML needs; *store.Tx is one.
+type Writer interface {
+	store.Reader
+	Insert(t schema.TableID, row []byte) (stored, generated []byte, err error)
+	DeleteRow(t schema.TableID, row []byte) (bool, error)
+	Clear(t schema.TableID) (uint64, error)
+}
+
+// CompileStatement compiles one statement of the query dialect for a caller:
+// SELECT, INSERT, UPDATE, DELETE, SET or SHOW (spec 07 §3.2). Errors of the text
+// are *Error.
+func CompileStatement(r store.Reader, text string, caller Caller) (*Statement, error) {
+	src, st, err := parseStatement(text)
+	if err != nil {
+		return nil, err
+	}
+	c := &checker{source: src, r: r, caller: caller}
+	out := &Statement{caller: caller}
+	switch st := st.(type) {
+	case *selectStmt:
+		err = c.compileSelect(st, out)
+	case *insertStmt:
+		err = c.compileInsert(st, out)
+	case *updateStmt:
+		err = c.compileUpdate(st, out)
+	case *deleteStmt:
+		err = c.compileDelete(st, out)
+	case *setStmt:
+		err = c.compileSet(st, out)
+	case *showStmt:
+		err = c.compileShow(st, out)
+	default:
+		err = unsupported(c.at(st.tokens()), "Unsupported", c.render(st.tokens()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *checker) compileSelect(st *selectStmt, out *Statement) error {
+	if err := c.selectShape(st, false); err != nil {
+		return err
+	}
+	s, err := c.selection(st)
+	if err != nil {
+		return err
+	}
+	out.Columns, out.plan = s.cols, s.plan
+	return nil
+}
+
+// Writes reports whether the statement changes data and so needs Exec.
+func (st *Statement) Writes() bool { return st.write != nil }
+
+// Plan is the plan of a statement that answers with rows, else nil.
+func (st *Statement) Plan() *query.Plan { return st.plan }
+
+// RowType is the type of the result's rows.
+func (st *Statement) RowType() *sats.Type {
+	elems := make([]sats.Element, len(st.Columns))
+	for i, c := range st.Columns {
+		elems[i] = sats.Element{Name: c.Name, Type: c.Type}
+	}
+	return sats.Product(elems...)
+}
+
+// Query hands every row of the result to emit, as BSATN of RowType and valid only
+// during the call, until emit returns false. It fails before the first row if the
+// estimate is over the row limit. A statement that writes has no rows.
+func (st *Statement) Query(r store.Reader, emit func(row []byte) bool) error {
+	if st.plan == nil {
+		return nil
+	}
+	if err := CheckRowLimit(r, st.caller, st.plan); err != nil {
+		return err
+	}
+	return st.plan.Run(r, emit)
+}
+
+// Exec carries out a statement that writes. On an error the transaction holds
+// part of the changes and must be rolled back.
+func (st *Statement) Exec(tx Writer) (Stats, error) {
+	if st.write == nil {
+		return Stats{}, nil
+	}
+	return st.write(tx)
+}

@@ -1,0 +1,240 @@
+package subscribe
+
+import (
+	"slices"
+
+	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/store"
+)
+
+// A Manager keeps the live queries of one database.
+type Manager struct {
+	// HideCaller is set for modules of definition version 10: v1 clients other
+	// than the caller then never learn who caused a transaction (spec 05 §11.1).
+	HideCaller bool
+
+	queries map[string]*liveQuery
+	tables  map[schema.TableID]*tableTriggers
+	clients map[*Client]struct{}
+	tx      uint64 // counts evaluations, to visit a query once in each
+	hit     []*liveQuery
+}
+
+// NewManager returns a Manager without queries.
+func NewManager() *Manager {
+	return &Manager{
+		queries: map[string]*liveQuery{},
+		tables:  map[schema.TableID]*tableTriggers{},
+		clients: map[*Client]struct{}{},
+	}
+}
+
+// A liveQuery is a query with at least one subscriber.
+type liveQuery struct {
+	*Query
+	subs []sub // appended to or replaced, never changed in place: deliveries read old slices
+	seen uint64
+}
+
+// A sub is one subscription to a query: by a v1 client (in one of two kinds) or
+// by one query set of a v2 client.
+type sub struct {
+	client *Client
+	kind   subKind
+	set    uint32
+}
+
+type subKind uint8
+
+const (
+	subV1 subKind = iota
+	subLegacy
+	subV2
+)
+
+// tableTriggers holds the queries that changes of one table concern.
+type tableTriggers struct {
+	all   map[*liveQuery]int           // on any change
+	keyed map[schema.ColID]keyTriggers // on a row with a value in a column
+	edges map[edge]keyTriggers         // on a row that joins one with a value
+}
+
+// keyTriggers maps a column's encoded value to the queries it concerns.
+type keyTriggers map[string]map[*liveQuery]int
+
+// An edge leads from a column of a changed row through a unique index of another
+// table to a column there (spec 07 §23.4).
+type edge struct {
+	col   schema.ColID
+	index schema.IndexID
+	value schema.ColID
+}
+
+// Add registers a client, without subscriptions.
+func (m *Manager) Add(c *Client) {
+	c.live = true
+	c.held = map[*liveQuery]int{}
+	c.multi = map[uint32][]*liveQuery{}
+	c.single = map[uint32]bool{}
+	c.sets = map[uint32][]*liveQuery{}
+	m.clients[c] = struct{}{}
+}
+
+// Remove ends all subscriptions of a client. Messages already on their way reach
+// its outbox still.
+func (m *Manager) Remove(c *Client) {
+	if !c.live {
+		return
+	}
+	c.live = false
+	delete(m.clients, c)
+	m.drop(c, c.legacy, sub{c, subLegacy, 0})
+	for q := range c.held {
+		m.unsubscribe(q, sub{c, subV1, 0})
+	}
+	for id, qs := range c.sets {
+		m.drop(c, qs, sub{c, subV2, id})
+	}
+	c.legacy, c.held, c.multi, c.single, c.sets = nil, nil, nil, nil, nil
+}
+
+// Len returns the number of clients and of distinct queries.
+func (m *Manager) Len() (clients, queries int) { return len(m.clients), len(m.queries) }
+
+func (m *Manager) drop(c *Client, qs []*liveQuery, s sub) {
+	for _, q := range qs {
+		m.unsubscribe(q, s)
+	}
+}
+
+// live returns the registered form of q, which need not have subscribers yet.
+func (m *Manager) live(q *Query) *liveQuery {
+	if l := m.queries[q.Key]; l != nil {
+		return l
+	}
+	return &liveQuery{Query: q}
+}
+
+func (m *Manager) subscribe(q *liveQuery, s sub) {
+	if len(q.subs) == 0 {
+		m.queries[q.Key] = q
+		m.trigger(q, 1)
+	}
+	q.subs = append(q.subs, s)
+}
+
+func (m *Manager) unsubscribe(q *liveQuery, s sub) {
+	i := slices.Index(q.subs, s)
+	if i < 0 {
+		return
+	}
+	q.subs = append(slices.Clone(q.subs[:i]), q.subs[i+1:]...)
+	if len(q.subs) == 0 {
+		delete(m.queries, q.Key)
+		m.trigger(q, -1)
+	}
+}
+
+// trigger enters a query under all its triggers, or with step -1 removes it.
+func (m *Manager) trigger(q *liveQuery, step int) {
+	for _, p := range q.Plans {
+		for _, o := range p.Occurrences() {
+			m.triggerOn(&o, q, step)
+		}
+	}
+}
+
+func (m *Manager) triggerOn(o *query.Occurrence, q *liveQuery, step int) {
+	tt := m.tables[o.Table.ID]
+	if tt == nil {
+		tt = &tableTriggers{all: map[*liveQuery]int{}, keyed: map[schema.ColID]keyTriggers{}, edges: map[edge]keyTriggers{}}
+		m.tables[o.Table.ID] = tt
+	}
+	switch {
+	case o.Keys != nil:
+		for _, k := range o.Keys {
+			enter(tt.keyed, k.Col, k.Value, q, step)
+		}
+	case o.Edge != nil:
+		e := o.Edge
+		enter(tt.edges, edge{e.Col, e.OtherIndex.ID, e.Key.Col}, e.Key.Value, q, step)
+	default:
+		count(tt.all, q, step)
+	}
+	if len(tt.all) == 0 && len(tt.keyed) == 0 && len(tt.edges) == 0 {
+		delete(m.tables, o.Table.ID)
+	}
+}
+
+// enter counts q at a value under key, and leaves no empty map behind.
+func enter[K comparable](m map[K]keyTriggers, key K, value []byte, q *liveQuery, step int) {
+	values := m[key]
+	if values == nil {
+		values = keyTriggers{}
+		m[key] = values
+	}
+	at := values[string(value)]
+	if at == nil {
+		at = map[*liveQuery]int{}
+		values[string(value)] = at
+	}
+	if count(at, q, step); len(at) == 0 {
+		delete(values, string(value))
+	}
+	if len(values) == 0 {
+		delete(m, key)
+	}
+}
+
+func count(m map[*liveQuery]int, q *liveQuery, step int) {
+	if m[q] += step; m[q] <= 0 {
+		delete(m, q)
+	}
+}
+
+// concerned returns the queries that a delta can change, each once. r reads the
+// state after it. The result is valid until the next call.
+func (m *Manager) concerned(r store.Reader, d *store.Delta) []*liveQuery {
+	m.tx++
+	m.hit = m.hit[:0]
+	for i := range d.Tables {
+		td := &d.Tables[i]
+		tt := m.tables[td.Table.ID]
+		if tt == nil {
+			continue
+		}
+		m.collect(tt.all)
+		if len(tt.keyed) > 0 || len(tt.edges) > 0 {
+			m.collectRows(r, tt, td.Table, &td.Inserts)
+			m.collectRows(r, tt, td.Table, &td.Deletes)
+		}
+	}
+	return m.hit
+}
+
+func (m *Manager) collectRows(r store.Reader, tt *tableTriggers, t *schema.Table, rows *store.Rows) {
+	for i, n := 0, rows.Len(); i < n; i++ {
+		row := rows.At(i)
+		for col, values := range tt.keyed {
+			m.collect(values[string(t.Layout.Col(row, int(col)))])
+		}
+		for e, values := range tt.edges {
+			// Without a row at the other end the change cannot matter: the row that
+			// vanished there is an occurrence of its own.
+			other, _ := r.IndexByID(e.index)
+			if joined, ok := r.FindUnique(e.index, t.Layout.Col(row, int(e.col))); ok {
+				m.collect(values[string(other.Layout.Col(joined, int(e.value)))])
+			}
+		}
+	}
+}
+
+func (m *Manager) collect(qs map[*liveQuery]int) {
+	for q := range qs {
+		if q.seen != m.tx {
+			q.seen = m.tx
+			m.hit = append(m.hit, q)
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package subscribe
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/internal/wire"
+	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
+	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// errEventTable is the refusal of spec 05 §10.1, word for word.
+var errEventTable = errors.New("Subscribing to event tables requires WebSocket v2. Please upgrade your client SDK and regenerate your module bindings.")
+
+// errEvaluating answers a subscription whose registered queries could not be
+// evaluated; it has been undone.
+var errEvaluating = errors.New("Internal error evaluating queries")
+
+// A Request is what surrounds a subscription message.
+type Request struct {
+	Client *Client
+	Reader store.Reader // the state that the answer shows
+	Offset uint64       // the last transaction in it
+	Gated  bool         // there is such a transaction and it is logged
+	// Compile turns a query into its compiled form; SELECT * FROM * gives several.
+	Compile func(text string) ([]*Query, error)
+	// Admit, if set, is asked whether queries that nobody subscribes to yet may be
+	// evaluated together. Its error is the answer.
+	Admit func(fresh []*Query) error
+	// Micros is the time since the client's message was read, in microseconds.
+	Micros func() uint64
+}
+
+// Handle carries out a subscribe, unsubscribe or one-off message of the client's
+// protocol and returns the delivery of its answer. It panics on other messages.
+func (m *Manager) Handle(req *Request, msg wire.ClientMessage) Delivery {
+	v1Client := req.Client.Protocol.Version() == 1
+	switch msg := msg.(type) {
+	case *wire.OneOffQuery:
+		return m.oneOff(req, msg, v1Client)
+	case *wire.Subscribe:
+		return m.subscribeLegacy(req, msg)
+	case *wire.SubscribeSingle:
+		return m.subscribeSingle(req, msg)
+	case *wire.SubscribeMulti:
+		return m.subscribeMulti(req, msg)
+	case *wire.Unsubscribe:
+		return m.endSingle(req, msg)
+	case *wire.UnsubscribeMulti:
+		return m.endMulti(req, msg)
+	case *wire.SubscribeSet:
+		return m.subscribeSet(req, msg)
+	case *wire.UnsubscribeSet:
+		return m.endSet(req, msg)
+	case *wire.SubscribeBatch:
+		return m.subscribeBatch(req, msg)
+	}
+	panic(fmt.Sprintf("subscribe: not a subscription message: %T", msg))
+}
+
+// isStar reports whether text is SELECT * FROM *, whose expansion comes before
+// the other queries of a message and counts once.
+func isStar(text string) bool {
+	f := strings.Fields(text)
+	return len(f) == 4 && strings.EqualFold(f[0], "select") && f[1] == "*" && strings.EqualFold(f[2], "from") && f[3] == "*"
+}
+
+// compile returns the distinct queries of a message in the order in which they
+// are answered. Its error is the text that the client gets.
+func (m *Manager) compile(req *Request, texts []string) ([]*liveQuery, error) {
+	var stars, rest []*liveQuery
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		star := isStar(text)
+		qs, err := req.Compile(text)
+		if err != nil {
+			if star {
+				return nil, err
+			}
+			return nil, fmt.Errorf("%w, executing: `%s`", err, text)
+		}
+		for _, q := range qs {
+			if star {
+				stars = append(stars, m.live(q))
+			} else {
+				rest = append(rest, m.live(q))
+			}
+		}
+	}
+	out, seen := make([]*liveQuery, 0, len(stars)+len(rest)), map[string]bool{}
+	for _, q := range append(stars, rest...) {
+		if !seen[q.Key] {
+			seen[q.Key] = true
+			out = append(out, q)
+		}
+	}
+	return out, req.admit(out)
+}
+
+// admit asks Admit about those of the queries that nobody subscribes to yet.
+func (req *Request) admit(qs []*liveQuery) error {
+	if req.Admit == nil {
+		return nil
+	}
+	var fresh []*Query
+	for _, q := range qs {
+		if len(q.subs) == 0 {
+			fresh = append(fresh, q.Query)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	return req.Admit(fresh)
+}
+
+func (q *Query) readsEvents() bool {
+	for _, p := range q.Plans {
+		if p.ReturnTable().IsEvent {
+			return true
+		}
+	}
+	return false
+}
+
+// compileV1 is compile with the refusal of event tables.
+func (m *Manager) compileV1(req *Request, texts []string) ([]*liveQuery, error) {
+	qs, err := m.compile(req, texts)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range qs {
+		if q.readsEvents() {
+			return nil, errEventTable
+		}
+	}
+	return qs, nil
+}
+
+// answer returns the delivery of an answer that shows the request's state.
+func (req *Request) answer(body []byte) Delivery {
+	return send(req.Client, Message{Body: body, Offset: req.Offset, Gated: req.Gated})
+}
+
+func (req *Request) answerV1(m v1.ServerMessage) Delivery { return req.answer(bodyV1(req.Client, m)) }
+
+// refuse returns the delivery of a message that shows no state.
+func refuse(c *Client, body []byte) Delivery { return send(c, Message{Body: body}) }
+
+func (m *Manager) oneOff(req *Request, msg *wire.OneOffQuery, v1Client bool) Delivery {
+	c := req.Client
+	table, rows, err := req.oneOffRows(msg.Query)
+	if v1Client {
+		a := &v1.OneOffQueryResponse{MessageID: msg.MessageID, Duration: sats.TimeDuration(req.Micros())}
+		if err != nil {
+			text := err.Error()
+			a.Error = &text
+			return refuse(c, bodyV1(c, a))
+		}
+		a.Tables = []v1.OneOffTable{{Name: table, Rows: rows}}
+		return req.answerV1(a)
+	}
+	a := &v2.OneOffQueryResult{RequestID: msg.RequestID}
+	if err != nil {
+		text := err.Error()
+		a.Error = &text
+		return refuse(c, a.Append(nil))
+	}
+	a.Rows = v2.QueryRows{{Table: table, Rows: rows}}
+	return req.answer(a.Append(nil))
+}
+
+// oneOffRows evaluates a one-off query: the rows of all fragments in one encoded
+// list. Event tables have none.
+func (req *Request) oneOffRows(text string) (table string, rows []byte, err error) {
+	qs, err := req.Compile(strings.TrimSpace(text))
+	if err != nil {
+		return "", nil, err
+	}
+	if len(qs) != 1 {
+		return "", nil, fmt.Errorf("`%s` stands for several queries, which a one-off query cannot", text)
+	}
+	var l wire.RowList
+	for _, p := range qs[0].Plans {
+		if p.EmptyInput(req.Reader) {
+			continue
+		}
+		if err := addRows(&l, req.Reader, p); err != nil {
+			return "", nil, err
+		}
+	}
+	t := qs[0].Plans[0].ReturnTable()
+	return t.Name, appendList(nil, req.Client.Protocol.Format(), t, &l, sats.FlavorStored), nil
+}

@@ -1,0 +1,224 @@
+package subscribe
+
+import (
+	"fmt"
+
+	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/internal/wire"
+	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// subscribeLegacy replaces the legacy set. Its answer holds all rows of the new
+// set; a text given twice is answered twice, later updates come once (spec 05 §10.3).
+func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
+	c := req.Client
+	qs, err := m.compile(req, msg.Queries)
+	if err != nil {
+		id := msg.RequestID
+		return refuse(c, bodyV1(c, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
+	}
+	tables, err := req.tablesV1(qs, false)
+	if err != nil {
+		id := msg.RequestID
+		return refuse(c, bodyV1(c, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: errEvaluating.Error()}))
+	}
+	m.drop(c, c.legacy, sub{c, subLegacy, 0})
+	c.legacy = qs
+	for _, q := range qs {
+		m.subscribe(q, sub{c, subLegacy, 0})
+	}
+	return req.answerV1(&v1.InitialSubscription{
+		Update:    v1.DatabaseUpdate{Tables: tables},
+		RequestID: msg.RequestID,
+		Duration:  sats.TimeDuration(req.Micros()),
+	})
+}
+
+func (m *Manager) subscribeMulti(req *Request, msg *wire.SubscribeMulti) Delivery {
+	c := req.Client
+	if _, taken := c.multi[msg.QueryID]; taken {
+		return req.errorV1(msg.RequestID, msg.QueryID, duplicateID(c, msg.QueryID))
+	}
+	qs, err := m.compileV1(req, msg.Queries)
+	if err != nil {
+		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
+	}
+	tables, err := req.tablesV1(m.hold(c, msg.QueryID, qs), false)
+	if err != nil {
+		m.release(c, msg.QueryID)
+		return req.errorV1(msg.RequestID, msg.QueryID, errEvaluating.Error())
+	}
+	return req.answerV1(&v1.SubscribeMultiApplied{
+		RequestID: msg.RequestID, QueryID: msg.QueryID,
+		Update:         v1.DatabaseUpdate{Tables: tables},
+		DurationMicros: req.Micros(),
+	})
+}
+
+// hold counts the queries under a query id and returns those that the client did
+// not hold before.
+func (m *Manager) hold(c *Client, id uint32, qs []*liveQuery) (fresh []*liveQuery) {
+	c.multi[id] = qs
+	for _, q := range qs {
+		if c.held[q]++; c.held[q] == 1 {
+			m.subscribe(q, sub{c, subV1, 0})
+			fresh = append(fresh, q)
+		}
+	}
+	return fresh
+}
+
+// release undoes hold and returns the queries that the client holds no longer.
+func (m *Manager) release(c *Client, id uint32) (gone []*liveQuery) {
+	for _, q := range c.multi[id] {
+		if c.held[q]--; c.held[q] == 0 {
+			delete(c.held, q)
+			m.unsubscribe(q, sub{c, subV1, 0})
+			gone = append(gone, q)
+		}
+	}
+	delete(c.multi, id)
+	delete(c.single, id)
+	return gone
+}
+
+func (m *Manager) endMulti(req *Request, msg *wire.UnsubscribeMulti) Delivery {
+	c := req.Client
+	if text := c.notSubscribed(msg.QueryID, false); text != "" {
+		return req.errorV1(msg.RequestID, msg.QueryID, text)
+	}
+	tables, err := req.tablesV1(m.release(c, msg.QueryID), true)
+	if err != nil {
+		return req.errorV1(msg.RequestID, msg.QueryID, errEvaluating.Error())
+	}
+	return req.answerV1(&v1.SubscribeMultiApplied{
+		End: true, RequestID: msg.RequestID, QueryID: msg.QueryID,
+		Update:         v1.DatabaseUpdate{Tables: tables},
+		DurationMicros: req.Micros(),
+	})
+}
+
+func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Delivery {
+	c := req.Client
+	if _, taken := c.multi[msg.QueryID]; taken {
+		return req.errorV1(msg.RequestID, msg.QueryID, duplicateID(c, msg.QueryID))
+	}
+	compiled, err := req.Compile(msg.Query)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%w, executing: `%s`", err, msg.Query)
+	case len(compiled) != 1:
+		err = fmt.Errorf("`%s` stands for several queries; subscribe to them by SubscribeMulti", msg.Query)
+	case compiled[0].readsEvents():
+		err = errEventTable
+	default:
+		err = req.admit([]*liveQuery{m.live(compiled[0])})
+	}
+	if err != nil {
+		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
+	}
+	q := m.live(compiled[0])
+	m.hold(c, msg.QueryID, []*liveQuery{q})
+	c.single[msg.QueryID] = true
+	rows, err := req.tableV1(q, false)
+	if err != nil {
+		m.release(c, msg.QueryID)
+		return req.errorV1(msg.RequestID, msg.QueryID, errEvaluating.Error())
+	}
+	return req.answerV1(&v1.SubscribeApplied{
+		RequestID: msg.RequestID, QueryID: msg.QueryID,
+		Rows:           rows,
+		DurationMicros: req.Micros(),
+	})
+}
+
+func (m *Manager) endSingle(req *Request, msg *wire.Unsubscribe) Delivery {
+	c := req.Client
+	if text := c.notSubscribed(msg.QueryID, true); text != "" {
+		return req.errorV1(msg.RequestID, msg.QueryID, text)
+	}
+	q := c.multi[msg.QueryID][0]
+	gone := m.release(c, msg.QueryID)
+	t := q.Plans[0].ReturnTable()
+	rows := v1.TableUpdate{TableID: uint32(t.ID), TableName: t.Name,
+		Updates: [][]byte{appendUpdate(nil, c.Protocol.Format(), t, new(wire.RowList), new(wire.RowList), sats.FlavorStored)}}
+	if len(gone) > 0 { // else another id holds the query still
+		var err error
+		if rows, err = req.tableV1(q, true); err != nil {
+			return req.errorV1(msg.RequestID, msg.QueryID, errEvaluating.Error())
+		}
+	}
+	return req.answerV1(&v1.SubscribeApplied{End: true, RequestID: msg.RequestID, QueryID: msg.QueryID, Rows: rows, DurationMicros: req.Micros()})
+}
+
+// notSubscribed returns the refusal for a query id that names no subscription of
+// the kind, or "".
+func (c *Client) notSubscribed(id uint32, single bool) string {
+	if _, ok := c.multi[id]; ok && c.single[id] == single {
+		return ""
+	}
+	if len(c.multi) == 0 {
+		return fmt.Sprintf("Client not found: %s", c)
+	}
+	return fmt.Sprintf("Subscription not found: %s, QuerySetId { id: %d }", c, id)
+}
+
+func duplicateID(c *Client, id uint32) string {
+	return fmt.Sprintf("Subscription with id QuerySetId { id: %d } already exists for client: %s", id, c)
+}
+
+// String names the client in messages.
+func (c *Client) String() string { return fmt.Sprintf("(%s, %s)", c.Identity, c.Connection) }
+
+func (req *Request) errorV1(request, query uint32, text string) Delivery {
+	return refuse(req.Client, bodyV1(req.Client, &v1.SubscriptionError{
+		DurationMicros: req.Micros(), RequestID: &request, QueryID: &query, Error: text}))
+}
+
+// tablesV1 returns one entry per fragment, except those that read an empty table.
+func (req *Request) tablesV1(qs []*liveQuery, deletes bool) ([]v1.TableUpdate, error) {
+	out := []v1.TableUpdate{}
+	for _, q := range qs {
+		for _, p := range q.Plans {
+			if p.EmptyInput(req.Reader) {
+				continue
+			}
+			t, err := req.fragmentV1(p, deletes)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+// tableV1 returns the one entry of a single query.
+func (req *Request) tableV1(q *liveQuery, deletes bool) (v1.TableUpdate, error) {
+	t, err := req.fragmentV1(q.Plans[0], deletes)
+	for _, p := range q.Plans[1:] {
+		if err != nil {
+			break
+		}
+		var more v1.TableUpdate
+		more, err = req.fragmentV1(p, deletes)
+		t.NumRows += more.NumRows
+		t.Updates = append(t.Updates, more.Updates...)
+	}
+	return t, err
+}
+
+func (req *Request) fragmentV1(p *query.Plan, deletes bool) (v1.TableUpdate, error) {
+	rows, none := new(wire.RowList), new(wire.RowList)
+	if err := addRows(rows, req.Reader, p); err != nil {
+		return v1.TableUpdate{}, err
+	}
+	n := uint64(rows.Len())
+	if deletes {
+		rows, none = none, rows
+	}
+	t := p.ReturnTable()
+	return v1.TableUpdate{TableID: uint32(t.ID), TableName: t.Name, NumRows: n,
+		Updates: [][]byte{appendUpdate(nil, req.Client.Protocol.Format(), t, rows, none, sats.FlavorStored)}}, nil
+}

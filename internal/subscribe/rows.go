@@ -1,0 +1,73 @@
+package subscribe
+
+import (
+	"fmt"
+
+	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/internal/wire"
+	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
+	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// addRows adds the rows of a fragment to l.
+func addRows(l *wire.RowList, r store.Reader, p *query.Plan) error {
+	return p.Run(r, func(row []byte) bool {
+		l.Add(row)
+		return true
+	})
+}
+
+// jsonRows turns rows into the strings of v1.json.
+func jsonRows(t *schema.Table, l *wire.RowList, flavor sats.Flavor) []string {
+	out := make([]string, l.Len())
+	var text []byte
+	for i := range out {
+		var err error
+		text, _, err = sats.AppendJSON(text[:0], nil, t.Layout.Type(), l.At(i), flavor)
+		if err != nil {
+			// Stored rows have been validated against the table's type.
+			panic(fmt.Sprintf("subscribe: a row of %s does not decode: %v", t.Name, err))
+		}
+		out[i] = string(text)
+	}
+	return out
+}
+
+// appendList appends a list of rows in a format.
+func appendList(b []byte, format wire.Format, t *schema.Table, l *wire.RowList, flavor sats.Flavor) []byte {
+	if format == wire.FormatV1JSON {
+		return v1.AppendRowsJSON(b, jsonRows(t, l, flavor))
+	}
+	return l.Append(b)
+}
+
+// appendUpdate appends the fragment of an update in a format. JSON rows are in
+// the form flavor.
+func appendUpdate(b []byte, format wire.Format, t *schema.Table, inserts, deletes *wire.RowList, flavor sats.Flavor) []byte {
+	switch format {
+	case wire.FormatV1:
+		return v1.AppendQueryUpdate(b, deletes, inserts)
+	case wire.FormatV1JSON:
+		return v1.AppendQueryUpdateJSON(b, jsonRows(t, deletes, flavor), jsonRows(t, inserts, flavor))
+	}
+	if t.IsEvent {
+		return v2.AppendEvents(b, inserts)
+	}
+	return v2.AppendPersistent(b, inserts, deletes)
+}
+
+// bodyV1 encodes a v1 message for a client. It panics if a JSON message does not
+// hold JSON fragments, which is a mistake of this package.
+func bodyV1(c *Client, m v1.ServerMessage) []byte {
+	if c.Protocol != wire.V1JSON {
+		return m.Append(nil)
+	}
+	text, err := v1.JSON(nil, m)
+	if err != nil {
+		panic(fmt.Sprintf("subscribe: %T is not in JSON form: %v", m, err))
+	}
+	return text
+}
