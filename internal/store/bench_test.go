@@ -173,10 +173,10 @@ func BenchmarkRecovery(b *testing.B) {
 	first := tx.Commit(nil).Record
 	for b.Loop() {
 		r := New(Options{})
-		if err := r.ReplayRecord(0, first); err != nil {
+		if _, err := r.ReplayRecord(0, first); err != nil {
 			b.Fatal(err)
 		}
-		if err := r.ReplayRecord(1, rec); err != nil {
+		if _, err := r.ReplayRecord(1, rec); err != nil {
 			b.Fatal(err)
 		}
 		if err := r.FinishReplay(); err != nil {

@@ -640,8 +640,8 @@ func (m *machine) recovered(t *rapid.T, from *savedSnapshot) *Store {
 		next = from.next
 	}
 	for off := next; off < uint64(len(m.log)); off++ {
-		if err := s.ReplayRecord(off, m.log[off]); err != nil {
-			t.Fatal(err)
+		if n, err := s.ReplayRecord(off, m.log[off]); err != nil || n != len(m.log[off]) {
+			t.Fatalf("ReplayRecord(%d) = %d, %v, want %d bytes", off, n, err, len(m.log[off]))
 		}
 	}
 	if err := s.FinishReplay(); err != nil {
