@@ -260,13 +260,11 @@ func TestLargeRows(t *testing.T) {
 	s := New(Options{})
 	def := create(t, s, withUnique(tableDef("blob", col("id", sats.U32), col("data", sats.Bytes)), schema.BTree, 0))
 	row := func(fill byte, n int) []byte { return sats.AppendBytes(u32(1), bytes.Repeat([]byte{fill}, n)) }
-	var log [][]byte
 	for i, n := range []int{5 << 20, maxSlotRow, 6 << 20} {
 		tx := s.Begin()
 		tx.Clear(def.ID)
 		mustInsert(t, tx, def.ID, row(byte(i), n))
 		c := tx.Commit(nil)
-		log = append(log, c.Record)
 		if got := c.Delta.Tables[0].Inserts.At(0); !bytes.Equal(got, row(byte(i), n)) {
 			t.Errorf("the delta of %d bytes is wrong", n)
 		}
