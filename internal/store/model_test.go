@@ -154,7 +154,7 @@ type savedSnapshot struct {
 }
 
 func newMachine(t *rapid.T) *machine {
-	m := &machine{s: New(Options{}), committed: model{}}
+	m := &machine{s: New(Options{HashSeed: rapid.Uint64().Draw(t, "seed")}), committed: model{}}
 	m.s.rangeSlice = rapid.SampledFrom([]int{1, 2, 3, defaultRangeSlice}).Draw(t, "slice")
 	tx := m.s.Begin()
 	for _, d := range modelTables() {
