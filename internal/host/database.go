@@ -40,6 +40,10 @@ type Database struct {
 	subs    *subscribe.Manager
 	clients map[*subscribe.Client]*attached
 	ckpt    checkpointer
+	scratch struct { // of the call that runs
+		call abi.ReducerCall
+		in   store.Inputs
+	}
 	// newSchema: the transaction to be committed changes the schema, and plans of
 	// live queries have to be renewed.
 	newSchema bool

@@ -184,7 +184,7 @@ func (m *fakeModule) addTable(name string, cols []sats.Element, opts ...tableOpt
 	ref := uint32(len(ts.Types))
 	ts.Types = append(ts.Types, sats.Product(cols...))
 	types := m.section(schema.SecTypes)
-	types.Types = append(types.Types, schema.RawType{Name: "T" + strings.ToUpper(name[:1]) + name[1:], Ref: ref})
+	types.Types = append(types.Types, schema.RawType{Name: "T" + strings.ToUpper(name[:1]) + name[1:], Ref: ref, CustomOrdering: true})
 	t := schema.RawTableV10{SourceName: name, ProductTypeRef: ref, Kind: schema.User}
 	for _, o := range opts {
 		o(m, &t)
