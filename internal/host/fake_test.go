@@ -226,8 +226,6 @@ func defaultValue(col schema.ColID, value []byte) tableOption {
 	}
 }
 
-func private(_ *fakeModule, t *schema.RawTableV10) { t.Access = schema.Private }
-
 // scheduled makes a table of (id u64, at, …) a timer of a reducer.
 func scheduled(fn string) tableOption {
 	return func(m *fakeModule, t *schema.RawTableV10) {

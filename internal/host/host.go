@@ -231,23 +231,6 @@ func (h *Host) forgetDatabase(db *Database) {
 	}
 }
 
-// Databases returns the databases that run.
-func (h *Host) Databases() []*Database {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var list []*Database
-	for _, l := range h.mu.replicas {
-		select {
-		case <-l.ready:
-			if l.err == nil {
-				list = append(list, l.db)
-			}
-		default:
-		}
-	}
-	return list
-}
-
 // Stop ends a running replica and flushes its log; the files stay. ctx ends the
 // wait, not the stopping. A replica that does not run is no error.
 func (h *Host) Stop(ctx context.Context, replica uint64) error {
