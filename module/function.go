@@ -48,7 +48,9 @@ func Reducer[A any](name string, fn func(*Context, A) error, options ...Function
 func OnInit(fn func(*Context) error) { std.addLifecycle("OnInit", "init", onInit, fn) }
 
 // OnConnect declares what runs when a client connects. An error turns the client away.
-func OnConnect(fn func(*Context) error) { std.addLifecycle("OnConnect", "client_connected", onConnect, fn) }
+func OnConnect(fn func(*Context) error) {
+	std.addLifecycle("OnConnect", "client_connected", onConnect, fn)
+}
 
 // OnDisconnect declares what runs after a client is gone.
 func OnDisconnect(fn func(*Context) error) {

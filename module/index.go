@@ -63,8 +63,13 @@ func (u *Unique[Row, K]) RangeOf(ctx *Context, from, to Bound[K]) iter.Seq[Row] 
 	}
 }
 
-// DeleteRange removes the rows with keys between two bounds and returns how many there were.
-func (u *Unique[Row, K]) DeleteRange(ctx *Context, from, to Bound[K]) int {
+// DeleteRange removes the rows with from <= key < to and returns how many there were.
+func (u *Unique[Row, K]) DeleteRange(ctx *Context, from, to K) int {
+	return u.DeleteRangeOf(ctx, Incl(from), Excl(to))
+}
+
+// DeleteRangeOf removes the rows with keys between two bounds and returns how many there were.
+func (u *Unique[Row, K]) DeleteRangeOf(ctx *Context, from, to Bound[K]) int {
 	in := ctx.use(u.ix.table, "DeleteRange")
 	in.key = in.key[:0]
 	setBounds(in, u.ix, 0, from, to)
@@ -111,8 +116,13 @@ func (x *Index[Row, K]) RangeOf(ctx *Context, from, to Bound[K]) iter.Seq[Row] {
 	}
 }
 
-// DeleteRange removes the rows with keys between two bounds and returns how many there were.
-func (x *Index[Row, K]) DeleteRange(ctx *Context, from, to Bound[K]) int {
+// DeleteRange removes the rows with from <= key < to and returns how many there were.
+func (x *Index[Row, K]) DeleteRange(ctx *Context, from, to K) int {
+	return x.DeleteRangeOf(ctx, Incl(from), Excl(to))
+}
+
+// DeleteRangeOf removes the rows with keys between two bounds and returns how many there were.
+func (x *Index[Row, K]) DeleteRangeOf(ctx *Context, from, to Bound[K]) int {
 	in := ctx.use(x.ix.table, "DeleteRange")
 	in.key = in.key[:0]
 	setBounds(in, x.ix, 0, from, to)

@@ -59,12 +59,17 @@ func (x *Index2[Row, A, B]) Delete(ctx *Context, a A, b B) int {
 
 // DeletePrefix removes the rows with the value a in the first column and returns how many there were.
 func (x *Index2[Row, A, B]) DeletePrefix(ctx *Context, a A) int {
-	return x.DeleteRange(ctx, a, Bound[B]{}, Bound[B]{})
+	return x.DeleteRangeOf(ctx, a, Bound[B]{}, Bound[B]{})
 }
 
-// DeleteRange removes the rows with a in the first column and the second between two bounds and returns how many there
+// DeleteRange removes the rows with a in the first column and from <= b < to in the second and returns how many there were.
+func (x *Index2[Row, A, B]) DeleteRange(ctx *Context, a A, from, to B) int {
+	return x.DeleteRangeOf(ctx, a, Incl(from), Excl(to))
+}
+
+// DeleteRangeOf removes the rows with a in the first column and the second between two bounds and returns how many there
 // were.
-func (x *Index2[Row, A, B]) DeleteRange(ctx *Context, a A, from, to Bound[B]) int {
+func (x *Index2[Row, A, B]) DeleteRangeOf(ctx *Context, a A, from, to Bound[B]) int {
 	in := ctx.use(x.ix.table, "DeleteRange")
 	x.set(in, &a, nil)
 	setBounds(in, x.ix, 1, from, to)
@@ -144,9 +149,14 @@ func (x *Index3[Row, A, B, C]) DeletePrefix(ctx *Context, a A) int {
 	return in.deleteRange(x.ix, 1)
 }
 
-// DeleteRange removes the rows with a and b in the first two columns and the third between two bounds and returns how
+// DeleteRange removes the rows with a and b in the first two columns and from <= c < to in the third and returns how many there were.
+func (x *Index3[Row, A, B, C]) DeleteRange(ctx *Context, a A, b B, from, to C) int {
+	return x.DeleteRangeOf(ctx, a, b, Incl(from), Excl(to))
+}
+
+// DeleteRangeOf removes the rows with a and b in the first two columns and the third between two bounds and returns how
 // many there were.
-func (x *Index3[Row, A, B, C]) DeleteRange(ctx *Context, a A, b B, from, to Bound[C]) int {
+func (x *Index3[Row, A, B, C]) DeleteRangeOf(ctx *Context, a A, b B, from, to Bound[C]) int {
 	in := ctx.use(x.ix.table, "DeleteRange")
 	x.set(in, &a, &b, nil)
 	setBounds(in, x.ix, 2, from, to)

@@ -263,15 +263,16 @@ func CheckDeletes(ctx *module.Context, _ struct{}) error {
 		{"unique", playerByName.Delete(ctx, "p8"), true},
 		{"unique again", playerByName.Delete(ctx, "p8"), false},
 		{"hash", playerByColor.Delete(ctx, Blue), 2}, // p2, p5
-		{"ordered", playerByLevel.Delete(ctx, 3), 2},  // p6, p7
+		{"ordered", playerByLevel.Delete(ctx, 3), 2}, // p6, p7
 		{"two columns", teamScore.Delete(ctx, "a", 40), 1},
 		{"three columns", teamLevel.Delete(ctx, "b", 1, 30), 1},
-		{"range", playerByLevel.DeleteRange(ctx, module.Incl[int32](5), module.Bound[int32]{}), 0},
-		{"two columns, range", teamScore.DeleteRange(ctx, "b", module.Bound[int64]{}, module.Excl[int64](20)), 1}, // p1
+		{"range", playerByLevel.DeleteRange(ctx, 5, 100), 0},
+		{"two columns, range", teamScore.DeleteRangeOf(ctx, "b", module.Bound[int64]{}, module.Excl[int64](20)), 1}, // p1
 		{"left", players.Count(ctx), uint64(1)},
-		{"three columns, range", teamLevel.DeleteRange(ctx, "a", 0, module.Incl[int64](0), module.Incl[int64](0)), 1},
+		{"three columns, range", teamLevel.DeleteRangeOf(ctx, "a", 0, module.Incl[int64](0), module.Incl[int64](0)), 1},
 		{"prefix", teamScore.DeletePrefix(ctx, "a") + teamLevel.DeletePrefix(ctx, "a"), 0},
-		{"unique range", playerBySeat.DeleteRange(ctx, module.Incl[uint8](0), module.Bound[uint8]{}), 0},
+		{"unique range", playerBySeat.DeleteRangeOf(ctx, module.Incl[uint8](0), module.Bound[uint8]{}), 0},
+		{"half-open ranges", playerBySeat.DeleteRange(ctx, 0, 9) + teamScore.DeleteRange(ctx, "a", 0, 9) + teamLevel.DeleteRange(ctx, "a", 0, 0, 9), 0},
 		{"all", players.Clear(ctx), uint64(0)},
 	} {
 		if c.got != c.want {
