@@ -105,7 +105,7 @@ func TestFullVectorNames(t *testing.T) {
 		for i, c := range d.Columns {
 			cols[i] = c.Name
 		}
-		add("table", d.Name, d.Accessor, strings.Join(cols, ","), flag(d.IsEvent, "event"))
+		add("table", d.Name, d.Accessor, strings.Join(cols, ","), mark(d.IsEvent, "event"))
 		for _, x := range d.Indexes {
 			add("index", x.Name, x.Accessor, x.Codegen.Text)
 		}
@@ -123,13 +123,13 @@ func TestFullVectorNames(t *testing.T) {
 		if r.ID != uint32(i) {
 			t.Errorf("reducer %s has id %d, want %d", r.Name, r.ID, i)
 		}
-		add("reducer", r.Name, r.Accessor, flag(r.Private, "private"))
+		add("reducer", r.Name, r.Accessor, mark(r.Private, "private"))
 	}
 	for _, p := range m.Procedures {
 		add("procedure", p.Name)
 	}
 	for _, w := range m.Views {
-		add("view", w.Name, w.Accessor, string('0'+rune(w.Index)), flag(w.IsAnonymous, "anonymous"), string('0'+rune(*w.PrimaryKey)))
+		add("view", w.Name, w.Accessor, string('0'+rune(w.Index)), mark(w.IsAnonymous, "anonymous"), string('0'+rune(*w.PrimaryKey)))
 	}
 	for _, d := range m.Types {
 		add("type", d.FullName())
@@ -204,7 +204,7 @@ variants red blue other`), "\n")
 	}
 }
 
-func flag(on bool, name string) string {
+func mark(on bool, name string) string {
 	if on {
 		return name
 	}
