@@ -109,7 +109,11 @@ func (c *Context) TableScan(t uint32) (it uint32, e Errno) {
 	if def == nil {
 		return 0, ErrNoSuchTable
 	}
-	return c.open(def, tx.Scan(def.ID)), OK
+	b := c.newRowBuf(def)
+	for row := range tx.Scan(def.ID) {
+		c.append(b, row)
+	}
+	return c.register(b), OK
 }
 
 // ScanPoint opens an iterator over the rows with the given index key, the BSATN of its columns one after another.
@@ -131,14 +135,14 @@ func (c *Context) ScanPoint(ix uint32, point []byte) (it uint32, e Errno) {
 
 // openPoint copies the rows of one key; the row of a unique index is found without an iterator.
 func (c *Context) openPoint(tx *store.Tx, def *schema.Table, in *schema.Index, key []byte) uint32 {
-	if !in.Unique {
-		return c.open(def, tx.Point(in.ID, key))
+	b := c.newRowBuf(def)
+	if in.Unique {
+		if row, ok := tx.FindUnique(in.ID, key); ok {
+			c.append(b, row)
+		}
+		return c.register(b)
 	}
-	b := c.newRowBuf()
-	if size, ok := def.Layout.FixedSize(); ok {
-		b.fixed = size
-	}
-	if row, ok := tx.FindUnique(in.ID, key); ok {
+	for row := range tx.Point(in.ID, key) {
 		c.append(b, row)
 	}
 	return c.register(b)
@@ -161,7 +165,11 @@ func (c *Context) ScanRange(ix uint32, a RangeArg) (it uint32, e Errno) {
 	if e != OK {
 		return 0, e
 	}
-	return c.open(def, tx.Range(in.ID, r)), OK
+	b := c.newRowBuf(def)
+	for row := range tx.Range(in.ID, r) {
+		c.append(b, row)
+	}
+	return c.register(b), OK
 }
 
 func (c *Context) parseRange(tx *store.Tx, ix uint32, a RangeArg) (*schema.Table, *schema.Index, store.Range, Errno) {

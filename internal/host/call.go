@@ -113,9 +113,8 @@ func badArgsText(kind, name string) string {
 
 // call runs a prepared call. It belongs to the writer.
 func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRequest) (CallResult, error) {
-	start := db.host.opts.Clock.Now()
 	tx := db.store.Begin()
-	out := db.invoke(tx, r, req.Caller, at, args)
+	out, took := db.invoke(tx, r, req.Caller, at, args)
 	var ev *subscribe.Event
 	if clients, _ := db.subs.Len(); clients > 0 {
 		ev = event(r, req.Caller, at, args)
@@ -123,23 +122,17 @@ func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRe
 		if req.ArgsJSON {
 			ev.ArgsJSON = func() []byte { return req.Args }
 		}
-		ev.Energy.Lo = out.Fuel
+		ev.Energy.Lo, ev.Duration = out.Fuel, sats.TimeDurationOf(took)
 	}
-	res := CallResult{Energy: out.Fuel, Timestamp: at}
+	res := CallResult{Energy: out.Fuel, Duration: took, Timestamp: at}
 	if out.Status != abi.StatusOK {
 		db.rollback(tx, r, at, out)
-		res.Duration = db.since(start)
 		res.Status, res.Message = failureOf(out)
 		res.Offset, res.HasOffset = db.lastOffset()
 		if ev != nil {
-			ev.Duration = sats.TimeDurationOf(res.Duration)
 			db.push(subscribe.Failed(ev, failureKind(res.Status), res.Message, res.Offset, res.HasOffset))
 		}
 		return res, nil
-	}
-	res.Duration = db.since(start)
-	if ev != nil {
-		ev.Duration = sats.TimeDurationOf(res.Duration)
 	}
 	in := inputs(r.Name, req.Caller, at, args)
 	var err error
@@ -159,10 +152,17 @@ func inputs(name string, c Caller, at sats.Timestamp, args []byte) store.Inputs 
 }
 
 // invoke runs a reducer in a transaction that the caller ends.
-func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp, args []byte) abi.Outcome {
-	return db.mod.call(context.Background(), db.services, &abi.ReducerCall{
+func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp, args []byte) (out abi.Outcome, took time.Duration) {
+	start := db.host.opts.Clock.Now()
+	out = db.mod.call(background, db.services, &abi.ReducerCall{
 		ID: r.ID, Name: r.Name, Sender: c.Identity, Conn: c.Conn, Time: at, Args: args, Tx: tx,
 	})
+	took = db.since(start)
+	r.counts.add(out.Status == abi.StatusOK, took)
+	if db.mod.inst != nil {
+		db.gauges.memory.Store(db.mod.inst.MemoryBytes())
+	}
+	return out, took
 }
 
 // rollback undoes a transaction whose reducer failed, and says so where spec 03

@@ -51,11 +51,15 @@ type Database struct {
 
 	lock   io.Closer // of the replica's directory; nil in memory
 	done   chan struct{}
+	watch  sync.WaitGroup // the goroutine that looks at the log
 	ending struct {
-		once sync.Once
-		err  error
+		once  sync.Once
+		begun chan struct{}
+		err   error
 	}
 	failure atomic.Pointer[failure]
+	counts  txCounts
+	gauges  gauges
 }
 
 type failure struct{ err error }
@@ -74,6 +78,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 		clients: map[*subscribe.Client]*attached{},
 		done:    make(chan struct{}),
 	}
+	db.ending.begun = make(chan struct{})
 	db.services = &services{db}
 	db.exec = newExecutor(db.services.Now, db.fail)
 	db.send = newSender(db.fail)
@@ -107,6 +112,9 @@ func (db *Database) View() *store.View { return db.store.View() }
 
 // use makes m the module that runs. It belongs to the writer.
 func (db *Database) use(m *module) {
+	for _, r := range m.reducers {
+		r.counts = db.counts.of(r.Name)
+	}
 	db.mod = m
 	db.subs.HideCaller = m.def.Version == schema.V10
 	db.current.Store(m)
@@ -121,13 +129,20 @@ func (db *Database) fail(err error) {
 	}
 	db.logger.Error("the database stops", slog.Any("error", err))
 	db.exec.refuse(ErrStopped)
-	db.host.work.Add(1)
+	db.host.closeFailed(db)
+}
+
+// watchLog stops the database when its log fails while nobody writes. It returns
+// when the database has stopped.
+func (db *Database) watchLog() {
+	db.watch.Add(1)
 	go func() {
-		defer db.host.work.Done()
-		if err := db.close(false); err != nil {
-			db.logger.Warn("the database did not close cleanly", slog.Any("error", err))
+		defer db.watch.Done()
+		select {
+		case <-db.journal.Failed():
+			db.fail(fmt.Errorf("host: the log of the database: %w", db.journal.Err()))
+		case <-db.ending.begun:
 		}
-		db.host.forgetDatabase(db)
 	}()
 }
 
@@ -136,6 +151,7 @@ func (db *Database) fail(err error) {
 // disconnected first.
 func (db *Database) close(disconnect bool) error {
 	db.ending.once.Do(func() {
+		close(db.ending.begun)
 		db.ending.err = db.shut(disconnect)
 		close(db.done)
 	})
@@ -149,6 +165,7 @@ func (db *Database) shut(disconnect bool) error {
 			db.logger.Warn("clients are left for the next start to disconnect", slog.Any("error", err))
 		}
 	}
+	db.watch.Wait()
 	db.sched.stop()
 	var errs []error
 	db.exec.stop(ErrStopped, func() {

@@ -197,8 +197,24 @@ func (h *Host) forget(replica uint64, l *launch) {
 	}
 }
 
-// forgetDatabase takes a database that has failed out of the registry, so that
-// the next Open reads what is really on disk.
+// closeFailed closes a database that has failed and takes it out of the registry,
+// so that the next Open reads what is really on disk.
+func (h *Host) closeFailed(db *Database) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mu.closed {
+		return // Close does it
+	}
+	h.work.Add(1)
+	go func() {
+		defer h.work.Done()
+		if err := db.close(false); err != nil {
+			db.logger.Warn("the database did not close cleanly", slog.Any("error", err))
+		}
+		h.forgetDatabase(db)
+	}()
+}
+
 func (h *Host) forgetDatabase(db *Database) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -215,20 +231,21 @@ func (h *Host) forgetDatabase(db *Database) {
 	}
 }
 
-// Running returns the database of a replica if it runs.
-func (h *Host) Running(replica uint64) (*Database, bool) {
+// Databases returns the databases that run.
+func (h *Host) Databases() []*Database {
 	h.mu.Lock()
-	l := h.mu.replicas[replica]
-	h.mu.Unlock()
-	if l == nil {
-		return nil, false
+	defer h.mu.Unlock()
+	var list []*Database
+	for _, l := range h.mu.replicas {
+		select {
+		case <-l.ready:
+			if l.err == nil {
+				list = append(list, l.db)
+			}
+		default:
+		}
 	}
-	select {
-	case <-l.ready:
-		return l.db, l.err == nil
-	default:
-		return nil, false
-	}
+	return list
 }
 
 // Stop ends a running replica and flushes its log; the files stay. ctx ends the
@@ -236,14 +253,13 @@ func (h *Host) Running(replica uint64) (*Database, bool) {
 func (h *Host) Stop(ctx context.Context, replica uint64) error {
 	h.mu.Lock()
 	l := h.mu.replicas[replica]
-	if l != nil {
-		delete(h.mu.replicas, replica)
-		h.work.Add(1)
-	}
-	h.mu.Unlock()
-	if l == nil {
+	if l == nil || h.mu.closed {
+		h.mu.Unlock()
 		return nil
 	}
+	h.work.Add(1)
+	h.mu.Unlock()
+
 	stopped := make(chan error, 1)
 	go func() {
 		defer h.work.Done()
@@ -252,7 +268,9 @@ func (h *Host) Stop(ctx context.Context, replica uint64) error {
 			stopped <- nil
 			return
 		}
-		stopped <- l.db.close(false)
+		err := l.db.close(false)
+		h.forget(replica, l) // now that its files are free
+		stopped <- err
 	}()
 	select {
 	case err := <-stopped:

@@ -32,6 +32,7 @@ func (db *Database) Attach(ctx context.Context, c *subscribe.Client, who Caller,
 	return db.connectJob(ctx, who, func() {
 		db.subs.Add(c)
 		db.clients[c] = &attached{who, exited}
+		db.gauge()
 	})
 }
 
@@ -56,7 +57,7 @@ func (db *Database) connect(at sats.Timestamp, who Caller) error {
 	}
 	ev := clientEvent(who, at)
 	if r := db.mod.connect; r != nil {
-		if out := db.invoke(tx, r, who, at, nil); out.Status != abi.StatusOK {
+		if out, _ := db.invoke(tx, r, who, at, nil); out.Status != abi.StatusOK {
 			db.rollback(tx, r, at, out)
 			status, message := failureOf(out)
 			return &RejectedError{Message: message, OutOfEnergy: status == OutOfEnergy}
@@ -99,6 +100,7 @@ func (db *Database) Detach(ctx context.Context, c *subscribe.Client, who Caller)
 	return db.disconnectJob(ctx, who, func() {
 		db.subs.Remove(c)
 		delete(db.clients, c)
+		db.gauge()
 	})
 }
 
@@ -124,7 +126,7 @@ func (db *Database) disconnect(at sats.Timestamp, who Caller) error {
 	}
 	name, ev := disconnectedName, clientEvent(who, at)
 	if r := db.mod.leave; r != nil {
-		out := db.invoke(tx, r, who, at, nil)
+		out, _ := db.invoke(tx, r, who, at, nil)
 		if out.Status == abi.StatusOK {
 			name, ev = r.Name, event(r, who, at, nil)
 		} else {
@@ -220,4 +222,5 @@ func (db *Database) exitAll() {
 		a.exited()
 	}
 	clear(db.clients)
+	db.gauge()
 }

@@ -26,6 +26,7 @@ func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller,
 			}
 			db.handle(at, read, c, who, msg)
 		}
+		db.gauge()
 	})
 	if err != nil {
 		return err
@@ -84,7 +85,14 @@ func (db *Database) handleQuery(read sats.Timestamp, c *subscribe.Client, who Ca
 	db.push(db.subs.Handle(&subscribe.Request{
 		Client: c, Reader: v, Offset: offset, Gated: gated,
 		Compile: func(text string) ([]*subscribe.Query, error) { return compile(v, text, caller) },
-		Micros:  func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
+		Admit: func(fresh []*subscribe.Query) error {
+			var plans []*query.Plan
+			for _, q := range fresh {
+				plans = append(plans, q.Plans...)
+			}
+			return sql.CheckRowLimit(v, caller, plans...)
+		},
+		Micros: func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
 	}, msg))
 }
 

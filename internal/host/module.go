@@ -31,7 +31,8 @@ type module struct {
 // A reducer is a function of a module, ready to be called.
 type reducer struct {
 	*schema.ReducerDef
-	args *sats.Walker // of the parameters; nil if their type is recursive
+	args   *sats.Walker // of the parameters; nil if their type is recursive
+	counts *txCount
 }
 
 // load compiles a program.

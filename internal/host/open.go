@@ -39,10 +39,12 @@ func createDatabase(h *Host, info DatabaseInfo, program []byte) (*Database, erro
 		return nil, errors.Join(err, p.Close())
 	}
 	if !fresh {
-		return nil, errors.Join(fmt.Errorf("host: replica %d exists already", info.Replica), p.Close(), db.close(false))
+		err = errors.Join(fmt.Errorf("host: replica %d exists already", info.Replica), db.close(false))
+	} else if err = db.start(info.Kind, p, program, true); err != nil {
+		err = errors.Join(err, db.close(false), h.remove(db))
 	}
-	if err := db.start(info.Kind, p, program, true); err != nil {
-		return nil, errors.Join(err, p.Close(), db.close(false), h.remove(db))
+	if err != nil {
+		return nil, errors.Join(err, p.Close()) // after its instances
 	}
 	return db, nil
 }
@@ -76,7 +78,8 @@ func openDatabase(h *Host, info DatabaseInfo, initial func() ([]byte, error)) (*
 		return nil, errors.Join(err, db.close(false))
 	}
 	if err := db.start(kind, p, program, fresh); err != nil {
-		return nil, errors.Join(err, p.Close(), db.close(false))
+		err = errors.Join(err, db.close(false))
+		return nil, errors.Join(err, p.Close()) // after its instances
 	}
 	return db, nil
 }
@@ -88,6 +91,9 @@ func (db *Database) program(fresh bool, initial func() ([]byte, error)) (Program
 		b, err := initial()
 		if err != nil {
 			return 0, nil, fmt.Errorf("host: the initial program of database %s: %w", db.info.Identity, err)
+		}
+		if want := db.info.ProgramHash; !want.IsZero() && abi.HashProgram(b) != want {
+			return 0, nil, fmt.Errorf("host: the initial program of database %s has hash %s; want %s", db.info.Identity, abi.HashProgram(b), want)
 		}
 		return db.info.Kind, b, nil
 	}
@@ -122,10 +128,11 @@ func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh
 	} else if err := db.resume(kind, program); err != nil {
 		return err
 	}
+	db.owned = p
+	db.watchLog()
 	v := db.store.View()
 	defer v.Close()
 	db.sched.restart(v)
-	db.owned = p
 	return nil
 }
 

@@ -64,7 +64,7 @@ func (db *Database) firstTransaction(tx *store.Tx, at sats.Timestamp, program []
 		return nil
 	}
 	db.system("Invoking `init` reducer")
-	if out := db.invoke(tx, r, Caller{Identity: db.info.Owner}, at, nil); out.Status != abi.StatusOK {
+	if out, _ := db.invoke(tx, r, Caller{Identity: db.info.Owner}, at, nil); out.Status != abi.StatusOK {
 		db.rollback(tx, r, at, out)
 		_, message := failureOf(out)
 		return &InitError{message}
@@ -111,7 +111,7 @@ func (db *Database) addView(tx *store.Tx, v *schema.ViewDef) error {
 
 // addRLS stores a row-level security rule under the table whose rows it returns.
 func (db *Database) addRLS(tx *store.Tx, text string) error {
-	q, err := sql.CompileSubscription(tx, text, sql.Caller{Identity: db.info.Owner, IsOwner: true})
+	q, err := sql.CompileOneOff(tx, text, sql.Caller{Identity: db.info.Owner, IsOwner: true})
 	if err != nil {
 		return fmt.Errorf("row level security rule `%s`: %w", text, err)
 	}

@@ -71,14 +71,13 @@ func (db *Database) runAsDatabase(tx *store.Tx, at sats.Timestamp, fn string, ar
 		db.log.call(at, fn, err.Error())
 		return true
 	}
-	start := db.host.opts.Clock.Now()
-	out := db.invoke(tx, r, self, at, args)
+	out, took := db.invoke(tx, r, self, at, args)
 	if out.Status != abi.StatusOK {
 		db.rollback(tx, r, at, out)
 		return true
 	}
 	ev := event(r, self, at, args)
-	ev.Energy.Lo, ev.Duration = out.Fuel, sats.TimeDurationOf(db.since(start))
+	ev.Energy.Lo, ev.Duration = out.Fuel, sats.TimeDurationOf(took)
 	in := inputs(r.Name, self, at, args)
 	_, err = db.commit(tx, &in, ev)
 	return err == nil

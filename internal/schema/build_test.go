@@ -8,6 +8,12 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
+// fataler is what a test and a property have in common.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+}
+
 // rawModule is a V10 definition in parts, for tests that change one of them.
 type rawModule struct {
 	noPolicy bool
@@ -16,7 +22,7 @@ type rawModule struct {
 
 // build returns the definition as a module sends it. The decoder runs over it,
 // so that no test validates what no module could send.
-func (m *rawModule) build(t testing.TB) *RawModule {
+func (m *rawModule) build(t fataler) *RawModule {
 	t.Helper()
 	raw, err := DecodeRaw((&RawModule{V10: m.v10()}).Append(nil))
 	if err != nil {
@@ -38,13 +44,13 @@ func (m *rawModule) v10() *RawV10 {
 	return out
 }
 
-func (m *rawModule) validate(t testing.TB) (*ModuleDef, error) {
+func (m *rawModule) validate(t fataler) (*ModuleDef, error) {
 	t.Helper()
 	return Validate(m.build(t))
 }
 
 // must validates a module that is meant to be right.
-func (m *rawModule) must(t testing.TB) *ModuleDef {
+func (m *rawModule) must(t fataler) *ModuleDef {
 	t.Helper()
 	def, err := m.validate(t)
 	if err != nil {

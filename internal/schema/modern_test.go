@@ -184,6 +184,20 @@ func TestSubmoduleIDs(t *testing.T) {
 	}
 }
 
+func TestCreationOrder(t *testing.T) {
+	tables, views := valid(t, "v10_full_ts2.10.1").CreationOrder()
+	var got []string
+	for _, d := range tables {
+		got = append(got, d.Name)
+	}
+	for _, w := range views {
+		got = append(got, w.Name)
+	}
+	if want := []string{"Slots", "damage", "lib.session", "player_score", "tick", "leaders", "my_player"}; !slices.Equal(got, want) {
+		t.Errorf("order %q, want %q", got, want)
+	}
+}
+
 // The exported form of a V10 module validates to the same names, as long as
 // the default policy agrees with them.
 func TestExportValidatesAgain(t *testing.T) {

@@ -104,6 +104,26 @@ func TestDepthBombs(t *testing.T) {
 	}
 }
 
+// The deepest submodule that is allowed may hold everything a module can.
+func TestSubmoduleDepth(t *testing.T) {
+	build := func(depth int) *rawModule {
+		m := newModule()
+		m.tick()
+		for range depth {
+			outer := newModule()
+			outer.mount("n", m)
+			m = outer
+		}
+		return m
+	}
+	if def := build(maxSubmoduleDepth).must(t); len(def.Tables) != 1 || strings.Count(def.Tables[0].Name, ".") != maxSubmoduleDepth {
+		t.Errorf("tables: %+v", def.Tables)
+	}
+	if _, err := DecodeRaw((&RawModule{V10: build(maxSubmoduleDepth + 1).v10()}).Append(nil)); err == nil {
+		t.Error("one level too many decodes")
+	}
+}
+
 // A small definition can describe rows that are huge once references are
 // replaced, or many such tables.
 func TestSizeBombs(t *testing.T) {

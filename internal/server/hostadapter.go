@@ -58,6 +58,27 @@ func (d databases) StoredLog(replica uint64, tail int) ([]byte, error) {
 
 func (d databases) Close() error { return d.h.Close() }
 
+// Stats translates the counts of the running databases.
+func (d databases) Stats() []DatabaseStats {
+	var all []DatabaseStats
+	for _, db := range d.h.All() {
+		s := db.Stats()
+		out := DatabaseStats{
+			Identity: s.Identity, LogBytes: s.Log.Bytes, ModuleMemory: s.ModuleMemory,
+			QueueLength: s.Waiting, Connections: s.Clients, Queries: s.Queries,
+		}
+		for _, t := range s.Transactions {
+			out.Transactions = append(out.Transactions,
+				TransactionStats{Type: "Reducer", Function: t.Reducer, Committed: t.Committed, Count: t.Count, Time: t.Time})
+		}
+		for _, t := range s.Tables {
+			out.Tables = append(out.Tables, TableStats{ID: uint32(t.Table.ID), Name: t.Table.Name, Rows: t.Rows, Bytes: t.Bytes})
+		}
+		all = append(all, out)
+	}
+	return all
+}
+
 type database struct{ db *host.Database }
 
 func hostCaller(c Caller) host.Caller {

@@ -14,11 +14,10 @@ const inboxBytes = 64 << 20
 // batchMax is how many messages are handed to the database at a time.
 const batchMax = 256
 
-// An item is a decoded message, or the reason why there is none, in its place.
+// An item is a decoded message.
 type item struct {
 	msg  wire.ClientMessage
 	size int // bytes it came in
-	err  error
 }
 
 // An inbox is the queue between the reader of a connection and its runner. Beyond

@@ -127,16 +127,18 @@ func (s *Server) serveMetrics(q *request) error {
 	return nil
 }
 
-// plainText replaces the content type of an answer.
+// plainText keeps an answer's content type and Vary header as ours are.
 type plainText struct{ http.ResponseWriter }
 
 func (w *plainText) WriteHeader(status int) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	setCORS(w.Header()) // without what was added to Vary
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *plainText) Write(b []byte) (int, error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	setCORS(w.Header())
 	return w.ResponseWriter.Write(b)
 }
 

@@ -84,7 +84,10 @@ func (q query) variant(name string, absent int, names ...string) (int, error) {
 			return i, nil
 		}
 	}
-	return 0, badQuery("unknown variant `%s`, expected `%s`", value, strings.Join(names, "` or `"))
+	if len(names) == 2 {
+		return 0, badQuery("unknown variant `%s`, expected `%s` or `%s`", value, names[0], names[1])
+	}
+	return 0, badQuery("unknown variant `%s`, expected one of `%s`", value, strings.Join(names, "`, `"))
 }
 
 func (q query) unsigned(name string, bits int) (value uint64, found bool, err error) {

@@ -23,6 +23,15 @@ import (
 // (spec 05 §4.1).
 const statusSessionBusy = 4000
 
+// Causes of ends (spec 06 §8) that are more than a label.
+const (
+	causeClientClose = "client_close"
+	causeGone        = "websocket_receive_connection_closed"
+	causeSocket      = "websocket_receive_io"
+	causeMessage     = "client_message_error"
+	causeIdle        = "idle_timeout"
+)
+
 // closeWriteTimeout bounds how long a Close frame may wait for a slow reader.
 const closeWriteTimeout = 5 * time.Second
 
@@ -47,6 +56,7 @@ type session struct {
 	token     string
 	client    *subscribe.Client
 	in        *inbox
+	decoded   []item // reader's, reused
 	out       *outbox
 	claim     sessionKey
 	claimed   bool
@@ -182,10 +192,10 @@ func (ss *session) countEnd(id string) {
 	ss.mu.Unlock()
 	m.disconnections.WithLabelValues(id, cause).Inc()
 	switch cause {
-	case "idle_timeout":
+	case causeIdle:
 		m.idle.WithLabelValues(id).Inc()
 		m.aborted.WithLabelValues(id).Inc()
-	case "client_close":
+	case causeClientClose:
 		m.closed.WithLabelValues(id).Inc()
 	default:
 		m.aborted.WithLabelValues(id).Inc()
@@ -295,8 +305,8 @@ func (ss *session) read() {
 			ss.clientClose(payload)
 			return
 		default:
-			if !ss.out.closing() && !ss.receive(op, payload) {
-				ss.close(ws.StatusTryAgainLater, "too many requests", "incoming_queue_full", true)
+			if !ss.out.closing() {
+				ss.receive(op, payload)
 			}
 		}
 	}
@@ -314,18 +324,18 @@ func (ss *session) readFailed(err error) {
 	case errors.As(err, &p):
 		ss.kill("websocket_receive_protocol")
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		ss.kill("idle_timeout")
+		ss.kill(causeIdle)
 	case errors.Is(err, io.EOF):
-		ss.kill("websocket_receive_connection_closed")
+		ss.kill(causeGone)
 	default:
-		ss.kill("websocket_receive_io")
+		ss.kill(causeSocket)
 	}
 }
 
 // clientClose answers the client's Close, or ends the wait for it.
 func (ss *session) clientClose(payload []byte) {
 	if ss.out.closing() {
-		ss.kill("client_close")
+		ss.kill(causeClientClose)
 		return
 	}
 	code, reason, err := ws.ParseClose(payload)
@@ -339,5 +349,5 @@ func (ss *session) clientClose(payload []byte) {
 	ss.mu.Lock()
 	ss.mu.answered = true
 	ss.mu.Unlock()
-	ss.close(code, reason, "client_close", true)
+	ss.close(code, reason, causeClientClose, true)
 }

@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"github.com/stdbgo/spacetime/internal/server/ws"
 	"github.com/stdbgo/spacetime/internal/wire"
@@ -11,10 +11,10 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// receive decodes the messages of a payload and queues them. What cannot be
-// decoded stands in the queue as its error, behind the messages before it. The
-// result is false if too many wait.
-func (ss *session) receive(op ws.Op, payload []byte) bool {
+// receive decodes the messages of a payload and queues them. A payload that is
+// broken somewhere ends the connection; the messages before that place are
+// carried out, but their answers are not awaited.
+func (ss *session) receive(op ws.Op, payload []byte) {
 	if op == ws.Text {
 		ss.watch.text.Inc()
 		ss.watch.textSize.Observe(float64(len(payload)))
@@ -22,45 +22,53 @@ func (ss *session) receive(op ws.Op, payload []byte) bool {
 		ss.watch.binary.Inc()
 		ss.watch.binarySize.Observe(float64(len(payload)))
 	}
+	var err error
+	ss.decoded, err = ss.decode(op, payload, ss.decoded[:0])
+	if err != nil {
+		ss.close(ws.StatusInternalError, err.Error(), causeMessage, true)
+	}
+	for _, it := range ss.decoded {
+		if !ss.in.put(ss.ctx, it) {
+			ss.close(ws.StatusTryAgainLater, "too many requests", "incoming_queue_full", true)
+			break
+		}
+	}
+	clear(ss.decoded)
+}
+
+// decode appends the messages of a payload. With an error come the messages
+// before the place of the error.
+func (ss *session) decode(op ws.Op, payload []byte, items []item) ([]item, error) {
 	if ss.protocol.Version() == 1 {
-		return ss.put(decodeV1(op, payload))
+		// The kind of the WebSocket message decides, not the subprotocol (spec 05 §5.2).
+		decode := v1.DecodeClient
+		if op == ws.Text {
+			decode = v1.DecodeClientJSON
+		}
+		m, err := decode(payload)
+		if err != nil {
+			return items, err
+		}
+		return append(items, item{m, len(payload)}), nil
 	}
 	if op == ws.Text {
-		if ss.protocol == wire.V2 {
-			return ss.put(item{err: errors.New("v2 websocket does not support text messages")})
-		}
-		return ss.put(item{err: errors.New("v3 websocket does not support text messages")})
+		return items, fmt.Errorf("v%d websocket does not support text messages", ss.protocol.Version())
 	}
 	r := sats.NewReader(payload)
 	if ss.protocol == wire.V3 && r.Len() == 0 {
-		return ss.put(item{err: v2.ErrEmptyPayload})
+		return items, v2.ErrEmptyPayload
 	}
 	for {
 		before := r.Len()
 		m := v2.ReadClient(r)
 		if err := r.Err(); err != nil {
-			return ss.put(item{err: err})
+			return items, err
 		}
-		if !ss.put(item{msg: m, size: before - r.Len()}) {
-			return false
-		}
+		items = append(items, item{m, before - r.Len()})
 		if ss.protocol == wire.V2 || r.Len() == 0 {
-			return true
+			return items, nil
 		}
 	}
-}
-
-func (ss *session) put(it item) bool { return ss.in.put(ss.ctx, it) }
-
-// decodeV1 decides by the kind of the WebSocket message, not by the subprotocol
-// (spec 05 §5.2).
-func decodeV1(op ws.Op, payload []byte) item {
-	decode := v1.DecodeClient
-	if op == ws.Text {
-		decode = v1.DecodeClientJSON
-	}
-	m, err := decode(payload)
-	return item{msg: m, size: len(payload), err: err}
 }
 
 // serveRequests is the runner goroutine. After the client has closed, what it
@@ -87,24 +95,16 @@ func (ss *session) serveRequests() {
 			ss.in.done(batch)
 			continue
 		}
-		var failed error
 		msgs = msgs[:0]
 		for i := range batch {
-			if failed = batch[i].err; failed != nil {
-				break
-			}
 			msgs = append(msgs, batch[i].msg)
 		}
-		if len(msgs) > 0 {
-			if err := ss.db.Handle(context.Background(), ss.client, ss.who, msgs); err != nil {
-				failed = err
-			}
-		}
+		err := ss.db.Handle(context.Background(), ss.client, ss.who, msgs)
 		ss.in.done(batch)
 		clear(batch)
 		clear(msgs)
-		if failed != nil {
-			ss.close(ws.StatusInternalError, failed.Error(), "client_message_error", false)
+		if err != nil {
+			ss.close(ws.StatusInternalError, err.Error(), causeMessage, true)
 			ss.drainInbox()
 			return
 		}
@@ -119,7 +119,7 @@ func (ss *session) dropped() bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	switch ss.mu.cause {
-	case "client_close", "websocket_receive_connection_closed", "websocket_receive_io":
+	case causeClientClose, causeGone, causeSocket, causeMessage:
 		return false // the client left; what it asked for before is done
 	}
 	return true

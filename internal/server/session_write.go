@@ -83,7 +83,7 @@ func (ss *session) awaitClose() {
 	}
 	ss.mu.Unlock()
 	if answered {
-		ss.kill("client_close")
+		ss.kill(causeClientClose)
 	}
 }
 

@@ -27,6 +27,9 @@ type Request struct {
 	Gated  bool         // there is such a transaction and it is logged
 	// Compile turns a query into its compiled form; SELECT * FROM * gives several.
 	Compile func(text string) ([]*Query, error)
+	// Admit, if set, is asked whether queries that nobody subscribes to yet may be
+	// evaluated together. Its error is the answer.
+	Admit func(fresh []*Query) error
 	// Micros is the time since the client's message was read, in microseconds.
 	Micros func() uint64
 }
@@ -94,7 +97,24 @@ func (m *Manager) compile(req *Request, texts []string) ([]*liveQuery, error) {
 			out = append(out, q)
 		}
 	}
-	return out, nil
+	return out, req.admit(out)
+}
+
+// admit asks Admit about those of the queries that nobody subscribes to yet.
+func (req *Request) admit(qs []*liveQuery) error {
+	if req.Admit == nil {
+		return nil
+	}
+	var fresh []*Query
+	for _, q := range qs {
+		if len(q.subs) == 0 {
+			fresh = append(fresh, q.Query)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	return req.Admit(fresh)
 }
 
 func (q *Query) readsEvents() bool {

@@ -112,6 +112,8 @@ func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Deliv
 		err = fmt.Errorf("`%s` stands for several queries; subscribe to them by SubscribeMulti", msg.Query)
 	case compiled[0].readsEvents():
 		err = errEventTable
+	default:
+		err = req.admit([]*liveQuery{m.live(compiled[0])})
 	}
 	if err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())

@@ -71,8 +71,12 @@ type Client struct {
 // A Delivery hands messages to outboxes. Deliver is called once.
 type Delivery interface{ Deliver() }
 
-// Nothing is a Delivery without messages.
-var Nothing Delivery = deliveries(nil)
+// Nothing is a Delivery without messages. It can be compared with any other.
+var Nothing Delivery = nothing{}
+
+type nothing struct{}
+
+func (nothing) Deliver() {}
 
 type deliveries []func()
 

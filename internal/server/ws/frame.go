@@ -33,7 +33,7 @@ func (o Op) control() bool { return o&0x8 != 0 }
 const (
 	StatusGoingAway     = 1001
 	StatusProtocolError = 1002
-	StatusNoCode        = 1005 // never on the wire: a Close frame without a code
+	StatusNoCode        = -1 // never on the wire: a Close frame without a code
 	StatusInvalidData   = 1007
 	StatusTooBig        = 1009
 	StatusInternalError = 1011

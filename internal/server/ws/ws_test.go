@@ -255,7 +255,7 @@ func TestCloseFrames(t *testing.T) {
 		bad     int
 	}{
 		{"", StatusNoCode, "", 0}, {"\x03\xe8", 1000, "", 0}, {"\x0f\xa0hi", 4000, "hi", 0},
-		{"\x03", 0, "", StatusProtocolError}, {"\x03\xe8\xff", 0, "", StatusInvalidData},
+		{"\x03\xed", 1005, "", 0}, {"\x03", 0, "", StatusProtocolError}, {"\x03\xe8\xff", 0, "", StatusInvalidData},
 	} {
 		code, reason, err := ParseClose([]byte(tt.payload))
 		var p *ProtocolError
