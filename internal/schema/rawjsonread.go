@@ -40,6 +40,7 @@ func ParseJSON(generation int, text []byte) (*RawModule, error) {
 type jsonReader struct {
 	at    json.RawMessage
 	stack []jsonLevel
+	depth int // of submodules
 	err   error
 }
 
@@ -66,11 +67,15 @@ func (r *jsonReader) read(into any) bool {
 	return r.err == nil
 }
 
-func (r *jsonReader) push(l jsonLevel) {
-	if len(r.stack) >= maxRawDepth {
-		r.fail("nested too deeply")
+func (r *jsonReader) push(l jsonLevel) { r.stack = append(r.stack, l) }
+
+func (r *jsonReader) nest(visit func()) {
+	if r.depth++; r.depth > maxSubmoduleDepth {
+		r.fail("submodules are nested too deeply; the limit is %d", maxSubmoduleDepth)
+	} else {
+		visit()
 	}
-	r.stack = append(r.stack, l)
+	r.depth--
 }
 
 func (r *jsonReader) pop() { r.stack = r.stack[:len(r.stack)-1] }
