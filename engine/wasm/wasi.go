@@ -33,14 +33,12 @@ type wasi struct {
 func (w *wasi) start(in *instance) {
 	w.in = in
 	w.clock.mono = 1_000_000_000
-	w.random.seedInstance(in)
+	w.random.in = in
 }
 
 func (w *wasi) begin(call abi.Call) {
 	w.clock.begin(call)
-	if call.Kind != abi.KindInit {
-		w.random.seedCall(call)
-	}
+	w.random.cipher = nil // the next bytes need a new key
 	w.panicky = ""
 }
 

@@ -6,48 +6,41 @@ import (
 	"golang.org/x/crypto/chacha20"
 
 	"github.com/stdbgo/spacetime/internal/abi"
-	"github.com/stdbgo/spacetime/sats"
 )
 
 // random is the stream of random bytes of one instance: ChaCha20 under a key that the database derives from what is being
 // done (spec 03 §17.5). Each call starts a new stream, so that its random numbers can be reproduced.
 type random struct {
-	services abi.Services
-	hash     sats.Hash
-	seed     []byte // what the next key is derived from; empty if cipher is in use
-	cipher   *chacha20.Cipher
+	in     *instance
+	cipher *chacha20.Cipher // nil until the call draws its first bytes
 }
 
-func (r *random) seedInstance(in *instance) {
-	s := in.fuel.services
-	r.services, r.hash = s, in.p.hash
-	r.seed = append(r.seed[:0], "init"...)
-	r.seed = append(r.seed, r.hash[:]...)
-	r.seed = binary.LittleEndian.AppendUint64(r.seed, uint64(s.Now()))
-	r.seed = binary.LittleEndian.AppendUint64(r.seed, instances.Add(1))
-}
-
-func (r *random) seedCall(call abi.Call) {
-	const callKindReducer = 0 // views and procedures get numbers of their own with their kinds
-	r.seed = append(r.seed[:0], "call"...)
-	r.seed = append(r.seed, r.hash[:]...)
-	r.seed = append(r.seed, callKindReducer+byte(call.Kind-abi.KindReducer))
-	r.seed = binary.LittleEndian.AppendUint32(r.seed, call.ID)
-	r.seed = binary.LittleEndian.AppendUint64(r.seed, uint64(call.Time))
-	r.seed = append(r.seed, call.Sender[:]...)
-	r.seed = append(r.seed, call.Conn[:]...)
+// seed is what the key of a call is derived from; during initialisation that of the instance.
+func (r *random) seed() []byte {
+	call, hash := r.in.host.Call(), r.in.p.hash
+	if call.Kind == abi.KindInit {
+		seed := append([]byte("init"), hash[:]...)
+		seed = binary.LittleEndian.AppendUint64(seed, uint64(r.in.fuel.services.Now()))
+		return binary.LittleEndian.AppendUint64(seed, instances.Add(1))
+	}
+	seed := append([]byte("call"), hash[:]...)
+	seed = append(seed, byte(call.Kind-abi.KindReducer)) // reducers are 0, views 1
+	seed = binary.LittleEndian.AppendUint32(seed, call.ID)
+	seed = binary.LittleEndian.AppendUint64(seed, uint64(call.Time))
+	seed = append(seed, call.Sender[:]...)
+	return append(seed, call.Conn[:]...)
 }
 
 // read fills b. The key is derived on first use: most calls need none.
 func (r *random) read(b []byte) {
-	if len(r.seed) > 0 {
-		key := r.services.Seed(r.seed)
+	if r.cipher == nil {
+		key := r.in.fuel.services.Seed(r.seed())
 		var nonce [chacha20.NonceSize]byte
 		cipher, err := chacha20.NewUnauthenticatedCipher(key[:], nonce[:])
 		if err != nil {
 			panic(err) // key and nonce have the right sizes
 		}
-		r.cipher, r.seed = cipher, r.seed[:0]
+		r.cipher = cipher
 	}
 	clear(b)
 	r.cipher.XORKeyStream(b, b)

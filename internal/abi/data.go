@@ -1,16 +1,16 @@
 package abi
 
 import (
+	"encoding/binary"
+
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
 )
 
 // Environment variables reach a module through EnvGet alone: their table and its index do not exist for it (spec 03 §5.19).
 const (
-	hiddenTable     = 21
-	hiddenIndex     = 30
-	hiddenTableName = "st_env"
-	hiddenIndexName = "st_env_key_idx_btree"
+	hiddenTable = schema.StEnv
+	hiddenIndex = 30 // its only index
 )
 
 // reading returns the transaction, or ErrNotInTransaction.
@@ -32,10 +32,26 @@ func (c *Context) writing() (*store.Tx, Errno) {
 }
 
 func table(tx *store.Tx, id uint32) *schema.Table {
-	if id == hiddenTable {
+	if schema.TableID(id) == hiddenTable {
 		return nil
 	}
 	return tx.Table(schema.TableID(id))
+}
+
+// writable finds a table to write to. The tables of the system and those behind views belong to the host.
+func writable(tx *store.Tx, id uint32) (*schema.Table, Errno) {
+	def := table(tx, id)
+	if def == nil {
+		return nil, ErrNoSuchTable
+	}
+	guard(def)
+	return def, OK
+}
+
+func guard(def *schema.Table) {
+	if def.Kind == schema.System || def.IsView {
+		Fault("the module tried to write to the table %s, which belongs to the host", def.Name)
+	}
 }
 
 func index(tx *store.Tx, id uint32) (*schema.Table, *schema.Index) {
@@ -52,7 +68,7 @@ func (c *Context) TableIDFromName(name string) (uint32, Errno) {
 		return 0, e
 	}
 	t := tx.TableByName(name)
-	if t == nil || name == hiddenTableName || t.ID == hiddenTable {
+	if t == nil || t.ID == hiddenTable {
 		return 0, ErrNoSuchTable
 	}
 	return uint32(t.ID), OK
@@ -65,7 +81,7 @@ func (c *Context) IndexIDFromName(name string) (uint32, Errno) {
 		return 0, e
 	}
 	_, ix := tx.IndexByName(name)
-	if ix == nil || name == hiddenIndexName || ix.ID == hiddenIndex {
+	if ix == nil || ix.ID == hiddenIndex {
 		return 0, ErrNoSuchIndex
 	}
 	return uint32(ix.ID), OK
@@ -93,7 +109,11 @@ func (c *Context) TableScan(t uint32) (it uint32, e Errno) {
 	if def == nil {
 		return 0, ErrNoSuchTable
 	}
-	return c.open(def, tx.Scan(def.ID)), OK
+	b := c.newRowBuf(def)
+	for row := range tx.Scan(def.ID) {
+		c.append(b, row)
+	}
+	return c.register(b), OK
 }
 
 // ScanPoint opens an iterator over the rows with the given index key, the BSATN of its columns one after another.
@@ -115,14 +135,14 @@ func (c *Context) ScanPoint(ix uint32, point []byte) (it uint32, e Errno) {
 
 // openPoint copies the rows of one key; the row of a unique index is found without an iterator.
 func (c *Context) openPoint(tx *store.Tx, def *schema.Table, in *schema.Index, key []byte) uint32 {
-	if !in.Unique {
-		return c.open(def, tx.Point(in.ID, key))
+	b := c.newRowBuf(def)
+	if in.Unique {
+		if row, ok := tx.FindUnique(in.ID, key); ok {
+			c.append(b, row)
+		}
+		return c.register(b)
 	}
-	b := c.newRowBuf()
-	if size, ok := def.Layout.FixedSize(); ok {
-		b.fixed = size
-	}
-	if row, ok := tx.FindUnique(in.ID, key); ok {
+	for row := range tx.Point(in.ID, key) {
 		c.append(b, row)
 	}
 	return c.register(b)
@@ -145,7 +165,11 @@ func (c *Context) ScanRange(ix uint32, a RangeArg) (it uint32, e Errno) {
 	if e != OK {
 		return 0, e
 	}
-	return c.open(def, tx.Range(in.ID, r)), OK
+	b := c.newRowBuf(def)
+	for row := range tx.Range(in.ID, r) {
+		c.append(b, row)
+	}
+	return c.register(b), OK
 }
 
 func (c *Context) parseRange(tx *store.Tx, ix uint32, a RangeArg) (*schema.Table, *schema.Index, store.Range, Errno) {
@@ -170,13 +194,16 @@ func (c *Context) Insert(t uint32, row []byte) (generated []byte, e Errno) {
 	if e != OK {
 		return nil, e
 	}
-	def := table(tx, t)
-	if def == nil {
-		return nil, ErrNoSuchTable
+	def, e := writable(tx, t)
+	if e != OK {
+		return nil, e
 	}
 	c.spend(uint64(len(row)) / unitsPerByte)
-	_, generated, err := tx.Insert(def.ID, row)
-	return generated, c.errno(err)
+	stored, generated, err := tx.Insert(def.ID, row)
+	if err != nil {
+		return nil, c.errno(err)
+	}
+	return generated, c.checkDelay(def, stored)
 }
 
 // Update replaces the row that has the same key in the unique index ix; it returns generated columns as Insert does.
@@ -185,13 +212,44 @@ func (c *Context) Update(t, ix uint32, row []byte) (generated []byte, e Errno) {
 	if e != OK {
 		return nil, e
 	}
-	def := table(tx, t)
-	if def == nil {
-		return nil, ErrNoSuchTable
+	def, e := writable(tx, t)
+	if e != OK {
+		return nil, e
 	}
 	c.spend(uint64(len(row)) / unitsPerByte)
-	_, generated, err := tx.Update(def.ID, schema.IndexID(ix), row)
-	return generated, c.errno(err)
+	stored, generated, err := tx.Update(def.ID, schema.IndexID(ix), row)
+	if err != nil {
+		return nil, c.errno(err)
+	}
+	return generated, c.checkDelay(def, stored)
+}
+
+const (
+	scheduleTime = 1                  // tag of ScheduleAt: at a time; the other is an interval
+	maxDelay     = (1<<36 - 1) * 1000 // the first delay that is too long, in microseconds
+)
+
+// checkDelay refuses a row of a schedule table whose time is too far away (spec 03 §5.7). The row stays in the
+// transaction, as SDKs panic then.
+func (c *Context) checkDelay(def *schema.Table, row []byte) Errno {
+	if def.Schedule == nil {
+		return OK
+	}
+	at := def.Layout.Col(row, int(def.Schedule.AtCol))
+	delay := int64(binary.LittleEndian.Uint64(at[1:]))
+	if at[0] == scheduleTime {
+		now := int64(max(c.call.Time, c.svc.Now()))
+		if delay <= now {
+			return OK
+		}
+		delay = max(delay-max(now, 0), 0)
+	} else if delay < 0 { // intervals count by magnitude
+		delay = -delay
+	}
+	if uint64(delay) >= maxDelay { // the least number has no opposite
+		return ErrScheduleDelayTooLong
+	}
+	return OK
 }
 
 // DeleteByPoint deletes the rows with the given index key and returns how many there were.
@@ -200,7 +258,7 @@ func (c *Context) DeleteByPoint(ix uint32, point []byte) (uint32, Errno) {
 	if e != OK {
 		return 0, e
 	}
-	_, in := index(tx, ix)
+	def, in := index(tx, ix)
 	if in == nil {
 		return 0, ErrNoSuchIndex
 	}
@@ -208,6 +266,7 @@ func (c *Context) DeleteByPoint(ix uint32, point []byte) (uint32, Errno) {
 	if err != nil {
 		return 0, c.errno(err)
 	}
+	guard(def)
 	n, err := tx.DeletePoint(in.ID, key)
 	c.spend(uint64(n) * rowOverhead)
 	return n, c.errno(err)
@@ -219,10 +278,11 @@ func (c *Context) DeleteByRange(ix uint32, a RangeArg) (uint32, Errno) {
 	if e != OK {
 		return 0, e
 	}
-	_, in, r, e := c.parseRange(tx, ix, a)
+	def, in, r, e := c.parseRange(tx, ix, a)
 	if e != OK {
 		return 0, e
 	}
+	guard(def)
 	n, err := tx.DeleteRange(in.ID, r)
 	c.spend(uint64(n) * rowOverhead)
 	return n, c.errno(err)
@@ -234,9 +294,9 @@ func (c *Context) DeleteAllByEq(t uint32, rel []byte) (uint32, Errno) {
 	if e != OK {
 		return 0, e
 	}
-	def := table(tx, t)
-	if def == nil {
-		return 0, ErrNoSuchTable
+	def, e := writable(tx, t)
+	if e != OK {
+		return 0, e
 	}
 	c.spend(uint64(len(rel)) / unitsPerByte)
 	n, err := tx.DeleteRows(def.ID, rel)
@@ -250,9 +310,9 @@ func (c *Context) Clear(t uint32) (uint64, Errno) {
 	if e != OK {
 		return 0, e
 	}
-	def := table(tx, t)
-	if def == nil {
-		return 0, ErrNoSuchTable
+	def, e := writable(tx, t)
+	if e != OK {
+		return 0, e
 	}
 	n, err := tx.Clear(def.ID)
 	c.spend(n * rowOverhead)

@@ -1,7 +1,6 @@
 package abi
 
 import (
-	"iter"
 	"sort"
 
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -30,13 +29,17 @@ const (
 	unitsPerByte = 8 // bytes copied for one unit
 )
 
-func (c *Context) newRowBuf() *rowBuf {
+// newRowBuf gives an empty buffer for rows of table t.
+func (c *Context) newRowBuf(t *schema.Table) *rowBuf {
+	var b *rowBuf
 	if n := len(c.spare); n > 0 {
-		b := c.spare[n-1]
+		b = c.spare[n-1]
 		c.spare = c.spare[:n-1]
-		return b
+	} else {
+		b = new(rowBuf)
 	}
-	return new(rowBuf)
+	b.fixed, _ = t.Layout.FixedSize()
+	return b
 }
 
 // release keeps an iterator's buffer for the next scan unless it is too large.
@@ -47,18 +50,6 @@ func (c *Context) release(it rowIter) {
 	}
 	*b = rowBuf{data: b.data[:0], ends: b.ends[:0]}
 	c.spare = append(c.spare, b)
-}
-
-// open registers an iterator over copies of rows of table t.
-func (c *Context) open(t *schema.Table, rows iter.Seq[[]byte]) uint32 {
-	b := c.newRowBuf()
-	if size, ok := t.Layout.FixedSize(); ok {
-		b.fixed = size
-	}
-	for row := range rows {
-		c.append(b, row)
-	}
-	return c.register(b)
 }
 
 func (c *Context) append(b *rowBuf, row []byte) {

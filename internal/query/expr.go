@@ -119,7 +119,7 @@ func negate(e Expr) Expr {
 		return e.X
 	case *Compare:
 		// The order is total, so every comparison has a complement.
-		return &Compare{[...]CmpOp{Ne, Eq, Ge, Le, Gt, Lt}[e.Op], e.L, e.R}
+		return simplifyCompare(&Compare{[...]CmpOp{Ne, Eq, Ge, Le, Gt, Lt}[e.Op], e.L, e.R})
 	}
 	return &Not{e}
 }
@@ -164,6 +164,9 @@ func simplifyCompare(e *Compare) Expr {
 	}
 	if lc {
 		l, r, op = r, l, op.flip()
+	}
+	if v, ok := isConst(r); ok && op == Ne && typeOf(r).Kind == sats.KindBool {
+		op, r = Eq, boolConst(!v) // keys and indexes are about equalities
 	}
 	return &Compare{op, l, r}
 }

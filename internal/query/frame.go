@@ -28,6 +28,7 @@ type opState struct {
 	filled bool
 	arena  arena
 	tuples []tuple
+	spans  []span
 	heads  map[uint64]int32 // key hash -> first of tuples, or of changed, + 1
 
 	changed []change // of a read of the state before the transaction
@@ -41,18 +42,19 @@ type change struct {
 	sign int
 }
 
-// A tuple is one remembered combination of rows.
+// A tuple is one remembered combination of rows. Its spans, one per relation and
+// then the key, lie from spans[at] on.
 type tuple struct {
 	hash uint64
 	next int32 // next tuple of the same hash + 1; 0: none
 	sign int
-	at   []span // one per remembered relation, then the key
+	at   int
 }
 
 func (s *opState) reset() {
 	s.filled = false
 	s.arena.reset()
-	s.tuples = s.tuples[:0]
+	s.tuples, s.spans = s.tuples[:0], s.spans[:0]
 	clear(s.changed) // drop the rows
 	s.changed = s.changed[:0]
 	clear(s.heads)
@@ -85,33 +87,28 @@ func (a *arena) at(s span) []byte { return a.b[s.from:s.to:s.to] }
 
 // remember stores the current rows of rels under a key.
 func (s *opState) remember(f *frame, rels []int, key []byte) {
-	n := len(s.tuples)
-	if n < cap(s.tuples) {
-		s.tuples = s.tuples[:n+1] // with the spans of an earlier run, reused
-	} else {
-		s.tuples = append(s.tuples, tuple{})
-	}
-	t := &s.tuples[n]
-	t.at = t.at[:0]
-	t.sign = f.sign
+	t := tuple{hash: sats.HashBytes(key), sign: f.sign, at: len(s.spans)}
 	for _, rel := range rels {
-		t.at = append(t.at, s.arena.add(f.rows[rel]))
+		s.spans = append(s.spans, s.arena.add(f.rows[rel]))
 	}
-	t.at = append(t.at, s.arena.add(key))
-	t.hash = sats.HashBytes(key)
+	s.spans = append(s.spans, s.arena.add(key))
 	if s.heads == nil {
 		s.heads = make(map[uint64]int32)
 	}
 	t.next = s.heads[t.hash]
-	s.heads[t.hash] = int32(n + 1)
+	s.tuples = append(s.tuples, t)
+	s.heads[t.hash] = int32(len(s.tuples))
 }
 
 // recall makes t the current tuple for rels.
 func (s *opState) recall(f *frame, t *tuple, rels []int) {
 	for i, rel := range rels {
-		f.rows[rel] = s.arena.at(t.at[i])
+		f.rows[rel] = s.arena.at(s.spans[t.at+i])
 	}
 }
+
+// keyOf returns the key that t was remembered under; n is the number of its rows.
+func (s *opState) keyOf(t *tuple, n int) []byte { return s.arena.at(s.spans[t.at+n]) }
 
 // delta returns what the transaction changed in a table, or nil.
 func (f *frame) delta(id schema.TableID) *store.TableDelta {

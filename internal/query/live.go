@@ -1,19 +1,23 @@
 package query
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/stdbgo/spacetime/internal/schema"
 )
 
-// Refusals of a subscription (spec 07 §15, §16).
-var (
-	ErrNoJoinIndex = errors.New("Subscriptions require indexes on join columns")
-	ErrEventProbed = errors.New("Event tables cannot be used as the lookup table in subscription joins")
+// A Refusal is why a query may not be kept live; its text goes to clients as it
+// is (spec 07 §15, §16).
+type Refusal string
+
+func (r Refusal) Error() string { return string(r) }
+
+const (
+	ErrNoJoinIndex Refusal = "Subscriptions require indexes on join columns"
+	ErrEventProbed Refusal = "Event tables cannot be used as the lookup table in subscription joins"
 )
 
-// Admissible reports why the query may not be kept live, or nil. A single
+// Admissible reports why the query may not be kept live, a Refusal, or nil. A single
 // relation always may. A join may if an equality of its ON connects the two and
 // an index finds the rows of one side from the other. The answer depends on the
 // query and the schema only.
@@ -32,7 +36,7 @@ func (p *Plan) Admissible() error {
 		return ErrNoJoinIndex
 	}
 	if n > 2 {
-		return fmt.Errorf("Invalid number of tables in subscription: %d", n)
+		return Refusal(fmt.Sprintf("Invalid number of tables in subscription: %d", n))
 	}
 	return p.eventDrives(on)
 }

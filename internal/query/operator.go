@@ -377,7 +377,7 @@ func (o *hashJoin) compile(b *builder, next step) step {
 		for i := s.heads[sats.HashBytes(s.key)]; i > 0 && ok; {
 			t := &s.tuples[i-1]
 			i = t.next
-			if bytes.Equal(s.arena.at(t.at[len(rels)]), s.key) {
+			if bytes.Equal(s.keyOf(t, len(rels)), s.key) {
 				s.recall(f, t, rels)
 				f.sign = was * t.sign
 				ok = next(f)

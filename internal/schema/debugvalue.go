@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -12,8 +13,17 @@ import (
 func debugValue(t *sats.Type, b []byte) string {
 	d := debugPrinter{r: sats.NewReader(b)}
 	d.value(t, 0)
+	if d.r.Err() != nil {
+		d.b.WriteString("…")
+	}
 	return d.b.String()
 }
+
+// maxDebugText is the length in bytes after which lists are cut: a few bytes
+// can stand for a million elements.
+const maxDebugText = 64 << 10
+
+var errDebugText = errors.New("cut")
 
 type debugPrinter struct {
 	b strings.Builder
@@ -75,6 +85,10 @@ func (d *debugPrinter) list(n, depth int, item func(i int)) {
 	}
 	d.wrap("[", "]", depth, func(pad string) {
 		for i := 0; i < n && d.r.Err() == nil; i++ {
+			if d.b.Len() > maxDebugText {
+				d.r.Fail(errDebugText)
+				return
+			}
 			d.b.WriteString(pad)
 			item(i)
 			d.b.WriteString(",\n")

@@ -165,8 +165,6 @@ type ViewDef struct {
 	IsPublic    bool
 	IsAnonymous bool
 	IsQuery     bool // Return is the query-builder form
-
-	explicitKey bool
 }
 
 // HTTPHandlerDef is a function that answers HTTP requests.

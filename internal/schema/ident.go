@@ -13,12 +13,20 @@ var (
 	errIdentNotNFC   = errors.New("it is not in Unicode normalization form C")
 	errIdentStart    = errors.New("it must start with a letter or an underscore")
 	errIdentContinue = errors.New("it may hold only letters, digits and underscores")
+	errIdentTooLong  = errors.New("it is longer than 65536 bytes")
 )
+
+// maxIdentifier is our own limit in bytes; longer names are neither accepted
+// nor converted.
+const maxIdentifier = 64 << 10
 
 // CheckIdentifier returns nil if s may name a table, column or function.
 func CheckIdentifier(s string) error {
 	if s == "" {
 		return errIdentEmpty
+	}
+	if len(s) > maxIdentifier {
+		return errIdentTooLong
 	}
 	if !norm.NFC.IsNormalString(s) {
 		return errIdentNotNFC

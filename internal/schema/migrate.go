@@ -43,7 +43,7 @@ func (e *MigrationError) Error() string {
 // of a database (spec 02 §11.8). Its JSON form is the one on the wire.
 func MigrationToken(db sats.Identity, oldProgram, newProgram sats.Hash) sats.Hash {
 	h := sha3.NewLegacyKeccak256()
-	fmt.Fprint(h, db, oldProgram, newProgram)
+	h.Write([]byte(db.String() + oldProgram.String() + newProgram.String()))
 	return sats.Hash(h.Sum(nil))
 }
 

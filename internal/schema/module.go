@@ -1,6 +1,9 @@
 package schema
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // finish adds what the submodules contain under qualified names, and numbers
 // functions. The module's own objects are complete.
@@ -89,6 +92,16 @@ func (s *SubmoduleDef) qualifyTable(t *TableDef) *TableDef {
 		q.Outbox = &d
 	}
 	return &q
+}
+
+// CreationOrder returns the tables and then the views in the order in which a
+// new database creates them, which fixes their ids: by the bytes of their full
+// canonical names (spec 02 §8.3).
+func (m *ModuleDef) CreationOrder() ([]*TableDef, []*ViewDef) {
+	tables, views := slices.Clone(m.Tables), slices.Clone(m.Views)
+	slices.SortFunc(tables, func(a, b *TableDef) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(views, func(a, b *ViewDef) int { return cmp.Compare(a.Name, b.Name) })
+	return tables, views
 }
 
 // lookup finds objects by name in constant time.

@@ -43,25 +43,15 @@ func (n *naming) index(source string) (string, bool) {
 	return name, ok
 }
 
-func (n *naming) snake(s string) string {
-	if n.policy == CaseNone {
-		return s
-	}
-	return ToSnake(s)
-}
+func (n *naming) snake(s string) string  { return n.convert(s, ToSnake) }
+func (n *naming) camel(s string) string  { return n.convert(s, ToCamel) }
+func (n *naming) pascal(s string) string { return n.convert(s, ToPascal) }
 
-func (n *naming) camel(s string) string {
-	if n.policy == CaseNone {
+func (n *naming) convert(s string, to func(string) string) string {
+	if n.policy == CaseNone || len(s) > maxIdentifier {
 		return s
 	}
-	return ToCamel(s)
-}
-
-func (n *naming) pascal(s string) string {
-	if n.policy == CaseNone {
-		return s
-	}
-	return ToPascal(s)
+	return to(s)
 }
 
 // typespace converts the names inside every entry.

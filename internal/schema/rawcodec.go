@@ -10,6 +10,8 @@ type codec interface {
 	open()
 	close()
 	key(name string)
+	// nest visits a module inside another one.
+	nest(visit func())
 	// count visits the length of a list; each element takes at least min
 	// bytes. next precedes each element; end follows the last one. It returns
 	// false when the list is over.

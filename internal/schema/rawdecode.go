@@ -8,9 +8,9 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// maxRawDepth bounds the nesting of a raw definition. Only submodules nest
-// without end; each takes five levels.
-const maxRawDepth = 128
+// maxSubmoduleDepth is how deep submodules may be nested; nothing else in a
+// definition nests without end.
+const maxSubmoduleDepth = 24
 
 // MaxRawSize is the size in bytes from which on a definition is refused.
 const MaxRawSize = 64 << 20
@@ -49,8 +49,9 @@ func DecodeRaw(b []byte) (*RawModule, error) {
 // decoder is the codec that reads BSATN. After the first error it visits
 // nothing more, and path keeps telling where it was.
 type decoder struct {
-	r    *sats.Reader
-	path []step
+	r     *sats.Reader
+	path  []step
+	depth int // submodules around the one being read
 }
 
 // step is one level of the place the decoder is at.
@@ -90,11 +91,15 @@ func (d *decoder) pop() {
 	}
 }
 
-func (d *decoder) open() {
-	if len(d.path) >= maxRawDepth {
-		d.r.Fail(fmt.Errorf("submodules are nested too deeply"))
+func (d *decoder) open() { d.push(step{}) }
+
+func (d *decoder) nest(visit func()) {
+	if d.depth++; d.depth > maxSubmoduleDepth {
+		d.r.Fail(fmt.Errorf("submodules are nested too deeply; the limit is %d", maxSubmoduleDepth))
+	} else {
+		visit()
 	}
-	d.push(step{})
+	d.depth--
 }
 
 func (d *decoder) close() { d.pop() }

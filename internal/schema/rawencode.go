@@ -23,13 +23,14 @@ func (m *RawModule) Append(b []byte) []byte {
 // encoder is the codec that writes BSATN.
 type encoder struct{ b []byte }
 
-func (e *encoder) open()      {}
-func (e *encoder) close()     {}
-func (e *encoder) key(string) {}
-func (e *encoder) next() bool { return true }
-func (e *encoder) end()       {}
-func (e *encoder) unit()      {}
-func (e *encoder) endSum()    {}
+func (e *encoder) open()             {}
+func (e *encoder) close()            {}
+func (e *encoder) key(string)        {}
+func (e *encoder) next() bool        { return true }
+func (e *encoder) end()              {}
+func (e *encoder) unit()             {}
+func (e *encoder) nest(visit func()) { visit() }
+func (e *encoder) endSum()           {}
 
 func (e *encoder) count(n, _ int) int {
 	e.b = sats.AppendLen(e.b, n)

@@ -58,8 +58,9 @@ func (w *jsonWriter) comma() {
 	}
 }
 
-func (w *jsonWriter) open()  { w.b = append(w.b, '{') }
-func (w *jsonWriter) close() { w.b = append(w.b, '}') }
+func (w *jsonWriter) open()             { w.b = append(w.b, '{') }
+func (w *jsonWriter) nest(visit func()) { visit() }
+func (w *jsonWriter) close()            { w.b = append(w.b, '}') }
 
 func (w *jsonWriter) key(name string) {
 	w.comma()

@@ -372,7 +372,8 @@ func visitSubmodule(c codec, s *RawSubmodule) {
 	held(&s.Module)
 	c.open()
 	field(c, "namespace", &s.Namespace, visitString)
-	field(c, "module", s.Module, visitV10)
+	c.key("module")
+	c.nest(func() { visitV10(c, s.Module) })
 	c.close()
 }
 

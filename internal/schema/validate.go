@@ -126,7 +126,7 @@ func (v *validator) run() *ModuleDef {
 func (v *validator) ident(name, what string) bool {
 	err := CheckIdentifier(name)
 	if err != nil {
-		v.add(IdentifierError, "%s: %q is not an identifier: %v", what, name, err)
+		v.add(IdentifierError, "%s: %q is not an identifier: %v", what, shorten(name), err)
 	}
 	return err == nil
 }

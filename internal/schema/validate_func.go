@@ -230,7 +230,7 @@ func (v *validator) attachViewKeys() {
 			v.add(ViewPrimaryKeyWithParams, "view `%s` has parameters and so cannot have a primary key", k.View)
 		}
 		pk := ColID(i)
-		d.PrimaryKey, d.explicitKey = &pk, true
+		d.PrimaryKey = &pk
 	}
 	if v.version == V9 {
 		return

@@ -160,10 +160,14 @@ func (v *validator) params(p *sats.Type, what string) bool {
 
 // typeText returns t in compact notation, cut to a readable length.
 func typeText(t *sats.Type) string {
+	return shorten(t.String())
+}
+
+// shorten cuts what a module sent to a length that suits a message.
+func shorten(s string) string {
 	const limit = 200
-	s := t.String()
 	if len(s) <= limit {
 		return s
 	}
-	return fmt.Sprintf("%s… (%d bytes of text)", strings.ToValidUTF8(s[:limit], ""), len(s))
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(s[:limit], ""), len(s))
 }

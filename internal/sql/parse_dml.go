@@ -23,7 +23,7 @@ func (p *parser) insertStmt(from int) (statement, error) {
 			return nil, err
 		}
 	}
-	if p.peek().isOp("(") && !p.peekAt(1).is("SELECT") {
+	if after := p.peekAt(2); p.peek().isOp("(") && (!p.peekAt(1).is("SELECT") || after.isOp(",") || after.isOp(")")) {
 		if st.cols, err = p.columnList(); err != nil {
 			return nil, err
 		}

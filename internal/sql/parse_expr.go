@@ -135,7 +135,7 @@ func (p *parser) ranged() (expr, error) {
 					_, err = p.operator(0)
 				}
 			}
-		case t.is("LIKE"), t.is("ILIKE"), t.is("RLIKE"), t.is("REGEXP"), t.is("SIMILAR") && p.peekAt(n+1).is("TO"):
+		case t.is("LIKE"), t.is("ILIKE"), t.is("SIMILAR") && p.peekAt(n+1).is("TO"):
 			p.i += n + 1
 			p.word("TO")
 			if _, err = p.operator(0); err == nil && p.word("ESCAPE") {

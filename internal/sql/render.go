@@ -38,7 +38,7 @@ func (s *source) render(sp span) string {
 func (s *source) spaced(i, from int) bool {
 	prev, t := s.toks[i-1], s.toks[i]
 	switch {
-	case prev.isOp("(") || t.isOp(")") || t.isOp(",") || t.isOp(".") || prev.isOp(".") || prev.isOp(":") || t.isOp("::") || prev.isOp("::") || t.isOp("["):
+	case prev.isOp("(") || t.isOp(")") || t.isOp(",") || t.isOp(".") || prev.isOp(".") || prev.isOp(":") || t.isOp("::") || prev.isOp("::") || t.isOp("[") || prev.isOp("[") || t.isOp("]"):
 		return false
 	case prev.isOp(","), prev.isOp("*"):
 		return true

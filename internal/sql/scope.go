@@ -2,6 +2,7 @@ package sql
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -130,6 +131,10 @@ func didYouMean(name string, known []string) string {
 	for _, k := range known {
 		if k == "" || k == name {
 			continue
+		}
+		if strings.EqualFold(k, name) {
+			best = k
+			break
 		}
 		if d := editDistance(name, k, bestDist); d < bestDist {
 			best, bestDist = k, d

@@ -53,57 +53,51 @@ func (s *Store) startReplay() *replay {
 	return r
 }
 
-// ReplayRecord applies the transaction record at an offset. Records come in order,
-// after LoadSnapshot if there is a snapshot; FinishReplay ends recovery. After an
-// error the store is of no use.
-func (s *Store) ReplayRecord(offset uint64, record []byte) error {
+// ReplayRecord applies the transaction record at an offset, which data starts with,
+// and returns its length: records follow each other without framing. They come in
+// order, after LoadSnapshot if there is a snapshot; FinishReplay ends recovery.
+// After an error the store is of no use.
+func (s *Store) ReplayRecord(offset uint64, data []byte) (n int, err error) {
 	r := s.startReplay()
 	if r.failed != nil {
-		return r.failed
+		return 0, r.failed
 	}
 	if offset != s.next {
-		return fmt.Errorf("store: Expected tx offset %d, encountered %d", s.next, offset)
+		return 0, fmt.Errorf("store: Expected tx offset %d, encountered %d", s.next, offset)
 	}
-	if err := r.apply(record); err != nil {
+	rest, err := r.apply(data)
+	if err != nil {
 		r.failed = fmt.Errorf("store: transaction %d: %w", offset, err)
-		return r.failed
+		return 0, r.failed
 	}
 	s.next++
-	return nil
+	return len(data) - len(rest), nil
 }
 
-var (
-	errRecordShort = errors.New("the record is cut short")
-	errRecordLong  = errors.New("bytes follow the record")
-)
+var errRecordShort = errors.New("the record is cut short")
 
-func (r *replay) apply(b []byte) error {
+// apply applies the record at the start of b and returns what follows it.
+func (r *replay) apply(b []byte) ([]byte, error) {
 	if len(b) == 0 {
-		return errRecordShort
+		return nil, errRecordShort
 	}
 	flags, b := b[0], b[1:]
 	if flags&flagInputs != 0 {
 		if len(b) < 4 || uint64(binary.LittleEndian.Uint32(b)) > uint64(len(b)-4) {
-			return errRecordShort
+			return nil, errRecordShort
 		}
 		b = b[4+binary.LittleEndian.Uint32(b):]
 	}
 	if flags&flagOutputs != 0 {
 		if len(b) < 1 || int(b[0]) > len(b)-1 {
-			return errRecordShort
+			return nil, errRecordShort
 		}
 		b = b[1+b[0]:]
 	}
 	if flags&flagMutations != 0 {
-		var err error
-		if b, err = r.mutations(b); err != nil {
-			return err
-		}
+		return r.mutations(b)
 	}
-	if len(b) > 0 {
-		return errRecordLong
-	}
-	return nil
+	return b, nil
 }
 
 // mutations applies inserts, then deletes, then truncates.

@@ -40,11 +40,13 @@ type Store struct {
 	tx     Tx
 	pool   commitPool
 	replay *replay // nil once recovery is over
+
+	rangeSlice int // entries a view reads at a time; tests make it small
 }
 
 // New returns an empty store that has the system tables (spec 08 §9).
 func New(o Options) *Store {
-	s := &Store{opts: o, seed: o.HashSeed, tables: map[schema.TableID]*table{}}
+	s := &Store{opts: o, seed: o.HashSeed, tables: map[schema.TableID]*table{}, rangeSlice: defaultRangeSlice}
 	s.epochs.now, s.epochs.open = 1, map[uint64]int{}
 	s.tx.s = s
 	s.bootstrap()

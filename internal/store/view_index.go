@@ -113,8 +113,9 @@ func (v *View) Range(id schema.IndexID, r Range) iter.Seq[[]byte] {
 	}
 }
 
-// rangeSlice is how many entries of an index a view reads at a time under the lock.
-const rangeSlice = 256
+// defaultRangeSlice is how many entries of an index a view reads at a time under the
+// lock.
+const defaultRangeSlice = 256
 
 // A rangeWalk reads a part of an index slice by slice, in order. After a slice it
 // goes on behind the last entry it has read, whatever the writer did in between.
@@ -234,7 +235,7 @@ func (w *rangeWalk) slice() (rows [][]byte, more, ok bool) {
 		if row, ok := w.vt.get(e.ptr); ok && !lost.has(e.ptr) && w.sameKey(e.ptr, row) {
 			rows = append(rows, row)
 		}
-		if n+1 == rangeSlice {
+		if n+1 == w.v.s.rangeSlice {
 			w.last = w.placeOf(&e)
 			more = true
 			break

@@ -58,6 +58,7 @@ type Client struct {
 
 	// Executor's half.
 	live   bool
+	known  bool // it has subscribed to something
 	legacy []*liveQuery
 	held   map[*liveQuery]int // v1: how many query ids hold it
 	multi  map[uint32][]*liveQuery
@@ -71,8 +72,12 @@ type Client struct {
 // A Delivery hands messages to outboxes. Deliver is called once.
 type Delivery interface{ Deliver() }
 
-// Nothing is a Delivery without messages.
-var Nothing Delivery = deliveries(nil)
+// Nothing is a Delivery without messages. It can be compared with any other.
+var Nothing Delivery = nothing{}
+
+type nothing struct{}
+
+func (nothing) Deliver() {}
 
 type deliveries []func()
 

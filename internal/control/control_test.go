@@ -1,0 +1,356 @@
+package control
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/stdbgo/spacetime/internal/vfs"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+func hash(b []byte) sats.Hash { return sha256.Sum256(b) }
+
+func open(t *testing.T, dir string) *DB {
+	t.Helper()
+	d, err := Open(Options{Dir: dir, FS: vfs.OS{}, Hash: hash})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+func identity(n byte) (id sats.Identity) { id[31], id[0] = 0xc2, n; return id }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func insert(t *testing.T, d *DB, id, owner sats.Identity, name string) Database {
+	t.Helper()
+	n, err := d.NextID()
+	must(t, err)
+	replica, err := d.NextID()
+	must(t, err)
+	rec := Database{ID: n, Identity: id, Owner: owner, Kind: Wasm, InitialProgram: Hash(hash([]byte(name))), Replica: replica}
+	must(t, d.Insert(rec, name))
+	return rec
+}
+
+func TestLifeOfADatabase(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, dir)
+	alice, bob := identity(1), identity(2)
+	one := insert(t, d, identity(11), alice, "shop")
+	two := insert(t, d, identity(12), bob, "")
+	three := insert(t, d, identity(10), alice, "chat")
+	must(t, d.SetLocked(three.Identity, true))
+
+	check := func(d *DB) {
+		t.Helper()
+		if rec, err := d.Database(one.Identity); err != nil || rec != one {
+			t.Errorf("record %+v, %v; want %+v", rec, err, one)
+		}
+		if all, err := d.Databases(); err != nil || !reflect.DeepEqual(all, []Database{one, two, three}) {
+			t.Errorf("all: %+v, %v", all, err)
+		}
+		if owned, err := d.Owned(alice); err != nil || !slices.Equal(owned, []sats.Identity{one.Identity, three.Identity}) {
+			t.Errorf("owned: %v, %v", owned, err)
+		}
+		if owned, err := d.Owned(identity(99)); err != nil || owned == nil || len(owned) != 0 {
+			t.Errorf("owned by nobody: %v, %v", owned, err)
+		}
+		if id, found, err := d.Lookup("shop"); err != nil || !found || id != one.Identity {
+			t.Errorf("lookup: %v %v %v", id, found, err)
+		}
+		for _, rec := range []Database{one, three} {
+			if locked, err := d.Locked(rec.Identity); err != nil || locked != (rec == three) {
+				t.Errorf("locked: %v, %v", locked, err)
+			}
+		}
+	}
+	check(d)
+	must(t, d.Close())
+	d = open(t, dir) // all of it survives
+	check(d)
+
+	if id, err := d.NextID(); err != nil || id <= three.Replica {
+		t.Errorf("an id was given twice: %d after %d, %v", id, three.Replica, err)
+	}
+	if err := d.Insert(one, ""); err == nil {
+		t.Error("a database was inserted twice")
+	}
+	must(t, d.Replace(three.Identity, 77, JS, hash([]byte("new"))))
+	three.Replica, three.Kind, three.InitialProgram = 77, JS, Hash(hash([]byte("new")))
+	check(d)
+
+	must(t, d.Delete(three.Identity))
+	must(t, d.Delete(three.Identity))
+	if _, err := d.Database(three.Identity); !errors.Is(err, ErrNoDatabase) {
+		t.Errorf("deleted: %v", err)
+	}
+	if locked, err := d.Locked(three.Identity); err != nil || locked {
+		t.Error("the lock outlived its database")
+	}
+	if id, found, err := d.Lookup("chat"); err != nil || !found || id != three.Identity {
+		t.Error("the name did not outlive its database")
+	}
+	for _, err := range []error{d.Replace(three.Identity, 1, JS, sats.Hash{}), d.SetLocked(three.Identity, true)} {
+		if !errors.Is(err, ErrNoDatabase) {
+			t.Errorf("on a deleted database: %v", err)
+		}
+	}
+	insert(t, d, three.Identity, alice, "chat") // the name already leads there
+}
+
+func TestNames(t *testing.T) {
+	d := open(t, t.TempDir())
+	alice, bob := identity(1), identity(2)
+	shop := insert(t, d, identity(11), alice, "shop").Identity
+	must(t, d.InsertName("second", shop, alice))
+	must(t, d.InsertName("third", shop, bob))
+
+	var taken *TakenError
+	var permission *PermissionError
+	if err := d.InsertName("shop", shop, bob); !errors.As(err, &taken) || err.Error() != "record with the name shop already exists" {
+		t.Errorf("a taken name: %v", err)
+	}
+	if err := d.ReplaceNames(shop, alice, []string{"fresh"}); !errors.As(err, &permission) || permission.Name != "third" {
+		t.Errorf("an old name of another: %v", err)
+	}
+	if err := d.ReplaceNames(shop, alice, []string{"fresh", "shop"}); !errors.As(err, &taken) || taken.Name != "shop" {
+		t.Errorf("a name of its own: %v", err)
+	}
+	if names, err := d.Names(shop); err != nil || !slices.Equal(names, []string{"shop", "second", "third"}) {
+		t.Errorf("a refused change left traces: %v, %v", names, err)
+	}
+
+	other := insert(t, d, identity(12), alice, "old").Identity
+	must(t, d.ReplaceNames(other, alice, []string{"young", "younger", "young"}))
+	if names, err := d.Names(other); err != nil || !slices.Equal(names, []string{"young", "younger"}) {
+		t.Errorf("replaced: %v, %v", names, err)
+	}
+	if _, found, err := d.Lookup("old"); err != nil || found {
+		t.Error("a replaced name still leads somewhere")
+	}
+	if err := d.InsertName("old", shop, bob); !errors.As(err, &permission) {
+		t.Errorf("a given-up name was taken by another: %v", err)
+	}
+	if owner, found, err := d.NameOwner("old"); err != nil || !found || owner != alice {
+		t.Errorf("owner of a given-up name: %v %v %v", owner, found, err)
+	}
+	must(t, d.ReplaceNames(other, alice, nil))
+	if names, err := d.Names(other); err != nil || names == nil || len(names) != 0 {
+		t.Errorf("nameless: %v, %v", names, err)
+	}
+	if id, found, err := d.Lookup("SHOP"); err != nil || !found || id != shop {
+		t.Errorf("lookup folds case: %v %v %v", id, found, err)
+	}
+	rec := Database{ID: 900, Identity: identity(13), Owner: bob, Kind: Wasm, Replica: 901}
+	if err := d.Insert(rec, "old"); !errors.As(err, &permission) {
+		t.Errorf("insert under a foreign name: %v", err)
+	}
+	if _, err := d.Database(rec.Identity); !errors.Is(err, ErrNoDatabase) {
+		t.Error("a refused insert left a record")
+	}
+}
+
+// Names and reverse names against a naive model.
+func TestNamesModel(t *testing.T) {
+	dir := t.TempDir()
+	round := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		round++
+		d, err := Open(Options{Dir: filepath.Join(dir, fmt.Sprint(round)), FS: vfs.OS{}, Hash: hash})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer func() { _ = d.Close() }()
+		d.bolt.NoSync = true
+		to, owner, list := map[string]sats.Identity{}, map[string]sats.Identity{}, map[sats.Identity][]string{}
+		name := rapid.SampledFrom([]string{"a", "b", "c", "d"})
+		database := rapid.SampledFrom([]sats.Identity{identity(11), identity(12)})
+		caller := rapid.SampledFrom([]sats.Identity{identity(1), identity(2)})
+		rt.Repeat(map[string]func(*rapid.T){
+			"insert": func(rt *rapid.T) {
+				n, db, who := name.Draw(rt, "name"), database.Draw(rt, "database"), caller.Draw(rt, "caller")
+				_, taken := to[n]
+				by, owned := owner[n]
+				ok := !taken && (!owned || by == who)
+				if err := d.InsertName(n, db, who); (err == nil) != ok {
+					rt.Fatalf("insert %s: %v, want ok %v", n, err, ok)
+				}
+				if ok {
+					to[n], owner[n] = db, who
+					list[db] = append(list[db], n)
+				}
+			},
+			"replace": func(rt *rapid.T) {
+				names, db, who := rapid.SliceOfDistinct(name, rapid.ID).Draw(rt, "names"), database.Draw(rt, "database"), caller.Draw(rt, "owner")
+				ok := true
+				for _, n := range names {
+					if _, taken := to[n]; taken {
+						ok = false
+					}
+				}
+				for _, n := range slices.Concat(names, list[db]) {
+					if by, owned := owner[n]; owned && by != who {
+						ok = false
+					}
+				}
+				if err := d.ReplaceNames(db, who, names); (err == nil) != ok {
+					rt.Fatalf("replace %v: %v, want ok %v", names, err, ok)
+				}
+				if ok {
+					for _, n := range list[db] {
+						delete(to, n)
+					}
+					list[db] = names
+					for _, n := range names {
+						to[n], owner[n] = db, who
+					}
+				}
+			},
+			"": func(rt *rapid.T) {
+				for _, db := range []sats.Identity{identity(11), identity(12)} {
+					if names, err := d.Names(db); err != nil || !slices.Equal(names, list[db]) {
+						rt.Fatalf("names of %s: %v, %v; want %v", db, names, err, list[db])
+					}
+				}
+				for _, n := range []string{"a", "b", "c", "d"} {
+					id, found, err := d.Lookup(n)
+					want, known := to[n]
+					if err != nil || found != known || id != want {
+						rt.Fatalf("lookup %s: %v %v %v", n, id, found, err)
+					}
+				}
+			},
+		})
+	})
+}
+
+func TestPrograms(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, dir)
+	program := []byte("\x00asm of some kind")
+	h, err := d.PutProgram(program)
+	must(t, err)
+	path := filepath.Join(dir, "program-bytes", h.String()[:2], h.String()[2:])
+	if b, err := os.ReadFile(path); err != nil || string(b) != string(program) {
+		t.Fatalf("%s: %q, %v", path, b, err)
+	}
+	if b, err := d.Program(h); err != nil || string(b) != string(program) {
+		t.Errorf("program %q, %v", b, err)
+	}
+	if _, err := d.Program(sats.Hash{1}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a program that is not there: %v", err)
+	}
+	must(t, os.WriteFile(path, program[1:], 0o600))
+	if _, err := d.Program(h); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("a damaged program: %v", err)
+	}
+	_, err = d.PutProgram(program)
+	must(t, err)
+	if _, err := d.Program(h); err != nil {
+		t.Errorf("not repaired: %v", err)
+	}
+}
+
+func TestEnergy(t *testing.T) {
+	d := open(t, t.TempDir())
+	huge := new(big.Int).Lsh(big.NewInt(1), 128)
+	for _, step := range []struct {
+		add  *big.Int
+		want string
+	}{{big.NewInt(0), "0"}, {big.NewInt(5), "5"}, {big.NewInt(7), "12"}, {huge, maxBalance.String()}} {
+		got, err := d.AddEnergy(identity(1), step.add)
+		if err != nil || got.String() != step.want {
+			t.Errorf("add %s: %s, %v; want %s", step.add, got, err, step.want)
+		}
+	}
+	if got, err := d.Energy(identity(1)); err != nil || got.Cmp(maxBalance) != 0 {
+		t.Errorf("kept: %s, %v", got, err)
+	}
+	if got, err := d.Energy(identity(2)); err != nil || got.Sign() != 0 {
+		t.Errorf("nobody's: %s, %v", got, err)
+	}
+}
+
+func TestOpenTwice(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	if _, err := Open(Options{Dir: dir, FS: vfs.OS{}, Hash: hash}); err == nil || !strings.Contains(err.Error(), "open in another process") {
+		t.Errorf("second open: %v", err)
+	}
+}
+
+func TestIDsAreUnique(t *testing.T) {
+	d := open(t, t.TempDir())
+	d.bolt.NoSync = true
+	var mu sync.Mutex
+	seen := map[uint64]bool{}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 25 {
+				id, err := d.NextID()
+				mu.Lock()
+				if err != nil || seen[id] {
+					t.Errorf("id %d given twice, %v", id, err)
+				}
+				seen[id] = true
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Every prefix of what reached the file leaves a control database that opens
+// with one of the states that were committed: a copy taken between any two
+// changes is what a killed process leaves.
+func TestKilledBetweenChanges(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, dir)
+	alice := identity(1)
+	for n := range byte(5) {
+		rec := insert(t, d, identity(10+n), alice, fmt.Sprintf("db%d", n))
+		copied := filepath.Join(t.TempDir(), "data")
+		copyFile(t, filepath.Join(dir, "control-db", "control.db"), filepath.Join(copied, "control-db", "control.db"))
+		other := open(t, copied)
+		if got, err := other.Database(rec.Identity); err != nil || got != rec {
+			t.Errorf("after %d changes: %+v, %v", n, got, err)
+		}
+		if all, err := other.Databases(); err != nil || len(all) != int(n)+1 {
+			t.Errorf("after %d changes: %d databases, %v", n, len(all), err)
+		}
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Dir(to), 0o700))
+	src, err := os.Open(from)
+	must(t, err)
+	defer func() { _ = src.Close() }()
+	dst, err := os.Create(to)
+	must(t, err)
+	_, err = io.Copy(dst, src)
+	must(t, err)
+	must(t, dst.Close())
+}

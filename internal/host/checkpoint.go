@@ -1,0 +1,116 @@
+package host
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stdbgo/spacetime/internal/commitlog"
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// A checkpointer writes the state of a database to disk every so often, beside
+// the writer, so that recovery need not replay the whole log.
+type checkpointer struct {
+	files *commitlog.Checkpoints // nil in memory
+
+	// Since the last checkpoint; writer.
+	tx, bytes uint64
+
+	busy    atomic.Bool
+	closing atomic.Bool
+	work    sync.WaitGroup
+}
+
+// open sets the files, and how many transactions the newest one is behind.
+func (c *checkpointer) open(files *commitlog.Checkpoints, behind uint64) {
+	c.files, c.tx = files, behind
+}
+
+// count notes a logged transaction and starts a checkpoint when it is time. It
+// belongs to the writer.
+func (c *checkpointer) count(db *Database, size int) {
+	c.tx++
+	c.bytes += uint64(size)
+	o := &db.host.opts
+	if c.files != nil && (c.tx >= o.CheckpointTx || c.bytes >= o.CheckpointBytes) {
+		c.begin(db)
+	}
+}
+
+// begin pins the state as it is now and writes it on a goroutine, which wait waits
+// for. One checkpoint is written at a time.
+func (c *checkpointer) begin(db *Database) {
+	if !c.busy.CompareAndSwap(false, true) {
+		return
+	}
+	v, off := db.store.View(), db.journal.Cut()
+	c.tx, c.bytes = 0, 0
+	c.work.Add(1)
+	go func() {
+		defer c.work.Done()
+		defer c.busy.Store(false)
+		defer v.Close()
+		start := db.host.opts.Clock.Now()
+		switch err := c.write(db, v, off); {
+		case errors.Is(err, errClosing):
+		case err != nil:
+			db.logger.Warn("no checkpoint was written; the log keeps everything", slog.Uint64("offset", uint64(off)), slog.Any("error", err))
+		default:
+			db.logger.Info("checkpoint", slog.Uint64("offset", uint64(off)), slog.Duration("took", db.since(start).Round(time.Millisecond)))
+		}
+	}()
+}
+
+func (c *checkpointer) write(db *Database, v *store.View, off commitlog.Offset) error {
+	if off > 0 { // a checkpoint must not be ahead of the log
+		if err := db.journal.WaitDurable(background, off-1); err != nil {
+			return err
+		}
+	}
+	err := c.files.Write(off, func(w io.Writer) error {
+		return db.store.WriteSnapshot(v, &closableWriter{w, c})
+	})
+	if err != nil {
+		return err
+	}
+	oldest, ok, err := c.files.Prune(keptCheckpoints)
+	if err != nil || !ok || !db.host.opts.PruneLog {
+		return err
+	}
+	return db.journal.Retain(oldest)
+}
+
+// wait makes the checkpoint under way give up and returns when it has.
+func (c *checkpointer) wait() {
+	c.closing.Store(true)
+	c.work.Wait()
+}
+
+var errClosing = errors.New("the database closes")
+
+// A closableWriter fails once the database closes.
+type closableWriter struct {
+	w io.Writer
+	c *checkpointer
+}
+
+func (w *closableWriter) Write(p []byte) (int, error) {
+	if w.c.closing.Load() {
+		return 0, errClosing
+	}
+	return w.w.Write(p)
+}
+
+// Checkpoint begins to write a checkpoint and returns; there is none to write for
+// a database in memory.
+func (db *Database) Checkpoint() error {
+	if db.ckpt.files == nil {
+		return nil
+	}
+	return db.exec.submit(func(sats.Timestamp) { db.ckpt.begin(db) })
+}

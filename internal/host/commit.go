@@ -1,0 +1,120 @@
+package host
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stdbgo/spacetime/internal/commitlog"
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/internal/subscribe"
+	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// commit makes a transaction part of the database: in memory, in the log's
+// buffer, in the schedule, and on its way to subscribers. It belongs to the
+// writer. An error means that the log does not take it, and the database has
+// stopped: nobody may be told of the transaction.
+func (db *Database) commit(tx *store.Tx, in *store.Inputs, ev *subscribe.Event) (offset uint64, err error) {
+	c := tx.Commit(in)
+	if c.Logged {
+		if err := db.append(c); err != nil {
+			db.fail(err)
+			return 0, err
+		}
+	}
+	offset, delta := c.Offset, c.Delta
+	if db.newSchema {
+		db.newSchema = false
+		db.recompile()
+	}
+	if len(delta.Tables) > 0 {
+		db.sched.observe(delta)
+	}
+	db.publish(c, ev)
+	if c.Logged {
+		db.ckpt.count(db, len(c.Record))
+	}
+	delta.Release()
+	return offset, nil
+}
+
+func (db *Database) append(c *store.Commit) error {
+	off, err := db.journal.Append(c.Record)
+	if err != nil {
+		return fmt.Errorf("host: a transaction of %d bytes cannot be logged: %w", len(c.Record), err)
+	}
+	if uint64(off) != c.Offset {
+		return fmt.Errorf("host: the log stands at transaction %d, the store at %d", off, c.Offset)
+	}
+	return nil
+}
+
+// publish evaluates what a transaction means to subscribers and hands that to the
+// sender.
+func (db *Database) publish(c *store.Commit, ev *subscribe.Event) {
+	if clients, _ := db.subs.Len(); clients == 0 {
+		return
+	}
+	if ev == nil {
+		ev = &subscribe.Event{ReducerID: v1.NoReducer}
+	}
+	v := db.store.View()
+	defer v.Close()
+	_, gated := db.lastOffset()
+	db.push(db.subs.Publish(v, c.Delta, c.Offset, gated, ev))
+}
+
+func (db *Database) push(d subscribe.Delivery) {
+	if d != subscribe.Nothing {
+		db.send.push(d)
+	}
+}
+
+// lastOffset returns the offset of the last logged transaction; ok is false if
+// there is none.
+func (db *Database) lastOffset() (off uint64, ok bool) {
+	next := db.store.NextOffset()
+	return max(next, 1) - 1, next > 0
+}
+
+// WaitDurable returns when the transaction at an offset is on disk, with the
+// offset below which everything is; at once for a database in memory.
+func (db *Database) WaitDurable(ctx context.Context, offset uint64) (durable uint64, err error) {
+	if db.dir == "" {
+		return offset + 1, nil
+	}
+	if err := db.journal.WaitDurable(ctx, commitlog.Offset(offset)); err != nil {
+		return 0, err
+	}
+	return uint64(db.journal.Durable()), nil
+}
+
+// Durable returns the offset below which everything is on disk.
+func (db *Database) Durable() uint64 { return uint64(db.journal.Durable()) }
+
+// OnDurable has fn called after each advance of Durable, in order. fn must not
+// block.
+func (db *Database) OnDurable(fn func(durable uint64)) {
+	db.journal.OnDurable(func(o commitlog.Offset) { fn(uint64(o)) })
+}
+
+// InMemory reports whether the database keeps nothing on disk.
+func (db *Database) InMemory() bool { return db.dir == "" }
+
+// event describes a transaction by a reducer to subscribers.
+func event(r *reducer, c Caller, at sats.Timestamp, args []byte) *subscribe.Event {
+	return &subscribe.Event{
+		Caller: c.Identity, Connection: c.Conn, Reducer: r.Name, ReducerID: r.ID, Args: args, Timestamp: at,
+		ArgsJSON: func() []byte { return r.argsJSON(args) },
+	}
+}
+
+// argsJSON returns a call's arguments as a JSON array.
+func (r *reducer) argsJSON(args []byte) []byte {
+	b, _, err := sats.AppendJSON(nil, r.Typespace, r.Params, args, sats.FlavorUntyped)
+	if err != nil {
+		return []byte("[]") // they were checked before the call
+	}
+	return b
+}

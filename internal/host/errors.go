@@ -1,0 +1,73 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/stdbgo/spacetime/internal/schema"
+)
+
+var (
+	// ErrStopped means that the database does not run any more; opening it again
+	// may help. Its text is what clients know (spec 08 §11).
+	ErrStopped = errors.New("no such module")
+	// ErrNoSuchReducer means that no reducer of that name may be called by the
+	// caller.
+	ErrNoSuchReducer = errors.New("no such reducer")
+	// ErrNoSuchProcedure is the same for procedures.
+	ErrNoSuchProcedure = errors.New("no such procedure")
+	// ErrProcedures refuses a procedure: this server runs reducers only.
+	ErrProcedures = errors.New("this server does not run procedures yet; call a reducer instead")
+	// ErrViews refuses to read a view for the same reason.
+	ErrViews = errors.New("this server does not run views yet; query the tables instead")
+)
+
+// A LifecycleError refuses a direct call of a lifecycle reducer.
+type LifecycleError struct{ Lifecycle schema.Lifecycle }
+
+func (e *LifecycleError) Error() string {
+	return fmt.Sprintf("can't directly call special %s lifecycle reducer", e.Lifecycle)
+}
+
+// An InvalidArgsError says that a call's arguments do not fit the function.
+type InvalidArgsError struct {
+	Kind string // "reducer" or "procedure"
+	Name string
+	Err  error
+}
+
+func (e *InvalidArgsError) Error() string {
+	return fmt.Sprintf("invalid arguments for %s %s: %v", e.Kind, e.Name, e.Err)
+}
+
+func (e *InvalidArgsError) Unwrap() error { return e.Err }
+
+// A RejectedError is a refusal by client_connected. Message is for the client.
+type RejectedError struct {
+	Message     string
+	OutOfEnergy bool
+}
+
+func (e *RejectedError) Error() string { return e.Message }
+
+// A ProgramError says that a program cannot be the module of the database.
+// Nothing was changed.
+type ProgramError struct{ Err error }
+
+func (e *ProgramError) Error() string { return e.Err.Error() }
+func (e *ProgramError) Unwrap() error { return e.Err }
+
+// An InitError is a failure of the reducer that initialises a database. Its text
+// is the reducer's.
+type InitError struct{ Message string }
+
+func (e *InitError) Error() string { return e.Message }
+
+// A MigrationError refuses an update; the old module runs on.
+type MigrationError struct {
+	Manual bool // there is no automatic way from the old definition to the new one
+	Err    error
+}
+
+func (e *MigrationError) Error() string { return e.Err.Error() }
+func (e *MigrationError) Unwrap() error { return e.Err }

@@ -1,0 +1,332 @@
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/commitlog"
+	"github.com/stdbgo/spacetime/internal/vfs"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// ProgramKind says which engine runs a program. The values are those of
+// st_module.program_kind.
+type ProgramKind uint8
+
+const (
+	Wasm ProgramKind = 0
+	JS   ProgramKind = 1
+)
+
+func (k ProgramKind) String() string {
+	switch k {
+	case Wasm:
+		return "WebAssembly"
+	case JS:
+		return "JavaScript"
+	}
+	return "unknown kind " + strconv.Itoa(int(k))
+}
+
+// Options say where databases live and what they may use. Zero fields mean their
+// defaults; Dir and FS may be missing only with InMemory.
+type Options struct {
+	Dir     string // holds replicas/<id>/
+	FS      vfs.FS
+	Engines map[ProgramKind]abi.Engine
+	Limits  abi.Limits
+	Logger  *slog.Logger // default: nobody
+	Clock   Clock        // default: the machine's
+	Rand    io.Reader    // for the secrets of databases; default: the machine's
+
+	// InMemory keeps nothing on disk.
+	InMemory bool
+
+	// MaxSegmentBytes is the commitlog option of that name.
+	MaxSegmentBytes int64
+	// CheckpointTx and CheckpointBytes say after how many transactions, or bytes
+	// of records, the next checkpoint is taken. Defaults: 1,000,000 and 256 MiB.
+	CheckpointTx    uint64
+	CheckpointBytes uint64
+	// PruneLog deletes segments that the two newest checkpoints make superfluous.
+	// By default the whole history stays.
+	PruneLog bool
+}
+
+const (
+	defaultCheckpointTx    = 1_000_000
+	defaultCheckpointBytes = 256 << 20
+	keptCheckpoints        = 2
+)
+
+func (o Options) withDefaults() (Options, error) {
+	if !o.InMemory && (o.Dir == "" || o.FS == nil) {
+		return o, errors.New("host: options: Dir and FS are needed unless databases live in memory")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = SystemClock{}
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.CheckpointTx == 0 {
+		o.CheckpointTx = defaultCheckpointTx
+	}
+	if o.CheckpointBytes == 0 {
+		o.CheckpointBytes = defaultCheckpointBytes
+	}
+	return o, nil
+}
+
+// DatabaseInfo says which database a replica is of.
+type DatabaseInfo struct {
+	Replica     uint64 // names its directory
+	Identity    sats.Identity
+	Owner       sats.Identity
+	Kind        ProgramKind // of the initial program
+	ProgramHash sats.Hash   // of the initial program; not looked at if zero
+}
+
+// A Host is the set of databases of one server, each opened when it is first
+// asked for. All methods may be called concurrently.
+type Host struct {
+	opts Options
+
+	mu struct {
+		sync.Mutex
+		replicas map[uint64]*launch
+		closed   bool
+	}
+	work sync.WaitGroup // launches under way
+}
+
+// A launch is a replica that runs, or is about to.
+type launch struct {
+	ready chan struct{} // closed when db and err are set
+	db    *Database
+	err   error
+}
+
+// New returns a Host without databases.
+func New(o Options) (*Host, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{opts: o}
+	h.mu.replicas = map[uint64]*launch{}
+	return h, nil
+}
+
+// Open returns the database, launching it if it does not run: recovery, then its
+// module, then disconnect handling for clients that a crash left behind. A replica
+// without a first transaction is initialised with the program that initial
+// returns. Callers share one launch; after a failure the next call tries again.
+// ctx ends the caller's wait, not the launch.
+func (h *Host) Open(ctx context.Context, info DatabaseInfo, initial func() ([]byte, error)) (*Database, error) {
+	return h.launch(ctx, info, func() (*Database, error) { return openDatabase(h, info, initial) })
+}
+
+// Create launches a database that was never there. The program runs in a
+// throw-away database first; after any failure nothing is left of it.
+func (h *Host) Create(ctx context.Context, info DatabaseInfo, program []byte) (*Database, error) {
+	var created bool
+	db, err := h.launch(ctx, info, func() (*Database, error) {
+		created = true
+		return createDatabase(h, info, program)
+	})
+	if err == nil && !created {
+		return nil, fmt.Errorf("host: replica %d is running already", info.Replica)
+	}
+	return db, err
+}
+
+// launch returns the running database of a replica, starting it if need be. One
+// that is ending is waited for and started again.
+func (h *Host) launch(ctx context.Context, info DatabaseInfo, start func() (*Database, error)) (*Database, error) {
+	for {
+		l, err := h.join(info.Replica, start)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-l.ready:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if l.err != nil {
+			return nil, l.err
+		}
+		if l.db.info.Identity != info.Identity {
+			return nil, fmt.Errorf("mismatched database identity: %s != %s", l.db.info.Identity, info.Identity)
+		}
+		if !l.db.isEnding() {
+			return l.db, nil
+		}
+		select {
+		case <-l.db.done:
+			h.forget(info.Replica, l)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// join returns the launch of a replica, begun now if there is none.
+func (h *Host) join(replica uint64, start func() (*Database, error)) (*launch, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mu.closed {
+		return nil, ErrStopped
+	}
+	if l := h.mu.replicas[replica]; l != nil {
+		return l, nil
+	}
+	l := &launch{ready: make(chan struct{})}
+	h.mu.replicas[replica] = l
+	h.work.Add(1)
+	go func() {
+		defer h.work.Done()
+		l.db, l.err = start()
+		if l.err != nil {
+			h.forget(replica, l)
+		}
+		close(l.ready)
+	}()
+	return l, nil
+}
+
+// forget takes a replica out of the registry if it is still that launch.
+func (h *Host) forget(replica uint64, l *launch) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mu.replicas[replica] == l {
+		delete(h.mu.replicas, replica)
+	}
+}
+
+// closeFailed closes a database that has failed and takes it out of the registry,
+// so that the next Open reads what is really on disk.
+func (h *Host) closeFailed(db *Database) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mu.closed {
+		return // Close does it
+	}
+	h.work.Add(1)
+	go func() {
+		defer h.work.Done()
+		if err := db.close(false); err != nil {
+			db.logger.Warn("the database did not close cleanly", slog.Any("error", err))
+		}
+		h.forgetDatabase(db)
+	}()
+}
+
+func (h *Host) forgetDatabase(db *Database) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.mu.replicas[db.info.Replica]
+	if l == nil {
+		return
+	}
+	select {
+	case <-l.ready:
+		if l.db == db {
+			delete(h.mu.replicas, db.info.Replica)
+		}
+	default:
+	}
+}
+
+// Stop ends a running replica and flushes its log; the files stay. ctx ends the
+// wait, not the stopping. A replica that does not run is no error.
+func (h *Host) Stop(ctx context.Context, replica uint64) error {
+	h.mu.Lock()
+	l := h.mu.replicas[replica]
+	if l == nil || h.mu.closed {
+		h.mu.Unlock()
+		return nil
+	}
+	h.work.Add(1)
+	h.mu.Unlock()
+
+	stopped := make(chan error, 1)
+	go func() {
+		defer h.work.Done()
+		<-l.ready
+		if l.err != nil {
+			stopped <- nil
+			return
+		}
+		err := l.db.close(false)
+		h.forget(replica, l) // now that its files are free
+		stopped <- err
+	}()
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Close ends all databases. Clients that are left are disconnected first, as far
+// as their modules allow it; the next launch would do it otherwise.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	h.mu.closed = true
+	launches := h.mu.replicas
+	h.mu.replicas = map[uint64]*launch{}
+	h.mu.Unlock()
+
+	var errs []error
+	for _, l := range launches {
+		<-l.ready
+		if l.err == nil {
+			errs = append(errs, l.db.close(true))
+		}
+	}
+	h.work.Wait()
+	return errors.Join(errs...)
+}
+
+// StoredLog returns the newest stored module log of a replica that cannot be
+// launched: its last lines, or all of them if tail is negative.
+func (h *Host) StoredLog(replica uint64, tail int) ([]byte, error) {
+	if h.opts.InMemory {
+		return nil, nil
+	}
+	return newestLog(h.opts.FS, filepath.Join(h.replicaDir(replica), logsDir), tail)
+}
+
+const (
+	replicasDir    = "replicas"
+	lockFile       = "db.lock"
+	secretFile     = "secret"
+	clogDir        = "clog"
+	checkpointsDir = "checkpoints"
+	logsDir        = "module_logs"
+)
+
+func (h *Host) replicaDir(replica uint64) string {
+	return filepath.Join(h.opts.Dir, replicasDir, strconv.FormatUint(replica, 10))
+}
+
+func (h *Host) commitlogOptions(dir string) commitlog.Options {
+	return commitlog.Options{
+		FS: h.opts.FS, Dir: filepath.Join(dir, clogDir),
+		MaxSegmentBytes: h.opts.MaxSegmentBytes, Logger: h.opts.Logger,
+	}
+}

@@ -1,0 +1,205 @@
+package host
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/sql"
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/internal/subscribe"
+	"github.com/stdbgo/spacetime/internal/wire"
+	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// Handle carries out messages of an attached client in order, as one job, and
+// returns when their answers are in the client's outbox. An error means that the
+// database has stopped, or that ctx ended before the job began.
+func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller, batch []wire.ClientMessage) error {
+	read := db.services.Now()
+	err := db.exec.do(ctx, func(at sats.Timestamp) {
+		for i, msg := range batch {
+			if i > 0 {
+				at = db.exec.stamp()
+			}
+			db.handle(at, read, c, who, msg)
+		}
+		db.gauge()
+	})
+	if err != nil {
+		return err
+	}
+	db.send.flush()
+	return nil
+}
+
+func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) {
+	switch msg := msg.(type) {
+	case *wire.CallReducer:
+		db.handleCall(at, c, who, msg)
+	case *wire.CallProcedure:
+		text := ErrProcedures.Error()
+		if !db.mod.procedure(msg.Procedure, who) {
+			text = "No such procedure"
+			db.log.call(at, msg.Procedure, nonexistentText("procedure", msg.Procedure))
+		}
+		db.push(&single{c, subscribe.ProcedureFailed(c, msg.RequestID, text)})
+	default:
+		db.handleQuery(read, c, who, msg)
+	}
+}
+
+func (db *Database) handleCall(at sats.Timestamp, c *subscribe.Client, who Caller, msg *wire.CallReducer) {
+	req := &CallRequest{
+		Caller: who, Name: msg.Reducer, Args: msg.Args, ArgsJSON: msg.ArgsJSON,
+		Client: c, RequestID: msg.RequestID, Flags: msg.Flags,
+	}
+	r, args, err := db.prepare(db.mod, req)
+	if err == nil {
+		_, err = db.call(at, r, args, req)
+		if err == nil {
+			return
+		}
+	}
+	ev := &subscribe.Event{Client: c, RequestID: msg.RequestID, ReducerID: v1.NoReducer, Timestamp: at}
+	if schema.CheckIdentifier(msg.Reducer) == nil {
+		ev.Reducer = msg.Reducer
+	}
+	if r := db.mod.reducers[msg.Reducer]; r != nil {
+		ev.ReducerID = r.ID
+	}
+	db.push(&single{c, subscribe.NotStarted(ev, err.Error())})
+}
+
+// handleQuery carries out a subscribe, unsubscribe or one-off message.
+func (db *Database) handleQuery(read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) {
+	v := db.store.View()
+	defer v.Close()
+	offset, gated := db.lastOffset()
+	caller := sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner}
+	one := compileOne
+	if _, once := msg.(*wire.OneOffQuery); once {
+		one = compileOnce
+	}
+	db.push(db.subs.Handle(&subscribe.Request{
+		Client: c, Reader: v, Offset: offset, Gated: gated,
+		Compile:    func(text string) ([]*subscribe.Query, error) { return compileLive(v, text, caller) },
+		CompileOne: func(text string) (*subscribe.Query, error) { return one(v, text, caller) },
+		Admit: func(fresh []*subscribe.Query) error {
+			var plans []*query.Plan
+			for _, q := range fresh {
+				plans = append(plans, q.Plans...)
+			}
+			return sql.CheckRowLimit(v, caller, plans...)
+		},
+		Micros: func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
+	}, msg))
+}
+
+// A single is the delivery of one message.
+type single struct {
+	to  *subscribe.Client
+	msg subscribe.Message
+}
+
+func (s *single) Deliver() { s.to.Out.Send(s.msg) }
+
+// compileLive compiles a query to subscribe to; SELECT * FROM * gives several.
+func compileLive(r store.Reader, text string, caller sql.Caller) ([]*subscribe.Query, error) {
+	qs, err := sql.CompileSubscriptionSet(r, []string{text}, caller)
+	if err != nil {
+		if q, ok := err.(*sql.QueryError); ok {
+			err = q.Err
+		}
+		return nil, err
+	}
+	return liveQueries(qs, caller)
+}
+
+// compileOne compiles a query to subscribe to that stands for itself only.
+func compileOne(r store.Reader, text string, caller sql.Caller) (*subscribe.Query, error) {
+	q, err := sql.CompileSubscription(r, text, caller)
+	if err != nil {
+		return nil, err
+	}
+	return liveQuery(q, caller)
+}
+
+// compileOnce compiles a query that is answered once.
+func compileOnce(r store.Reader, text string, caller sql.Caller) (*subscribe.Query, error) {
+	q, err := sql.CompileOneOff(r, text, caller)
+	if err != nil {
+		return nil, err
+	}
+	if err := sql.CheckRowLimit(r, caller, q.Plan); err != nil {
+		return nil, err
+	}
+	return liveQuery(q, caller)
+}
+
+func liveQueries(qs []*sql.Query, caller sql.Caller) ([]*subscribe.Query, error) {
+	out := make([]*subscribe.Query, len(qs))
+	for i, q := range qs {
+		var err error
+		if out[i], err = liveQuery(q, caller); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func liveQuery(q *sql.Query, caller sql.Caller) (*subscribe.Query, error) {
+	if err := refuseViews(q.Plan.Tables()); err != nil {
+		return nil, err
+	}
+	key := "*" + q.Text
+	if q.PerCaller {
+		key = queryKey(q.Text, caller)
+	}
+	return &subscribe.Query{Key: key, Text: q.Text, Plans: []*query.Plan{q.Plan}}, nil
+}
+
+// The key of a query whose result depends on the caller names him, so that it can
+// be compiled again after an update: "o" or "c" for owner or other, his identity,
+// the text.
+func queryKey(text string, c sql.Caller) string {
+	kind := "c"
+	if c.IsOwner {
+		kind = "o"
+	}
+	return kind + c.Identity.String() + text
+}
+
+func callerOf(key string) (c sql.Caller) {
+	if kind := key[0]; kind != '*' {
+		c.IsOwner = kind == 'o'
+		c.Identity, _ = sats.ParseIdentity(key[1:65])
+	}
+	return c
+}
+
+// recompile renews the plans of live queries after the schema has changed. It
+// belongs to the writer.
+func (db *Database) recompile() {
+	v := db.store.View()
+	defer v.Close()
+	db.subs.Recompile(func(q *subscribe.Query) (*subscribe.Query, error) {
+		qs, err := compileLive(v, q.Text, callerOf(q.Key))
+		if err != nil {
+			return nil, err
+		}
+		return qs[0], nil
+	})
+}
+
+// refuseViews refuses a query that reads a view: nobody computes its rows.
+func refuseViews(tables []*schema.Table) error {
+	for _, t := range tables {
+		if t.IsView {
+			return fmt.Errorf("view `%s`: %w", t.Name, ErrViews)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// A module is a program at work for one database: its definition and the main
+// instance, which belongs to the holder of the right to write. The rest is
+// immutable.
+type module struct {
+	kind    ProgramKind
+	program abi.Program
+	hash    sats.Hash
+	def     *schema.ModuleDef
+
+	reducers map[string]*reducer
+	init     *reducer // nil: none; likewise the next two
+	connect  *reducer
+	leave    *reducer
+
+	inst abi.Instance // nil after a call that spoiled it
+}
+
+// A reducer is a function of a module, ready to be called.
+type reducer struct {
+	*schema.ReducerDef
+	args   *sats.Walker // of the parameters; nil if their type is recursive
+	counts *txCount
+}
+
+// load compiles a program.
+func (h *Host) load(kind ProgramKind, program []byte) (abi.Program, error) {
+	engine := h.opts.Engines[kind]
+	if engine == nil {
+		return nil, &ProgramError{fmt.Errorf("this server has no engine for %s programs", kind)}
+	}
+	p, err := engine.Load(context.Background(), program, abi.LoadOptions{Limits: h.opts.Limits})
+	if err != nil {
+		return nil, &ProgramError{err}
+	}
+	return p, nil
+}
+
+// newModule makes an instance of a program for a database and reads what the
+// module says about itself. The caller keeps the program.
+func newModule(kind ProgramKind, p abi.Program, s abi.Services) (*module, error) {
+	inst, err := p.Instantiate(context.Background(), s)
+	if err != nil {
+		return nil, &ProgramError{err}
+	}
+	def, err := describe(inst)
+	if err != nil {
+		return nil, &ProgramError{errors.Join(err, inst.Close())}
+	}
+	m := &module{kind: kind, program: p, hash: p.Hash(), def: def, inst: inst}
+	m.index()
+	return m, nil
+}
+
+func describe(inst abi.Instance) (*schema.ModuleDef, error) {
+	b, err := inst.Describe(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	raw, err := schema.DecodeRaw(b)
+	if err != nil {
+		return nil, fmt.Errorf("the module's description of itself: %w", err)
+	}
+	return schema.Validate(raw)
+}
+
+// index prepares the module's functions for calls.
+func (m *module) index() {
+	m.reducers = make(map[string]*reducer, len(m.def.Reducers))
+	for _, d := range m.def.Reducers {
+		r := &reducer{ReducerDef: d}
+		if t, err := d.Typespace.Resolve(d.Params); err == nil {
+			r.args = sats.NewWalker(t)
+		}
+		m.reducers[d.Name] = r
+	}
+	of := func(l schema.Lifecycle) *reducer {
+		if d := m.def.Lifecycle(l); d != nil {
+			return m.reducers[d.Name]
+		}
+		return nil
+	}
+	m.init, m.connect, m.leave = of(schema.LifecycleInit), of(schema.LifecycleOnConnect), of(schema.LifecycleOnDisconnect)
+}
+
+// decodeArgs returns the BSATN of a call's arguments, without trailing bytes.
+func (r *reducer) decodeArgs(args []byte, isJSON bool) ([]byte, error) {
+	var err error
+	var n int
+	switch {
+	case isJSON:
+		args, err = sats.ParseJSONArgs(nil, r.Typespace, r.Params, r.Name, args)
+		n = len(args)
+	case r.args != nil:
+		n, err = r.args.Validate(args)
+	default:
+		n, err = r.Typespace.Validate(r.Params, args)
+	}
+	if err != nil {
+		return nil, &InvalidArgsError{Kind: "reducer", Name: r.Name, Err: err}
+	}
+	return args[:n:n], nil
+}
+
+// call runs a reducer on the main instance, making a new one if the last call has
+// spoiled it. It belongs to the holder of the right to write.
+func (m *module) call(ctx context.Context, s *services, c *abi.ReducerCall) abi.Outcome {
+	if m.inst == nil {
+		inst, err := m.program.Instantiate(ctx, s)
+		if err != nil {
+			return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: fmt.Errorf("new instance: %w", err)}
+		}
+		m.inst = inst
+	}
+	out := m.inst.CallReducer(ctx, c)
+	if out.Discard {
+		if err := m.inst.Close(); err != nil {
+			s.db.logger.Warn("an instance does not close", slog.Any("error", err))
+		}
+		m.inst = nil
+	}
+	return out
+}
+
+// procedure reports whether there is a procedure of that name for the caller.
+func (m *module) procedure(name string, who Caller) bool {
+	for _, p := range m.def.Procedures {
+		if p.Name == name {
+			return !p.Private || who.IsOwner
+		}
+	}
+	return false
+}
+
+// close ends the module's instance. The program belongs to whoever loaded it.
+func (m *module) close() error {
+	if m == nil || m.inst == nil {
+		return nil
+	}
+	err := m.inst.Close()
+	m.inst = nil
+	return err
+}

@@ -1,0 +1,18 @@
+package host
+
+// All returns the databases that run at the moment, in no order.
+func (h *Host) All() []*Database {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []*Database
+	for _, l := range h.mu.replicas {
+		select {
+		case <-l.ready:
+			if l.err == nil {
+				all = append(all, l.db)
+			}
+		default:
+		}
+	}
+	return all
+}

@@ -1,0 +1,113 @@
+package host
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stdbgo/spacetime/internal/commitlog"
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// Stats are counts of one database since it was launched, and sizes at the moment.
+type Stats struct {
+	Identity     sats.Identity
+	Transactions []TxStats
+	Tables       []store.TableStats
+	Log          commitlog.Stats // zero in memory
+	ModuleMemory uint64          // bytes of the module's instance, after its last call
+	Waiting      int             // jobs that wait for the right to write
+	Timers       int             // rows of schedule tables that wait for their time
+	Clients      int             // attached ones
+	Queries      int             // distinct live queries
+}
+
+// TxStats count the calls of one reducer that ended alike.
+type TxStats struct {
+	Reducer   string
+	Committed bool
+	Count     uint64
+	Time      time.Duration // spent in them
+}
+
+// Stats returns the database's counts.
+func (db *Database) Stats() Stats {
+	s := Stats{
+		Identity: db.info.Identity, Transactions: db.counts.stats(), Tables: db.store.Stats(),
+		ModuleMemory: db.gauges.memory.Load(), Waiting: db.exec.waiting(), Timers: db.sched.waiting(),
+		Clients: int(db.gauges.clients.Load()), Queries: int(db.gauges.queries.Load()),
+	}
+	if l, ok := db.journal.(*commitlog.Log); ok {
+		s.Log = l.Stats()
+	}
+	return s
+}
+
+// gauges are what the writer tells of its own things.
+type gauges struct {
+	memory           atomic.Uint64
+	clients, queries atomic.Int64
+}
+
+// gauge tells the numbers of clients and queries. It belongs to the writer.
+func (db *Database) gauge() {
+	clients, queries := db.subs.Len()
+	db.gauges.clients.Store(int64(clients))
+	db.gauges.queries.Store(int64(queries))
+}
+
+// A txCount counts the calls of one reducer.
+type txCount struct {
+	committed, failed struct {
+		count, nanos atomic.Uint64
+	}
+}
+
+func (c *txCount) add(committed bool, d time.Duration) {
+	n := &c.failed
+	if committed {
+		n = &c.committed
+	}
+	n.count.Add(1)
+	n.nanos.Add(uint64(d))
+}
+
+// txCounts hold the counts of all reducers there ever were.
+type txCounts struct {
+	mu sync.Mutex
+	m  map[string]*txCount
+}
+
+func (t *txCounts) of(reducer string) *txCount {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.m[reducer]
+	if c == nil {
+		c = &txCount{}
+		if t.m == nil {
+			t.m = map[string]*txCount{}
+		}
+		t.m[reducer] = c
+	}
+	return c
+}
+
+func (t *txCounts) stats() (list []TxStats) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, c := range t.m {
+		for _, n := range []struct {
+			committed   bool
+			count, time uint64
+		}{
+			{true, c.committed.count.Load(), c.committed.nanos.Load()},
+			{false, c.failed.count.Load(), c.failed.nanos.Load()},
+		} {
+			if n.count > 0 {
+				list = append(list, TxStats{name, n.committed, n.count, time.Duration(n.time)})
+			}
+		}
+	}
+	return list
+}

@@ -1,0 +1,221 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/stdbgo/spacetime/internal/vfs"
+)
+
+// A Config is the content of config.toml (spec 06 §5.2). Keys and sections that
+// are not known are ignored; so are those of engines and formats we do not have.
+type Config struct {
+	Keys struct {
+		Private string `toml:"jwt-priv-key-path"`
+		Public  string `toml:"jwt-pub-key-path"`
+	} `toml:"certificate-authority"`
+	Logs struct {
+		Level      logLevel `toml:"level"`
+		Directives []string `toml:"directives"`
+	} `toml:"logs"`
+	WebSocket struct {
+		PingInterval  *duration `toml:"ping-interval"`
+		IdleTimeout   *duration `toml:"idle-timeout"`
+		CloseTimeout  *duration `toml:"close-handshake-timeout"`
+		IncomingQueue *int64    `toml:"incoming-queue-length"`
+		Gzip          bool      `toml:"gzip"`
+	} `toml:"websocket"`
+	Wasm struct {
+		Engine string `toml:"engine"`
+	} `toml:"wasm"`
+	Commitlog struct {
+		MaxSegmentSize *int64 `toml:"max-segment-size"`
+	} `toml:"commitlog"`
+}
+
+// defaultConfig is written where there is no config.toml.
+const defaultConfig = `# Configuration of the server. It is read once, at start; what is commented out
+# stands with its default.
+
+# [certificate-authority]
+# jwt-priv-key-path = "/etc/spacetime/id_ecdsa"
+# jwt-pub-key-path = "/etc/spacetime/id_ecdsa.pub"
+
+[logs]
+# off, error, warn, info, debug or trace
+level = "error"
+# target=level; our own messages have the target "spacetimedb"
+directives = [
+    "spacetimedb=debug",
+    "spacetimedb_client_api=debug",
+    "spacetimedb_lib=debug",
+    "spacetimedb_standalone=debug",
+    "spacetimedb_commitlog=info",
+    "spacetimedb_durability=info",
+    "axum::rejection=trace",
+]
+
+[websocket]
+# ping-interval = "15s"
+# idle-timeout = "30s"
+# close-handshake-timeout = "250ms"
+# incoming-queue-length = 16384
+# Compress messages for clients that ask for gzip. Some SDKs then handle messages
+# out of order.
+# gzip = false
+
+[wasm]
+# What runs WebAssembly if the engine's self-test fails: auto, compiler, interpreter
+# engine = "auto"
+
+[commitlog]
+# max-segment-size = 1073741824
+`
+
+// duration is a struct so that a bare number is not taken for one.
+type duration struct{ time.Duration }
+
+// UnmarshalText reads a duration like "1m 30s".
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := parseDuration(string(b))
+	if err == nil && v == 0 {
+		err = errors.New("duration must be greater than zero")
+	}
+	d.Duration = v
+	return err
+}
+
+// levelOff is above every level that is used.
+const (
+	levelOff   = slog.Level(100)
+	levelTrace = slog.LevelDebug - 4
+)
+
+type logLevel slog.Level
+
+var logLevels = map[string]slog.Level{
+	"off": levelOff, "error": slog.LevelError, "warn": slog.LevelWarn,
+	"info": slog.LevelInfo, "debug": slog.LevelDebug, "trace": levelTrace,
+}
+
+// UnmarshalText reads the name of a level in any case.
+func (l *logLevel) UnmarshalText(b []byte) error {
+	v, ok := logLevels[strings.ToLower(string(b))]
+	if !ok {
+		return fmt.Errorf("unknown log level %q, expected off, error, warn, info, debug or trace", b)
+	}
+	*l = logLevel(v)
+	return nil
+}
+
+// LoadConfig reads config.toml of a data directory; where there is none it makes
+// the directory and writes the default file.
+func LoadConfig(fsys vfs.FS, dataDir string) (*Config, error) {
+	path := filepath.Join(dataDir, "config.toml")
+	text, err := vfs.ReadFile(fsys, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text = []byte(defaultConfig)
+		if err = fsys.MkdirAll(dataDir); err == nil {
+			err = vfs.WriteFileAtomic(fsys, path, text)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	c := &Config{}
+	c.Logs.Level = logLevel(slog.LevelError)
+	if err := toml.Unmarshal(text, c); err != nil {
+		var at *toml.DecodeError
+		if errors.As(err, &at) {
+			return nil, fmt.Errorf("invalid TOML syntax in %s\n%s", path, at.String())
+		}
+		return nil, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
+	}
+	return c, nil
+}
+
+func (c *Config) check() error {
+	if (c.Keys.Private == "") != (c.Keys.Public == "") {
+		return errors.New("[certificate-authority] needs both jwt-priv-key-path and jwt-pub-key-path")
+	}
+	switch c.Wasm.Engine {
+	case "", "auto", "compiler", "interpreter":
+	default:
+		return fmt.Errorf("[wasm] engine = %q; expected auto, compiler or interpreter", c.Wasm.Engine)
+	}
+	for _, f := range []struct {
+		name  string
+		value *int64
+	}{
+		{"[websocket] incoming-queue-length", c.WebSocket.IncomingQueue}, {"[commitlog] max-segment-size", c.Commitlog.MaxSegmentSize},
+	} {
+		if f.value != nil && (*f.value <= 0 || *f.value > math.MaxInt32 && f.value == c.WebSocket.IncomingQueue) {
+			return fmt.Errorf("%s = %d is out of range", f.name, *f.value)
+		}
+	}
+	ping, idle := c.webSocket().withDefaults().PingInterval, c.webSocket().withDefaults().IdleTimeout
+	if idle <= ping {
+		return fmt.Errorf("[websocket] idle-timeout (%s) must exceed ping-interval (%s)", idle, ping)
+	}
+	_, err := c.Level()
+	return err
+}
+
+// webSocket is the section [websocket]; zero fields mean their defaults.
+func (c *Config) webSocket() WebSocketConfig {
+	w := WebSocketConfig{Gzip: c.WebSocket.Gzip}
+	for _, f := range []struct {
+		from *duration
+		to   *time.Duration
+	}{
+		{c.WebSocket.PingInterval, &w.PingInterval}, {c.WebSocket.IdleTimeout, &w.IdleTimeout},
+		{c.WebSocket.CloseTimeout, &w.CloseTimeout},
+	} {
+		if f.from != nil {
+			*f.to = f.from.Duration
+		}
+	}
+	if c.WebSocket.IncomingQueue != nil {
+		w.IncomingQueue = int(*c.WebSocket.IncomingQueue)
+	}
+	return w
+}
+
+// MaxSegmentBytes is the size of a commit log segment; 0: the default.
+func (c *Config) MaxSegmentBytes() int64 {
+	if c.Commitlog.MaxSegmentSize == nil {
+		return 0
+	}
+	return *c.Commitlog.MaxSegmentSize
+}
+
+// Level is the level of our own messages: that of the directive for the target
+// "spacetimedb", which an existing file of the original has, else the general one.
+func (c *Config) Level() (slog.Level, error) {
+	level := slog.Level(c.Logs.Level)
+	for _, d := range c.Logs.Directives {
+		target, name, ok := strings.Cut(d, "=")
+		if !ok {
+			continue // a target alone, or a level alone: not ours
+		}
+		var l logLevel
+		if err := l.UnmarshalText([]byte(name)); err != nil {
+			return 0, fmt.Errorf("[logs] directive %q: %w", d, err)
+		}
+		if target == "spacetimedb" {
+			level = slog.Level(l)
+		}
+	}
+	return level, nil
+}

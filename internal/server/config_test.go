@@ -1,0 +1,134 @@
+package server
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stdbgo/spacetime/internal/spec"
+	"github.com/stdbgo/spacetime/internal/vfs"
+)
+
+func writeConfig(t *testing.T, text string) vfs.FS {
+	t.Helper()
+	mem := vfs.NewMem()
+	if err := mem.MkdirAll("/data"); err != nil {
+		t.Fatal(err)
+	}
+	if err := vfs.WriteFileAtomic(mem, "/data/config.toml", []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return mem
+}
+
+func TestDefaultConfig(t *testing.T) {
+	spec.Covers(t, "06.50")
+	mem := vfs.NewMem()
+	c, err := LoadConfig(mem, "/some/data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if level, err := c.Level(); err != nil || level != slog.LevelDebug {
+		t.Errorf("level %v, %v", level, err)
+	}
+	want := WebSocketConfig{
+		PingInterval: 15 * time.Second, IdleTimeout: 30 * time.Second, CloseTimeout: 250 * time.Millisecond,
+		IncomingQueue: 16384, OutgoingQueue: 16384, OutgoingBytes: 1 << 30,
+	}
+	if got := c.webSocket().withDefaults(); got != want {
+		t.Errorf("websocket %+v", got)
+	}
+	text, err := vfs.ReadFile(mem, "/some/data/config.toml")
+	if err != nil || string(text) != defaultConfig {
+		t.Errorf("default file: %v\n%s", err, text)
+	}
+	// It is written once: what stands there is not touched again.
+	if err := vfs.WriteFileAtomic(mem, "/some/data/config.toml", []byte("# mine\n")); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = LoadConfig(mem, "/some/data"); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := vfs.ReadFile(mem, "/some/data/config.toml"); string(text) != "# mine\n" {
+		t.Errorf("the file was written again: %s", text)
+	}
+	if level, _ := c.Level(); level != slog.LevelError {
+		t.Errorf("level of an empty file: %v", level)
+	}
+
+	for _, tt := range []struct{ name, text, want string }{
+		{"unknown keys", "unknown = 1\n[nothing]\nx = [1]\n[websocket]\nmore = true\n[v8-heap-policy]\nheap-limit-mb = 5\n", ""},
+		{"type error", "[websocket]\ngzip = \"yes\"\n", "invalid TOML syntax in /data/config.toml"},
+		{"syntax error", "[websocket\n", "invalid TOML syntax in /data/config.toml"},
+		{"number for a duration", "[websocket]\nping-interval = 5\n", "invalid TOML syntax"},
+		{"bad duration", "[websocket]\nping-interval = \"5 parsecs\"\n", "invalid TOML syntax"},
+		{"zero duration", "[websocket]\nping-interval = \"0s\"\n", "invalid TOML syntax"},
+		{"empty queue", "[websocket]\nincoming-queue-length = 0\n", "invalid TOML syntax"},
+		{"level", "[logs]\nlevel = \"loud\"\n", "invalid TOML syntax"},
+		{"directive", "[logs]\ndirectives = [\"spacetimedb=loud\"]\n", "invalid TOML syntax"},
+		{"one key path", "[certificate-authority]\njwt-priv-key-path = \"/x\"\n", "needs both"},
+		{"engine", "[wasm]\nengine = \"steam\"\n", "expected auto, compiler or interpreter"},
+		{"idle before ping", "[websocket]\nidle-timeout = \"10s\"\n", "must exceed ping-interval"},
+	} {
+		_, err := LoadConfig(writeConfig(t, tt.text), "/data")
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s: %v", tt.name, err)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestConfigValues(t *testing.T) {
+	c, err := LoadConfig(writeConfig(t, `
+[certificate-authority]
+jwt-priv-key-path = "/k/a"
+jwt-pub-key-path = "/k/b"
+[logs]
+level = "WARN"
+directives = ["axum::rejection=trace", "hyper=off"]
+[websocket]
+ping-interval = "1m 30s"
+idle-timeout = "2min"
+close-handshake-timeout = "500ms"
+incoming-queue-length = 5
+gzip = true
+[commitlog]
+max-segment-size = 4096
+preallocate-segments = true
+`), "/data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := WebSocketConfig{PingInterval: 90 * time.Second, IdleTimeout: 2 * time.Minute, CloseTimeout: 500 * time.Millisecond, IncomingQueue: 5, Gzip: true}
+	if got := c.webSocket(); got != want {
+		t.Errorf("websocket %+v", got)
+	}
+	if level, err := c.Level(); err != nil || level != slog.LevelWarn {
+		t.Errorf("level %v, %v", level, err)
+	}
+	if c.MaxSegmentBytes() != 4096 || c.Keys.Private != "/k/a" || c.Keys.Public != "/k/b" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want time.Duration
+		bad  bool
+	}{
+		{"5s", 5 * time.Second, false}, {"1m 30s", 90 * time.Second, false}, {"1m30s", 90 * time.Second, false},
+		{"500ms", 500 * time.Millisecond, false}, {"2 hours", 2 * time.Hour, false}, {"1day", 24 * time.Hour, false},
+		{"1M", 2_630_016 * time.Second, false}, {"3us", 3 * time.Microsecond, false}, {"7ns", 7, false}, {"0", 0, false},
+		{"", 0, true}, {"s", 0, true}, {"5", 0, true}, {"5x", 0, true}, {"-5s", 0, true}, {"1.5s", 0, true},
+		{"99999999999999999999s", 0, true}, {"300y", 0, true}, {"5s 5", 0, true},
+	} {
+		got, err := parseDuration(tt.text)
+		if got != tt.want || (err != nil) != tt.bad {
+			t.Errorf("%q: %v, %v", tt.text, got, err)
+		}
+	}
+}

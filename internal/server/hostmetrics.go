@@ -1,0 +1,67 @@
+package server
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A hostCollector turns the counts of the host into series when they are asked
+// for, so that counting costs the databases no more than an addition.
+type hostCollector struct {
+	from StatsProvider
+
+	txns, txnTime           *prometheus.Desc
+	tableRows, tableBytes   *prometheus.Desc
+	logBytes, memory, queue *prometheus.Desc
+	subscribers, queries    *prometheus.Desc
+}
+
+func newHostCollector(from StatsProvider) *hostCollector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &hostCollector{
+		from:        from,
+		txns:        desc("spacetime_num_txns_total", "Transactions.", "txn_type", labelDB, "reducer", "committed"),
+		txnTime:     desc("spacetime_txn_time_sec_total", "Seconds spent in transactions.", "txn_type", labelDB, "reducer", "committed"),
+		tableRows:   desc("spacetime_num_table_rows", "Rows of a table.", labelDB, "table_id", "table_name"),
+		tableBytes:  desc("spacetime_table_size_bytes", "Bytes of the rows of a table.", labelDB, "table_id", "table_name"),
+		logBytes:    desc("spacetime_message_log_size_bytes", "Bytes of the commit log.", labelDB),
+		memory:      desc("spacetime_worker_wasm_memory_bytes", "Bytes of the module's memory.", labelIdentity),
+		queue:       desc("spacetime_worker_instance_operation_queue_length", "Jobs that wait for the right to write.", labelIdentity),
+		subscribers: desc("spacetime_subscription_connections", "Connections that may subscribe.", labelIdentity),
+		queries:     desc("spacetime_query_subscriptions", "Distinct live queries.", labelIdentity),
+	}
+}
+
+// Describe sends nothing: the series are known only when they are collected.
+func (c *hostCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the series of all running databases.
+func (c *hostCollector) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	for _, db := range c.from.Stats() {
+		id := db.Identity.String()
+		for _, t := range db.Transactions {
+			labels := []string{t.Type, id, t.Function, strconv.FormatBool(t.Committed)}
+			counter(c.txns, float64(t.Count), labels...)
+			counter(c.txnTime, t.Time.Seconds(), labels...)
+		}
+		for _, t := range db.Tables {
+			labels := []string{id, strconv.FormatUint(uint64(t.ID), 10), t.Name}
+			gauge(c.tableRows, float64(t.Rows), labels...)
+			gauge(c.tableBytes, float64(t.Bytes), labels...)
+		}
+		gauge(c.logBytes, float64(db.LogBytes), id)
+		gauge(c.memory, float64(db.ModuleMemory), id)
+		gauge(c.queue, float64(db.QueueLength), id)
+		gauge(c.subscribers, float64(db.Connections), id)
+		gauge(c.queries, float64(db.Queries), id)
+	}
+}

@@ -1,0 +1,439 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/stdbgo/spacetime/internal/control"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// maxConfirmation bounds how long an update may wait for the disk.
+const maxConfirmation = 5 * time.Minute
+
+// publishOptions are the query parameters of a publish (spec 06 §4.5).
+type publishOptions struct {
+	clear        bool
+	kind         control.Kind
+	breakClients bool
+	token        *sats.Hash
+	parent       string
+	organization string
+	replicas     uint64
+	confirmation time.Duration
+}
+
+func (q *request) publishOptions() (o publishOptions, err error) {
+	if o.clear, err = q.query.boolean("clear", false); err != nil {
+		return o, err
+	}
+	if o.replicas, _, err = q.query.unsigned("num_replicas", 64); err != nil {
+		return o, err
+	}
+	token, found, err := q.query.hash("token")
+	if err != nil {
+		return o, err
+	}
+	if found {
+		o.token = &token
+	}
+	policy, err := q.query.variant("policy", 0, "Compatible", "BreakClients")
+	if err != nil {
+		return o, err
+	}
+	o.breakClients = policy == 1
+	if o.kind, err = q.hostType(control.Wasm); err != nil {
+		return o, err
+	}
+	if o.parent, _, err = q.query.get("parent"); err != nil {
+		return o, err
+	}
+	if o.organization, _, err = q.query.get("organization", "org"); err != nil {
+		return o, err
+	}
+	o.confirmation = 5 * time.Second
+	text, found, err := q.query.get("update_confirmation_timeout")
+	if err != nil {
+		return o, err
+	}
+	if found {
+		if o.confirmation, err = parseDuration(text); err != nil {
+			return o, badQuery("%v", err)
+		}
+	}
+	o.confirmation = min(o.confirmation, maxConfirmation)
+	return o, nil
+}
+
+func (q *request) hostType(absent control.Kind) (control.Kind, error) {
+	kinds := []control.Kind{control.Wasm, control.JS}
+	i, err := q.query.variant("host_type", -1, string(control.Wasm), string(control.JS))
+	if err != nil || i < 0 {
+		return absent, err
+	}
+	return kinds[i], nil
+}
+
+// publish creates or updates a database.
+func (s *Server) publish(q *request) error {
+	var t target
+	var err error
+	named := q.params["n"] != ""
+	if named {
+		if t, err = q.target(); err != nil {
+			return err
+		}
+	}
+	o, err := q.publishOptions()
+	if err != nil {
+		return err
+	}
+	program, err := q.body(s.maxProgram)
+	if err != nil {
+		return err
+	}
+	if o.clear && !named {
+		return badRequest("Clear database requires database name or identity")
+	}
+	// From here on nobody else may publish under the name, then under the
+	// identity; what the name means is looked up again.
+	if t.name != "" {
+		defer s.publishes.lock("name " + t.name)()
+		if t, err = q.target(); err != nil {
+			return err
+		}
+	}
+	if t.known {
+		defer s.publishes.lock(t.identity.String())()
+		rec, err := s.control.Database(t.identity)
+		if err == nil {
+			q.setDatabase(rec)
+			return s.republish(q, t, o, program)
+		}
+		if !errors.Is(err, control.ErrNoDatabase) {
+			return controlError(err)
+		}
+	}
+	return s.create(q, t, o, program)
+}
+
+// republish updates the database of the request, or with clear begins it anew.
+func (s *Server) republish(q *request, t target, o publishOptions, program []byte) error {
+	if o.clear && o.parent != "" {
+		return badRequest("Setting the parent of an existing database is not supported")
+	}
+	if o.clear {
+		return s.restart(q, t, o.replicas, o.kind, program)
+	}
+	if err := s.checkReferences(o); err != nil {
+		return err
+	}
+	if err := q.mustOwn(q.rec, "update database"); err != nil {
+		return err
+	}
+	if err := o.checkPolicy(); err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(q.r.Context())
+	db, err := q.open(ctx)
+	if err != nil {
+		return err
+	}
+	policy := UpdatePolicy{BreakClients: o.breakClients}
+	if o.token != nil {
+		policy.Token = *o.token
+	}
+	res, err := db.Update(ctx, program, o.kind == control.JS, policy)
+	var refused *UpdateError
+	switch {
+	case errors.As(err, &refused) && refused.Manual:
+		return badRequest("Database update rejected: %s", refused.Message)
+	case errors.As(err, &refused):
+		return badRequest("Failed to create or update the database: %s", refused.Message)
+	case err != nil:
+		return internal(err)
+	}
+	if !res.Unchanged {
+		if err := confirmUpdate(ctx, db, res.Offset, o.confirmation); err != nil {
+			return err
+		}
+	}
+	q.published(t, q.rec.Identity, "updated")
+	return nil
+}
+
+// confirmUpdate waits until the transaction of an update is durable.
+func confirmUpdate(ctx context.Context, db Database, offset uint64, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	_, err := db.WaitDurable(ctx, offset)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return failure(http.StatusGatewayTimeout, "Database update failed: timeout waiting for transaction confirmation")
+	}
+	return failure(http.StatusServiceUnavailable, "Database update failed: database crashed while waiting for transaction confirmation")
+}
+
+func (o publishOptions) checkPolicy() error {
+	if o.breakClients && o.token == nil {
+		return badRequest("Migration policy is set to `BreakClients`, but no migration token was provided.")
+	}
+	return nil
+}
+
+// checkReferences looks at parameters that have no effect but must be valid.
+func (s *Server) checkReferences(o publishOptions) error {
+	for _, name := range []string{o.parent, o.organization} {
+		if name == "" {
+			continue
+		}
+		if _, err := sats.IdentityFromHexPrefixed(name); err == nil {
+			continue
+		}
+		lookup := s.control.Lookup
+		if name == o.organization {
+			lookup = s.control.NameOwner
+		}
+		if _, found, err := lookup(name); err != nil {
+			return controlError(err)
+		} else if !found {
+			return notFound(name)
+		}
+	}
+	return checkReplicas(o.replicas)
+}
+
+func checkReplicas(n uint64) error {
+	if n > 255 {
+		return badRequest("Replication factor %d out of bounds", n)
+	}
+	return nil
+}
+
+// create makes a new database. The name is registered together with the record,
+// once the module has been initialised: a failed first publish leaves nothing.
+func (s *Server) create(q *request, t target, o publishOptions, program []byte) error {
+	if s.publishIssuer != "" && trimSlashes(q.caller.claims.Issuer) != s.publishIssuer {
+		return failure(http.StatusUnauthorized, "To create a database, you must be logged in with a SpacetimeDB account.")
+	}
+	if t.name != "" {
+		if err := checkNewName(t.name); err != nil {
+			return badRequest("Invalid URL: %v", err)
+		}
+		// A name that outlived its database stays with its owner.
+		owner, found, err := s.control.NameOwner(t.name)
+		if err != nil {
+			return controlError(err)
+		}
+		if found && owner != q.caller.identity {
+			return permissionDenied(t.name)
+		}
+	}
+	if err := s.checkReferences(o); err != nil {
+		return err
+	}
+	if err := o.checkPolicy(); err != nil {
+		return err
+	}
+	if !t.known {
+		var err error
+		if t.identity, _, err = s.auth.NewIdentity(); err != nil {
+			return internal(err)
+		}
+	}
+	rec := control.Database{Identity: t.identity, Owner: q.caller.identity, Kind: o.kind}
+	if err := s.launchNew(q, &rec, program); err != nil {
+		return err
+	}
+	if err := s.control.Insert(rec, t.name); err != nil {
+		stop := s.host.Stop(context.WithoutCancel(q.r.Context()), rec.Replica)
+		var permission *control.PermissionError
+		if errors.As(err, &permission) {
+			return permissionDenied(t.name)
+		}
+		return controlError(errors.Join(err, stop))
+	}
+	q.published(t, rec.Identity, "created")
+	return nil
+}
+
+// launchNew stores the program, draws ids and initialises a replica for rec.
+func (s *Server) launchNew(q *request, rec *control.Database, program []byte) error {
+	hash, err := s.control.PutProgram(program)
+	if err != nil {
+		return controlError(err)
+	}
+	rec.InitialProgram = control.Hash(hash)
+	if rec.ID == 0 {
+		if rec.ID, err = s.control.NextID(); err != nil {
+			return controlError(err)
+		}
+	}
+	if rec.Replica, err = s.control.NextID(); err != nil {
+		return controlError(err)
+	}
+	if _, err := s.host.Create(context.WithoutCancel(q.r.Context()), databaseInfo(*rec), program); err != nil {
+		return internal(err)
+	}
+	return nil
+}
+
+func permissionDenied(name string) error {
+	return &httpError{status: http.StatusUnauthorized, json: true, body: string(variant("PermissionDenied", struct {
+		Name string `json:"name"`
+	}{name}))}
+}
+
+// published answers a successful publish.
+func (q *request) published(t target, identity sats.Identity, op string) {
+	var domain *string
+	if t.name != "" {
+		domain = &t.name
+	}
+	q.json(http.StatusOK, variant("Success", struct {
+		Domain   *string       `json:"domain"`
+		Identity sats.Identity `json:"database_identity"`
+		Op       string        `json:"op"`
+	}{domain, identity, op}))
+}
+
+// reset begins a database anew, with the program in the body if there is one.
+func (s *Server) reset(q *request) error {
+	replicas, _, err := q.query.unsigned("num_replicas", 64)
+	if err != nil {
+		return err
+	}
+	kind, err := q.hostType(control.Wasm)
+	if err != nil {
+		return err
+	}
+	program, err := q.body(s.maxProgram)
+	if err != nil {
+		return err
+	}
+	if len(program) == 0 {
+		program = nil
+	}
+	defer s.publishes.lock(q.database.String())()
+	if err := q.resolve(); err != nil { // it may be gone meanwhile
+		return err
+	}
+	t := target{identity: q.database, known: true}
+	if _, err := sats.IdentityFromHexPrefixed(q.params["n"]); err != nil {
+		t.name = q.params["n"]
+	}
+	return s.restart(q, t, replicas, kind, program)
+}
+
+// restart gives the database of the request a new replica, initialised with the
+// program, or with the initial program if that is nil. Until the new replica
+// stands the old one runs on.
+func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kind, program []byte) error {
+	if err := q.mustOwn(q.rec, "reset database"); err != nil {
+		return err
+	}
+	locked, err := s.control.Locked(q.database)
+	if err != nil {
+		return controlError(err)
+	}
+	if locked {
+		return failure(http.StatusForbidden, "Database is locked and cannot be reset with --delete-data. Run `spacetime unlock` first.")
+	}
+	if err := checkReplicas(replicas); err != nil {
+		return err
+	}
+	if program == nil {
+		kind = q.rec.Kind
+		if program, err = s.control.Program(sats.Hash(q.rec.InitialProgram)); err != nil {
+			return controlError(err)
+		}
+	}
+	old, rec := q.rec.Replica, q.rec
+	rec.Kind = kind
+	if err := s.launchNew(q, &rec, program); err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(q.r.Context())
+	if err := s.control.Replace(rec.Identity, rec.Replica, rec.Kind, sats.Hash(rec.InitialProgram)); err != nil {
+		return controlError(errors.Join(err, s.host.Stop(ctx, rec.Replica)))
+	}
+	if err := s.stop(ctx, old); err != nil {
+		s.log.Error("old replica did not stop", "replica", old, "database", rec.Identity, "error", err)
+	}
+	q.published(t, rec.Identity, "updated")
+	return nil
+}
+
+// stopTimeout bounds the wait for a replica to stop.
+const stopTimeout = 30 * time.Second
+
+func (s *Server) stop(ctx context.Context, replica uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	return s.host.Stop(ctx, replica)
+}
+
+// prePublish plans a migration without carrying it out.
+func (s *Server) prePublish(q *request) error {
+	style := "style"
+	if _, found, _ := q.query.get("pretty_print_style"); found {
+		style = "pretty_print_style" // what the command line sends
+	}
+	plain, err := q.query.variant(style, 0, "AnsiColor", "NoColor")
+	if err != nil {
+		return err
+	}
+	kind, err := q.hostType(control.Wasm)
+	if err != nil {
+		return err
+	}
+	program, err := q.body(s.maxProgram)
+	if err != nil {
+		return err
+	}
+	if err := q.mustOwn(q.rec, "update database"); err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(q.r.Context())
+	db, err := q.open(ctx)
+	if err != nil {
+		return err
+	}
+	plan, err := db.PrePublish(ctx, program, kind == control.JS, plain == 0)
+	if err != nil {
+		return internal(err)
+	}
+	q.plan(plan)
+	return nil
+}
+
+// plan answers with a migration plan. The old spelling of the route has the flat
+// form of its time (spec 06 §4.12).
+func (q *request) plan(p PrePublishResult) {
+	type auto struct {
+		Plan         string `json:"migrate_plan"`
+		BreakClients bool   `json:"break_clients"`
+		Token        string `json:"token"`
+		Major        *bool  `json:"major_version_upgrade,omitempty"`
+	}
+	a := auto{Plan: p.Plan, BreakClients: p.BreakClients, Token: p.Token.JSON()}
+	old := q.route.pattern[len(q.route.pattern)-1] == "pre-publish"
+	switch {
+	case p.Manual != "" && old:
+		q.text(http.StatusBadRequest, p.Manual)
+	case p.Manual != "":
+		q.json(http.StatusOK, variant("ManualMigrate", struct {
+			Reason string `json:"reason"`
+			Major  bool   `json:"major_version_upgrade"`
+		}{p.Manual, p.MajorUpgrade}))
+	case old:
+		q.json(http.StatusOK, marshal(a))
+	default:
+		a.Major = &p.MajorUpgrade
+		q.json(http.StatusOK, variant("AutoMigrate", a))
+	}
+}

@@ -1,0 +1,288 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/auth"
+	"github.com/stdbgo/spacetime/internal/control"
+	"github.com/stdbgo/spacetime/internal/host"
+	"github.com/stdbgo/spacetime/internal/vfs"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// RunOptions say how to start a server (spec 06 §5.1). DataDir, Version, Engines
+// and one way to the keys are required.
+type RunOptions struct {
+	DataDir    string
+	ListenAddr string // default 0.0.0.0:3000
+	// The key files: both paths, else those of config.toml, else KeyDir.
+	PrivateKeyPath, PublicKeyPath string
+	KeyDir                        string
+	InMemory                      bool // databases are kept in memory only
+	NonInteractive                bool // fail instead of asking when the port is taken
+
+	Version          string // three numbers
+	ExeName, ExePath string
+	// Engines makes the engines for module programs.
+	Engines func(EngineOptions) (map[host.ProgramKind]abi.Engine, error)
+
+	Stdin          io.Reader
+	Stdout         io.Writer
+	Color          bool   // of log lines on Stdout
+	NoDiskLogging  bool   // no file under logs/
+	PublishIssuer  string // issuer required to create databases; empty: none
+	AllowedIssuers []string
+}
+
+// EngineOptions are what an engine may want to know.
+type EngineOptions struct {
+	CacheDir string // for compiled code
+	Wasm     string // auto, compiler or interpreter
+	Logger   *slog.Logger
+}
+
+const (
+	defaultListen = "0.0.0.0:3000"
+	// shutdownTimeout bounds the wait for requests and sessions at shutdown.
+	shutdownTimeout = 5 * time.Second
+	// headerTimeout bounds how long a client may take to send a request's header.
+	headerTimeout = 30 * time.Second
+)
+
+// Running is a server that has been started. Shut it down once.
+type Running struct {
+	log      *slog.Logger
+	server   *Server
+	http     *http.Server
+	listener net.Listener
+	serving  chan error // the end of Serve
+	launch   context.CancelFunc
+	launched sync.WaitGroup
+	closers  []func() error // in order of opening
+}
+
+// Run starts a server, serves until ctx ends, and shuts it down.
+func Run(ctx context.Context, o RunOptions) error {
+	r, err := Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case err = <-r.serving:
+		r.serving <- err
+	}
+	return errors.Join(err, r.Shutdown())
+}
+
+// Start goes through the start-up sequence of spec 06 §5.6. The server is
+// listening when it returns.
+func Start(ctx context.Context, o RunOptions) (_ *Running, err error) {
+	r := &Running{serving: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	if o.ListenAddr == "" {
+		o.ListenAddr = defaultListen
+	}
+	if o.DataDir, err = filepath.Abs(o.DataDir); err != nil {
+		return nil, err
+	}
+	o.greet()
+	fsys := vfs.OS{}
+	config, err := LoadConfig(fsys, o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.openLog(fsys, o, config); err != nil {
+		return nil, err
+	}
+	private, public, err := o.keyPaths(config)
+	if err != nil {
+		return nil, err
+	}
+	pid, err := lockDataDir(fsys, o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	r.closers = append(r.closers, pid.release)
+	if err := checkMetadata(fsys, o.DataDir, o.Version); err != nil {
+		return nil, err
+	}
+	if err := r.open(fsys, o, config, private, public); err != nil {
+		return nil, err
+	}
+	if r.listener, err = listen(o.ListenAddr, !o.NonInteractive, o.Stdin, o.Stdout); err != nil {
+		return nil, err
+	}
+	r.serve(o)
+	return r, nil
+}
+
+// greet prints what runs and where.
+func (o *RunOptions) greet() {
+	_, _ = fmt.Fprintf(o.Stdout, "\n  spacetime: a database that runs your program\n\n%s version: %s\n%s path: %s\ndatabase running in data directory %s\n",
+		o.ExeName, o.Version, o.ExeName, o.ExePath, o.DataDir)
+}
+
+// openLog sends log lines to standard output and, unless that is off, to a file.
+func (r *Running) openLog(fsys vfs.FS, o RunOptions, config *Config) error {
+	level, err := config.Level()
+	if err != nil {
+		return err
+	}
+	out := &lineWriter{all: []lineOutput{{o.Stdout, o.Color}}}
+	if !o.NoDiskLogging {
+		dir := filepath.Join(o.DataDir, "logs")
+		if err := fsys.MkdirAll(dir); err != nil {
+			return fmt.Errorf("log directory: %w", err)
+		}
+		f, err := fsys.OpenAppend(filepath.Join(dir, "spacetime-standalone.log"))
+		if err != nil {
+			return fmt.Errorf("server log: %w", err)
+		}
+		out.all = append(out.all, lineOutput{f, false})
+		r.closers = append(r.closers, f.Close)
+	}
+	r.log = slog.New(&lineHandler{out: out, level: level})
+	return nil
+}
+
+// keyPaths: explicit paths, else the configuration, else the key directory.
+func (o *RunOptions) keyPaths(c *Config) (private, public string, err error) {
+	switch {
+	case o.PrivateKeyPath != "" && o.PublicKeyPath != "":
+		return o.PrivateKeyPath, o.PublicKeyPath, nil
+	case o.PrivateKeyPath != "" || o.PublicKeyPath != "":
+		return "", "", errors.New("--jwt-pub-key-path and --jwt-priv-key-path need each other")
+	case c.Keys.Private != "":
+		return c.Keys.Private, c.Keys.Public, nil
+	case o.KeyDir != "":
+		return filepath.Join(o.KeyDir, auth.PrivateKeyName), filepath.Join(o.KeyDir, auth.PublicKeyName), nil
+	}
+	return "", "", errors.New("cannot omit --jwt-{pub,priv}-key-path when those options are not specified in config.toml")
+}
+
+// open opens control database, engines, host and keys, and makes the server.
+func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, public string) error {
+	ctl, err := control.Open(control.Options{Dir: o.DataDir, FS: fsys, Hash: auth.HashProgram})
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, ctl.Close)
+	engines, err := o.Engines(EngineOptions{CacheDir: filepath.Join(o.DataDir, "cache"), Wasm: config.Wasm.Engine, Logger: r.log})
+	if err != nil {
+		return err
+	}
+	h, err := host.New(host.Options{
+		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log,
+		InMemory: o.InMemory, MaxSegmentBytes: config.MaxSegmentBytes(),
+	})
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, h.Close)
+	keys, err := auth.LoadKeys(fsys, private, public, nil)
+	if err != nil {
+		return err
+	}
+	authority := auth.New(auth.Options{Keys: keys, AllowedIssuers: o.AllowedIssuers})
+	r.closers = append(r.closers, func() error { authority.Close(); return nil })
+	r.server, err = New(Options{
+		Auth: authority, Control: ctl, Host: Databases(h), Version: o.Version, Logger: r.log,
+		WebSocket: config.webSocket(), PublishIssuer: o.PublishIssuer,
+	})
+	return err
+}
+
+// serve answers requests, and launches the databases behind them: their
+// scheduled reducers must run whether or not somebody asks.
+func (r *Running) serve(o RunOptions) {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	r.http = &http.Server{
+		Handler: r.server.Handler(), ReadHeaderTimeout: headerTimeout, Protocols: &protocols,
+		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
+	}
+	// Tools wait for this line, whatever the log level.
+	line := "Starting SpacetimeDB listening on " + r.listener.Addr().String()
+	if r.log.Enabled(context.Background(), slog.LevelInfo) {
+		r.log.Info(line)
+	} else {
+		_, _ = fmt.Fprintln(o.Stdout, line)
+	}
+	r.log.Warn("PostgreSQL wire protocol server disabled")
+	go func() { r.serving <- r.http.Serve(r.listener) }()
+
+	ctx, cancel := context.WithCancel(context.Background())
+	r.launch = cancel
+	r.launched.Go(func() { r.server.launchAll(ctx) })
+}
+
+// launchAll launches every database, one after the other.
+func (s *Server) launchAll(ctx context.Context) {
+	all, err := s.control.Databases()
+	if err != nil {
+		s.log.Error("databases cannot be listed", "error", err)
+		return
+	}
+	for _, rec := range all {
+		if ctx.Err() != nil {
+			return
+		}
+		if _, err := s.open(ctx, rec); err != nil && ctx.Err() == nil {
+			s.log.Error("database cannot be started", "database", sats.Identity(rec.Identity), "error", err)
+		}
+	}
+}
+
+// Addr is the address that the server listens on.
+func (r *Running) Addr() net.Addr { return r.listener.Addr() }
+
+// Shutdown stops accepting, ends log streams, closes WebSockets with 1001, waits
+// a few seconds for requests, stops the databases and lets go of the data
+// directory.
+func (r *Running) Shutdown() error {
+	r.log.Info("Shutting down server...")
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	r.launch()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := r.server.Shutdown(ctx); err != nil {
+			r.log.Warn("some sessions were cut", "error", err)
+		}
+	})
+	if err := r.http.Shutdown(ctx); err != nil {
+		_ = r.http.Close()
+	}
+	wg.Wait()
+	r.launched.Wait()
+	if err := <-r.serving; err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return errors.Join(err, r.close())
+	}
+	return r.close()
+}
+
+// close closes what was opened, newest first.
+func (r *Running) close() error {
+	var errs []error
+	for i := len(r.closers) - 1; i >= 0; i-- {
+		errs = append(errs, r.closers[i]())
+	}
+	r.closers = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,395 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// TestBtree runs long histories over few and many keys, so that leaves split, merge
+// and vanish, and inner nodes come and go.
+func TestBtree(t *testing.T) {
+	for _, keys := range []uint64{3, 300, 1 << 40} {
+		r := rand.New(rand.NewPCG(1, keys))
+		tree := newBtree(nil)
+		have := map[entry]bool{}
+		for phase := range 6 {
+			for range 20_000 {
+				e := entry{r.Uint64N(keys), rowPtr(1 + r.Uint64N(20_000))}
+				p := treeProbe{key: e.key, ptr: e.ptr}
+				switch grow := phase%2 == 0; {
+				case have[e]:
+					if !tree.remove(&p) {
+						t.Fatalf("remove(%v) does not find it", e)
+					}
+					delete(have, e)
+				case grow:
+					tree.insert(&p)
+					have[e] = true
+				case tree.remove(&p):
+					t.Fatalf("remove(%v) finds what is not there", e)
+				}
+			}
+			if phase%2 == 1 { // take out all but a few
+				for e := range have {
+					if len(have) < 100 {
+						break
+					}
+					p := treeProbe{key: e.key, ptr: e.ptr}
+					if !tree.remove(&p) {
+						t.Fatalf("remove(%v) does not find it", e)
+					}
+					delete(have, e)
+				}
+			}
+			compareTree(t, tree, have)
+		}
+	}
+}
+
+func compareTree(t *testing.T, tree *btree, have map[entry]bool) {
+	t.Helper()
+	if err := tree.check(); err != nil {
+		t.Fatal(err)
+	}
+	if tree.count != len(have) {
+		t.Fatalf("count is %d, want %d", tree.count, len(have))
+	}
+	for c := tree.seek(nil); ; {
+		e, ok := c.next()
+		if !ok {
+			return
+		}
+		if !have[e] {
+			t.Fatalf("entry %v is not wanted", e)
+		}
+	}
+}
+
+func TestBtreeFill(t *testing.T) {
+	for _, n := range []int{0, 1, bulkFill, bulkFill + 1, 10_000} {
+		es := make([]entry, n)
+		have := map[entry]bool{}
+		for i := range es {
+			es[i] = entry{rand.Uint64N(500), rowPtr(i + 1)}
+			have[es[i]] = true
+		}
+		tree := newBtree(nil)
+		tree.fill(es)
+		compareTree(t, tree, have)
+		for e := range have { // it can be changed afterwards
+			p := treeProbe{key: e.key, ptr: e.ptr}
+			if !tree.remove(&p) {
+				t.Fatalf("remove(%v) does not find it", e)
+			}
+		}
+		compareTree(t, tree, nil)
+	}
+}
+
+func TestBtreeSeek(t *testing.T) {
+	tree := newBtree(nil)
+	var all []entry
+	for k := range uint64(300) {
+		for p := range rowPtr(7) {
+			probe := treeProbe{key: 2 * k, ptr: p + 1}
+			tree.insert(&probe)
+			all = append(all, entry{2 * k, p + 1})
+		}
+	}
+	for k := range uint64(601) {
+		for _, side := range []int{sideBefore, sideAfter} {
+			want := slices.IndexFunc(all, func(e entry) bool { return e.key > k || e.key == k && side == sideBefore })
+			c := tree.seek(&treeProbe{key: k, side: side})
+			e, ok := c.next()
+			if ok != (want >= 0) || ok && e != all[want] {
+				t.Fatalf("seek(%d, %d) = %v, %v", k, side, e, ok)
+			}
+		}
+	}
+}
+
+func TestHashMap(t *testing.T) {
+	for _, keys := range []uint64{10, 5000, 1 << 50} {
+		r := rand.New(rand.NewPCG(2, keys))
+		m := newHashMap(77)
+		have := map[hashSlot]bool{}
+		for range 150_000 {
+			e := hashSlot{r.Uint64N(keys), rowPtr(1 + r.Uint64N(4))}
+			if have[e] {
+				if r.IntN(3) == 0 {
+					if !m.remove(e.key, e.ptr) {
+						t.Fatalf("remove(%v) does not find it", e)
+					}
+					delete(have, e)
+				}
+				continue
+			}
+			m.add(e.key, e.ptr)
+			have[e] = true
+		}
+		if err := m.check(); err != nil {
+			t.Fatal(err)
+		}
+		if m.count != len(have) {
+			t.Fatalf("count is %d, want %d", m.count, len(have))
+		}
+		for e := range have {
+			found := false
+			for it := m.probe(e.key); ; {
+				p, ok := it.next()
+				if !ok {
+					break
+				}
+				found = found || p == e.ptr
+			}
+			if !found || m.get(e.key) == 0 {
+				t.Fatalf("%v is lost", e)
+			}
+		}
+		for e := range have {
+			if !m.remove(e.key, e.ptr) {
+				t.Fatalf("remove(%v) does not find it", e)
+			}
+		}
+		if err := m.check(); err != nil || m.count != 0 {
+			t.Fatalf("after removing all: %d, %v", m.count, err)
+		}
+	}
+}
+
+// Many equal keys must not make a segment split for ever.
+func TestHashMapEqualKeys(t *testing.T) {
+	m := newHashMap(77)
+	for p := range rowPtr(20_000) {
+		m.add(7, p+1)
+	}
+	m.add(8, 1)
+	if err := m.check(); err != nil || m.count != 20_001 {
+		t.Fatalf("%d entries, %v", m.count, err)
+	}
+}
+
+func TestDirectIndex(t *testing.T) {
+	s := New(Options{})
+	def := create(t, s, withUnique(tableDef("d", col("n", sats.U64)), schema.Direct, 0))
+	row := func(n uint64) []byte { return sats.AppendU64(nil, n) }
+	tx := s.Begin()
+	for n := range uint64(5000) {
+		mustInsert(t, tx, def.ID, row(n))
+	}
+	ix := s.tables[def.ID].indexes[0]
+	if ix.direct == nil {
+		t.Error("dense keys are not in an array")
+	}
+	check(t, s)
+	for _, n := range []uint64{1 << 40, 1<<64 - 1} {
+		mustInsert(t, tx, def.ID, row(n))
+	}
+	if ix.direct != nil {
+		t.Error("sparse keys are in an array")
+	}
+	check(t, s)
+	for _, n := range []uint64{0, 4999, 1 << 40, 1<<64 - 1} {
+		if got, ok := tx.FindUnique(def.Indexes[0].ID, row(n)); !ok || !bytes.Equal(got, row(n)) {
+			t.Errorf("FindUnique(%d) = %x, %v", n, got, ok)
+		}
+	}
+	if _, ok := tx.FindUnique(def.Indexes[0].ID, row(5000)); ok {
+		t.Error("FindUnique(5000) finds a row")
+	}
+	tx.Commit(nil)
+	check(t, s)
+}
+
+// TestArena stores and frees rows of all sizes beside views that must not notice.
+func TestArena(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := epochs{now: 1, open: map[uint64]int{}}
+		var a arena
+		fixed := rapid.Bool().Draw(t, "fixed")
+		size := rapid.SampledFrom([]int{0, 1, 40, 3000, maxSlotRow, maxSlotRow + 1, 9000}).Draw(t, "size")
+		a.init(&e, size, fixed)
+		rows := map[rowPtr][]byte{}
+		type view struct {
+			epoch uint64
+			vt    viewTable
+			rows  map[rowPtr][]byte
+		}
+		var views []view
+		seq := byte(0)
+		for range rapid.IntRange(1, 300).Draw(t, "steps") {
+			switch rapid.IntRange(0, 9).Draw(t, "step") {
+			case 0, 1, 2, 3, 4:
+				n := size
+				if !fixed {
+					n = rapid.SampledFrom([]int{0, 1, 11, 12, 13, 100, 1000, maxSlotRow - 1, maxSlotRow, maxSlotRow + 1, 70_000}).Draw(t, "n")
+				}
+				seq++
+				row := bytes.Repeat([]byte{seq}, n)
+				p := a.put(row, slotLive)
+				if rows[p] != nil {
+					t.Fatalf("slot %x is handed out twice", p)
+				}
+				rows[p] = row
+			case 5, 6, 7:
+				for _, p := range slices.Sorted(keysOf(rows)) {
+					a.release(p)
+					delete(rows, p)
+					break
+				}
+			case 8:
+				v := view{epoch: e.pin(), rows: map[rowPtr][]byte{}}
+				v.vt.dir = a.dir[:len(a.dir):len(a.dir)]
+				for p, r := range rows {
+					v.rows[p] = r
+				}
+				views = append(views, v)
+			case 9:
+				if len(views) > 0 {
+					e.unpin(views[0].epoch)
+					views = views[1:]
+				}
+			}
+			if err := a.check(); err != nil {
+				t.Fatal(err)
+			}
+			for p, row := range rows {
+				if !bytes.Equal(a.get(p), row) {
+					t.Fatalf("row at %x is lost", p)
+				}
+			}
+			for _, v := range views {
+				n := 0
+				v.vt.each(func(p rowPtr, row []byte) bool {
+					if want, ok := v.rows[p]; !ok || !bytes.Equal(row, want) {
+						t.Fatalf("a view sees another row at %x", p)
+					}
+					n++
+					return true
+				})
+				if n != len(v.rows) {
+					t.Fatalf("a view sees %d rows, want %d", n, len(v.rows))
+				}
+			}
+		}
+	})
+}
+
+func keysOf[K cmp.Ordered, V any](m map[K]V) func(func(K) bool) {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// Freed slots must be used again: a table that is rewritten many times stays small.
+func TestSpaceIsReused(t *testing.T) {
+	s := New(Options{})
+	def := create(t, s, withUnique(tableDef("t", col("id", sats.U32), col("s", sats.String)), schema.BTree, 0))
+	row := func(i uint32, n int) []byte {
+		return sats.AppendString(u32(i), string(bytes.Repeat([]byte{'x'}, n)))
+	}
+	const twice = 2 * 2000 * (4 + 4 + 11 + headerSize + 8) // old and new rows of a transaction
+	for round := range 20 {
+		tx := s.Begin()
+		for i := range uint32(2000) {
+			if _, _, err := tx.Update(def.ID, def.Indexes[0].ID, row(i, 10+round%2)); code(err) == ErrNoSuchRow {
+				mustInsert(t, tx, def.ID, row(i, 10))
+			}
+		}
+		tx.Commit(nil)
+		if n := s.tables[def.ID].rows.bytes; n > twice+maxSlab {
+			t.Fatalf("round %d: slabs have %d bytes, want at most %d", round, n, twice+maxSlab)
+		}
+	}
+	check(t, s)
+	tx := s.Begin()
+	tx.Clear(def.ID)
+	tx.Commit(nil)
+	if left := s.tables[def.ID].rows.bytes; left > maxSlab {
+		t.Errorf("an empty table keeps %d bytes", left)
+	}
+	check(t, s)
+}
+
+// The prefix of a key must never contradict the order of keys.
+func TestPrefixFollowsOrder(t *testing.T) {
+	types := []*sats.Type{
+		sats.U8, sats.I16, sats.F32, sats.F64, sats.String, sats.IdentityType, sats.Bool, sats.Option(sats.U16),
+		sats.I128Type, sats.Enum("a", "b", "c"), sats.Bytes, sats.Array(sats.I16), sats.TimestampType,
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var cols []schema.Column
+		for range rapid.IntRange(1, 3).Draw(t, "columns") {
+			cols = append(cols, col("c", rapid.SampledFrom(types).Draw(t, "type")))
+		}
+		d := tableDef("t", cols...)
+		var kinds []*sats.Type
+		for _, c := range cols {
+			kinds = append(kinds, c.Type)
+		}
+		p := newPrefixer(kinds)
+		a, b := drawAny(t, d), drawAny(t, d)
+		pa, _ := p.of(a, len(cols))
+		pb, _ := p.of(b, len(cols))
+		order := d.Layout.CompareRows(a, b)
+		if c := cmp.Compare(pa, pb); c != 0 && c != cmp.Compare(order, 0) || c == 0 && p.exact && order != 0 {
+			t.Fatalf("prefixes %x, %x of %x, %x, which compare %d", pa, pb, a, b, order)
+		}
+		for n := range len(cols) { // first n columns: the range of prefixes holds the key
+			head, rest := p.of(a, n)
+			if pa < head || pa > head|rest {
+				t.Fatalf("prefix %x of %x is not in %x…%x of its first %d columns", pa, a, head, head|rest, n)
+			}
+		}
+	})
+}
+
+// drawAny returns a valid row with random contents.
+func drawAny(t *rapid.T, d *schema.Table) []byte {
+	var row []byte
+	for _, c := range d.Cols {
+		row = drawAnyValue(t, row, c.Type)
+	}
+	return row
+}
+
+func drawAnyValue(t *rapid.T, b []byte, typ *sats.Type) []byte {
+	switch typ.Kind {
+	case sats.KindString:
+		return sats.AppendString(b, rapid.StringN(0, 10, 12).Draw(t, "s"))
+	case sats.KindArray:
+		n := rapid.IntRange(0, 3).Draw(t, "n")
+		b = sats.AppendU32(b, uint32(n))
+		for range n {
+			b = drawAnyValue(t, b, typ.Elem)
+		}
+		return b
+	case sats.KindProduct:
+		for _, e := range typ.Elems {
+			b = drawAnyValue(t, b, e.Type)
+		}
+		return b
+	case sats.KindSum:
+		tag := rapid.IntRange(0, len(typ.Elems)-1).Draw(t, "tag")
+		return drawAnyValue(t, append(b, byte(tag)), typ.Elems[tag].Type)
+	case sats.KindBool:
+		return sats.AppendBool(b, rapid.Bool().Draw(t, "b"))
+	}
+	size := typ.Kind.Size()
+	for range size {
+		b = append(b, rapid.SampledFrom([]byte{0, 1, 0x7f, 0x80, 0xff, 0xf0, 0x3f}).Draw(t, "byte"))
+	}
+	return b
+}
