@@ -43,6 +43,18 @@ type jsonReader struct {
 	err   error
 }
 
+// maxJSONDepth bounds the objects and lists that are open at once; a submodule
+// takes fewer than eight.
+const maxJSONDepth = 8 * (maxSubmoduleDepth + 1)
+
+// nest visits a submodule. Without an error it would not end: what is missing is
+// visited as empty, but a submodule holds submodules.
+func (r *jsonReader) nest(visit func()) {
+	if r.err == nil {
+		visit()
+	}
+}
+
 // A jsonLevel is an object or a list whose members are being visited.
 type jsonLevel struct {
 	members map[string]json.RawMessage
@@ -67,7 +79,7 @@ func (r *jsonReader) read(into any) bool {
 }
 
 func (r *jsonReader) push(l jsonLevel) {
-	if len(r.stack) >= maxRawDepth {
+	if len(r.stack) >= maxJSONDepth {
 		r.fail("nested too deeply")
 	}
 	r.stack = append(r.stack, l)
