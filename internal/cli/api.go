@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -115,15 +116,18 @@ func (a *api) do(ctx context.Context, q request) (*answer, error) {
 	return &answer{res.StatusCode, phrase(res), res.Request.URL.String(), res.Header, body}, nil
 }
 
-// phrase returns the code and reason phrase of a status line.
+// phrase returns the code and reason phrase of a status line. What Go's servers
+// write for codes without a name is none.
 func phrase(res *http.Response) string {
-	if reason := strings.TrimSpace(strings.TrimPrefix(res.Status, fmt.Sprint(res.StatusCode))); reason != "" {
-		return fmt.Sprintf("%d %s", res.StatusCode, reason)
+	code := strconv.Itoa(res.StatusCode)
+	reason := strings.TrimSpace(strings.TrimPrefix(res.Status, code))
+	if reason == "" {
+		reason = http.StatusText(res.StatusCode)
 	}
-	if text := http.StatusText(res.StatusCode); text != "" {
-		return fmt.Sprintf("%d %s", res.StatusCode, text)
+	if reason == "" || reason == "status code "+code {
+		reason = "<none>"
 	}
-	return fmt.Sprint(res.StatusCode)
+	return code + " " + reason
 }
 
 func (a *answer) ok() bool { return a.status >= 200 && a.status < 300 }

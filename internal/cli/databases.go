@@ -16,14 +16,11 @@ import (
 func (r *run) deleteCommand() *cobra.Command {
 	var t target
 	cmd := &cobra.Command{
-		Use:   "delete [OPTIONS] [database]",
-		Short: "Delete a database and all its data",
+		Use:         "delete [OPTIONS] [database]",
+		Annotations: map[string]string{sortsArguments: "spacetime delete [database] [--no-config]"},
+		Short:       "Delete a database and all its data",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := r.project(&t)
-			if err != nil {
-				return err
-			}
-			database, _, err := p.split(cmd, args, onlyDatabase)
+			database, _, err := r.pick(cmd, &t, args, onlyDatabase)
 			if err != nil {
 				return err
 			}
@@ -73,14 +70,11 @@ func (r *run) lockCommand(lock bool) *cobra.Command {
 		verb, done = "unlock", "is now unlocked."
 	}
 	cmd := &cobra.Command{
-		Use:   verb + " [OPTIONS] [database]",
-		Short: strings.ToUpper(verb[:1]) + verb[1:] + " a database against deletion",
+		Use:         verb + " [OPTIONS] [database]",
+		Annotations: map[string]string{sortsArguments: "spacetime " + verb + " [database] [--no-config]"},
+		Short:       strings.ToUpper(verb[:1]) + verb[1:] + " a database against deletion",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := r.project(&t)
-			if err != nil {
-				return err
-			}
-			database, _, err := p.split(cmd, args, onlyDatabase)
+			database, _, err := r.pick(cmd, &t, args, onlyDatabase)
 			if err != nil {
 				return err
 			}
@@ -119,7 +113,7 @@ func (r *run) renameCommand() *cobra.Command {
 			return positionals(1, "database-identity")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := r.connect(cmd.Context(), &t)
+			a, err := r.connectShared(cmd.Context(), &t)
 			if err != nil {
 				return err
 			}
@@ -192,7 +186,7 @@ func (r *run) listCommand() *cobra.Command {
 		Args:  noPositionals,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r.unstable()
-			a, err := r.connect(cmd.Context(), &t)
+			a, err := r.connectShared(cmd.Context(), &t)
 			if err != nil {
 				return err
 			}
@@ -236,30 +230,25 @@ func (r *run) describeCommand() *cobra.Command {
 	var t target
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "describe [OPTIONS] [DATABASE] [reducer|table NAME]",
-		Short: "Print what a database's module defines",
+		Use:         "describe [OPTIONS] [DATABASE] [reducer|table NAME]",
+		Annotations: map[string]string{sortsArguments: "spacetime describe [database] [entity_type entity_name] --json [--no-config]"},
+		Short:       "Print what a database's module defines",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.unstable()
-			p, err := r.project(&t)
-			if err != nil {
-				return err
-			}
-			if p.Database != "" && (len(args) == 2 || len(args) == 0) {
-				args = append([]string{p.Database}, args...)
-			}
+			database, what, err := r.pick(cmd, &t, args, describeSplit)
 			switch {
-			case len(args) == 0:
-				return missingArgument(cmd, "database")
-			case len(args) != 1 && len(args) != 3:
-				return fail("Invalid describe arguments.\n\nUsage: %s", cmd.UseLine())
-			case len(args) == 3 && args[1] != "reducer" && args[1] != "table":
-				return fail("Invalid entity_type '%s'. Expected one of: reducer, table.", args[1])
+			case err != nil:
+				return err
+			case len(what) != 0 && len(what) != 2:
+				return fail("Invalid describe arguments.\n\nUsage: %s", cmd.Annotations[sortsArguments])
+			case len(what) == 2 && what[0] != "reducer" && what[0] != "table":
+				return fail("Invalid entity_type '%s'. Expected one of: reducer, table.", what[0])
 			}
 			a, err := r.connect(cmd.Context(), &t)
 			if err != nil {
 				return err
 			}
-			id, err := a.identityOf(cmd.Context(), args[0])
+			id, err := a.identityOf(cmd.Context(), database)
 			if err != nil {
 				return err
 			}
@@ -267,7 +256,7 @@ func (r *run) describeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !asJSON && len(args) == 1 {
+			if !asJSON && len(what) == 0 {
 				m, err := a.module(cmd.Context(), id)
 				if err != nil {
 					return err
@@ -275,8 +264,8 @@ func (r *run) describeCommand() *cobra.Command {
 				r.summary(m)
 				return nil
 			}
-			if len(args) == 3 {
-				if text, err = describeOne(generation, text, args[1], args[2]); err != nil {
+			if len(what) == 2 {
+				if text, err = describeOne(generation, text, what[0], what[1]); err != nil {
 					return err
 				}
 			}

@@ -33,7 +33,10 @@ type publishOptions struct {
 	yes          yesList
 	dotnet       string
 	nativeAOT    bool
+	env          string // which further project files to read
 	name         string
+
+	dir string // of the module; absolute
 }
 
 // yesList is the value of publish's --yes.
@@ -62,12 +65,10 @@ func (r *run) publishCommand() *cobra.Command {
 			if len(args) > 0 {
 				o.name = args[0]
 			}
-			for _, pair := range [][2]string{{"bin-path", "js-path"}, {"bin-path", "module-path"}, {"js-path", "module-path"}, {"bin-path", "project-path"}, {"js-path", "project-path"}, {"bin-path", "build-options"}, {"js-path", "build-options"}} {
-				if cmd.Flags().Changed(pair[0]) && cmd.Flags().Changed(pair[1]) {
-					return usagef(cmd, "the argument '--%s' cannot be used with '--%s'", pair[0], pair[1])
-				}
+			if err := o.conflicts(cmd); err != nil {
+				return err
 			}
-			return r.publish(cmd.Context(), o)
+			return r.publish(cmd, o)
 		},
 	}
 	f := cmd.Flags()
@@ -90,6 +91,8 @@ func (r *run) publishCommand() *cobra.Command {
 	f.Var(once(&o.org, "organization"), "org", "the same as --organization")
 	f.Var(once(&o.dotnet, "version", "8", "10"), "dotnet-version", "C# only: the .NET version to build for")
 	f.BoolVar(&o.nativeAOT, "native-aot", false, "C# only: compile ahead of time")
+	f.Var(once(&o.env, "name"), "env", "read spacetime.<name>.json, too")
+	f.Lookup("yes").Annotations = map[string][]string{repeatable: {}}
 	for _, hidden := range []string{"num-replicas", "clear-database", "build-opts", "project-path", "org"} {
 		_ = f.MarkHidden(hidden)
 	}
@@ -109,68 +112,7 @@ func checkName(name string) error {
 	case strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "":
 		return fail("invalid hyphen in database name")
 	}
-	return fail("invalid characters in database name: `%s` may have lower-case letters, digits and single hyphens between them", name)
-}
-
-func (r *run) publish(ctx context.Context, o *publishOptions) error {
-	p, err := r.project(&o.target)
-	if err != nil {
-		return err
-	}
-	asked := false
-	if o.name == "" {
-		o.name = p.Database
-	}
-	c, err := r.config()
-	if err != nil {
-		return err
-	}
-	entry, err := c.server(o.server)
-	if err != nil {
-		return err
-	}
-	a := &api{base: entry.url(), entry: entry}
-	if !o.anonymous {
-		if err := r.authorize(ctx, a); err != nil {
-			return err
-		}
-	}
-	dir := r.moduleDir(o, p)
-	if o.name == "" && !o.yes.all && terminal(r.Stdin) && terminal(r.Stdout) {
-		if o.name, err = r.askName(dir); err != nil {
-			return err
-		}
-		asked = o.name != ""
-	}
-	if o.name != "" {
-		if err := checkName(o.name); err != nil {
-			return err
-		}
-	}
-	program, host, err := r.program(ctx, o, dir)
-	if err != nil {
-		return err
-	}
-	if err := r.upload(ctx, a, o, program, host); err != nil {
-		return err
-	}
-	if asked {
-		return r.remember(p, entry.name(), o.name)
-	}
-	return nil
-}
-
-func (r *run) moduleDir(o *publishOptions, p *project) string {
-	switch {
-	case o.modulePath != "":
-		return r.path(o.modulePath)
-	case p.ModulePath != "":
-		return filepath.Join(p.dir, p.ModulePath)
-	}
-	if st, err := os.Stat(filepath.Join(r.WorkDir, "spacetimedb")); err == nil && st.IsDir() {
-		return filepath.Join(r.WorkDir, "spacetimedb")
-	}
-	return r.WorkDir
+	return fail("invalid characters in database name")
 }
 
 // askName asks for the database's name; "-" and the end of input mean none.
@@ -210,7 +152,7 @@ func slug(s string) string {
 }
 
 // program returns what to upload: a given file, or what a build makes.
-func (r *run) program(ctx context.Context, o *publishOptions, dir string) ([]byte, build.HostType, error) {
+func (r *run) program(ctx context.Context, o *publishOptions) ([]byte, build.HostType, error) {
 	path, host := o.wasmPath, build.Wasm
 	switch {
 	case o.jsPath != "":
@@ -219,10 +161,10 @@ func (r *run) program(ctx context.Context, o *publishOptions, dir string) ([]byt
 	case path != "":
 		fmt.Fprintf(r.Stdout, "(WASM) Skipping build. Instead we are publishing %s\n", path)
 	default:
-		if _, err := os.Stat(dir); err != nil {
-			return nil, "", fail("Project path does not exist: %s", dir)
+		if _, err := os.Stat(o.dir); err != nil {
+			return nil, "", fail("Project path does not exist: %s", o.dir)
 		}
-		a, err := r.buildModule(ctx, dir, o)
+		a, err := r.buildModule(ctx, o.dir, o)
 		if err != nil {
 			return nil, "", err
 		}

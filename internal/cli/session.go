@@ -49,6 +49,19 @@ func (r *run) connect(ctx context.Context, t *target) (*api, error) {
 	return a, r.authorize(ctx, a)
 }
 
+// connectShared is connect for commands that name no database: without --server
+// they use the one that all targets of the project share.
+func (r *run) connectShared(ctx context.Context, t *target) (*api, error) {
+	if t.server == "" {
+		p, err := r.project(t)
+		if err != nil {
+			return nil, err
+		}
+		t.server = p.sharedServer()
+	}
+	return r.connect(ctx, t)
+}
+
 // authorize gives the API the token for its server: the one that this server has
 // issued, else the one that the user is logged in with, else a new one that the
 // server issues (spec 09 §4.3).
