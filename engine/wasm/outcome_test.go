@@ -40,12 +40,12 @@ func TestOutcomes(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.Close()
-		testOutcomes(t, e, 1_000_000)
+		testOutcomes(t, e, 2_000_000)
 	})
 }
 
 func testOutcomes(t *testing.T, e *Engine, fuel uint64) {
-	limits := abi.Limits{Fuel: fuel, Memory: 8 << 20, Streams: 10 << 20}
+	limits := abi.Limits{Fuel: fuel, Memory: 8 << 20, Streams: 1 << 20}
 	p, err := e.Load(t.Context(), file(t, "testdata/behave.wasm"), abi.LoadOptions{Limits: limits})
 	if err != nil {
 		t.Fatal(err)
