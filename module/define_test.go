@@ -30,9 +30,10 @@ type (
 		Ptr *inner
 	}
 	badFields struct {
-		Count  int
-		When   time.Time
-		hidden bool //nolint:unused // what the test is about
+		Count int
+		When  time.Time
+		//lint:ignore U1000 what the test is about
+		hidden bool
 		inner
 		Odd map[string]int
 		F   [4]int32
@@ -53,7 +54,7 @@ type (
 	}
 	sameNames struct {
 		UserID  uint32
-		User_ID uint32 //nolint:staticcheck // what the test is about
+		User_ID uint32
 		X       uint32 `stdb:"name=user_id"`
 		Y       uint32 `stdb:"name=1st"`
 	}

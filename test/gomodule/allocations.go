@@ -7,10 +7,7 @@ import (
 	"github.com/stdbgo/spacetime/module"
 )
 
-var (
-	accountByBalance = module.IndexOf(accounts, func(a *Account) *int64 { return &a.Balance })
-	sum              int64
-)
+var accountByBalance = module.IndexOf(accounts, func(a *Account) *int64 { return &a.Balance })
 
 func init() { module.Reducer("check_allocations", CheckAllocations) }
 
@@ -22,6 +19,7 @@ func CheckAllocations(ctx *module.Context, args struct{ Native bool }) error {
 			return err
 		}
 	}
+	var sum int64
 	for _, op := range []struct {
 		name string
 		run  func(i uint32)
@@ -70,6 +68,9 @@ func CheckAllocations(ctx *module.Context, args struct{ Native bool }) error {
 		if n := after.Mallocs - before.Mallocs; n >= runs/4 {
 			return fmt.Errorf("%s allocates %d times in %d runs", op.name, n, runs)
 		}
+	}
+	if sum == 0 {
+		return fmt.Errorf("nothing was read")
 	}
 	return nil
 }
