@@ -242,9 +242,11 @@ func (c *Context) checkDelay(def *schema.Table, row []byte) Errno {
 		if delay <= now {
 			return OK
 		}
-		delay -= max(now, 0)
+		delay = max(delay-max(now, 0), 0)
+	} else if delay < 0 { // intervals count by magnitude
+		delay = -delay
 	}
-	if delay >= maxDelay {
+	if uint64(delay) >= maxDelay { // the least number has no opposite
 		return ErrScheduleDelayTooLong
 	}
 	return OK

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
@@ -30,6 +31,9 @@ type CallRequest struct {
 	// be changed afterwards.
 	Args     []byte
 	ArgsJSON bool
+	// OrProcedure says that Name may be a procedure, too (spec 06 §4.8); such a
+	// call is refused with ErrProcedures.
+	OrProcedure bool
 
 	// Of calls over a WebSocket; the client is told the result by a message.
 	Client    *subscribe.Client
@@ -60,27 +64,61 @@ type CallResult struct {
 
 // CallReducer calls a reducer in a transaction of its own and commits that if the
 // reducer says so. An error means that no call was made: ErrNoSuchReducer, a
-// *LifecycleError, an *InvalidArgsError, ErrStopped.
+// *LifecycleError, an *InvalidArgsError, ErrProcedures, ErrStopped.
 func (db *Database) CallReducer(ctx context.Context, req *CallRequest) (CallResult, error) {
 	m := db.current.Load()
 	r, args, err := db.prepare(m, req)
 	if err != nil {
 		return CallResult{}, err
 	}
-	var res CallResult
-	var failed error
-	err = db.exec.do(ctx, func(at sats.Timestamp) {
-		if db.mod != m { // replaced while the call waited
-			if r, args, failed = db.prepare(db.mod, req); failed != nil {
-				return
-			}
-		}
-		res, failed = db.call(at, r, args, req)
-	})
+	p := pendingCalls.Get().(*pendingCall)
+	p.db, p.m, p.r, p.args, p.req = db, m, r, args, req
+	err = db.exec.run(ctx, &p.job)
+	if p.job.abandoned() {
+		return CallResult{}, err // the queue still has it
+	}
+	res, failed := p.res, p.failed
+	p.release()
 	if err == nil {
 		err = failed
 	}
 	return res, err
+}
+
+// A pendingCall is a call on its way through the executor.
+type pendingCall struct {
+	job  job
+	db   *Database
+	m    *module // that prepared it
+	r    *reducer
+	args []byte
+	req  *CallRequest
+
+	res    CallResult
+	failed error
+}
+
+var pendingCalls = sync.Pool{New: func() any {
+	p := &pendingCall{}
+	p.job.fn = p.run
+	return p
+}}
+
+func (p *pendingCall) release() {
+	p.job.reset()
+	p.db, p.m, p.r, p.args, p.req = nil, nil, nil, nil, nil
+	p.res, p.failed = CallResult{}, nil
+	pendingCalls.Put(p)
+}
+
+func (p *pendingCall) run(at sats.Timestamp) {
+	db := p.db
+	if db.mod != p.m { // replaced while the call waited
+		if p.r, p.args, p.failed = db.prepare(db.mod, p.req); p.failed != nil {
+			return
+		}
+	}
+	p.res, p.failed = db.call(at, p.r, p.args, p.req)
 }
 
 // prepare finds the reducer of a request and decodes its arguments, in the order
@@ -91,7 +129,13 @@ func (db *Database) prepare(m *module, req *CallRequest) (*reducer, []byte, erro
 		return nil, nil, &LifecycleError{r.Lifecycle}
 	}
 	if r == nil || r.Private && !req.IsOwner {
-		db.log.call(db.services.Now(), req.Name, noReducerText(req.Name))
+		if req.OrProcedure && m.procedure(req.Name, req.Caller) {
+			return nil, nil, ErrProcedures
+		}
+		db.log.call(db.services.Now(), req.Name, nonexistentText("reducer", req.Name))
+		if req.OrProcedure {
+			db.log.call(db.services.Now(), req.Name, nonexistentText("procedure", req.Name))
+		}
 		return nil, nil, ErrNoSuchReducer
 	}
 	args, err := r.decodeArgs(req.Args, req.ArgsJSON)
@@ -102,8 +146,8 @@ func (db *Database) prepare(m *module, req *CallRequest) (*reducer, []byte, erro
 	return r, args, nil
 }
 
-func noReducerText(name string) string {
-	return fmt.Sprintf("External attempt to call nonexistent reducer %q failed. Have you run `spacetime generate` recently?", name)
+func nonexistentText(kind, name string) string {
+	return fmt.Sprintf("External attempt to call nonexistent %s %q failed. Have you run `spacetime generate` recently?", kind, name)
 }
 
 func badArgsText(kind, name string) string {
@@ -134,9 +178,8 @@ func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRe
 		}
 		return res, nil
 	}
-	in := inputs(r.Name, req.Caller, at, args)
 	var err error
-	if res.Offset, err = db.commit(tx, &in, ev); err != nil {
+	if res.Offset, err = db.commit(tx, db.inputs(r.Name, req.Caller, at, args), ev); err != nil {
 		return CallResult{}, ErrStopped
 	}
 	_, res.HasOffset = db.lastOffset()
@@ -147,16 +190,20 @@ func (db *Database) since(start time.Time) time.Duration {
 	return max(db.host.opts.Clock.Now().Sub(start), 0)
 }
 
-func inputs(name string, c Caller, at sats.Timestamp, args []byte) store.Inputs {
-	return store.Inputs{Reducer: name, Caller: c.Identity, ConnectionID: c.Conn, Timestamp: at, Args: args}
+// inputs describes a call for the log. The result is good until the next one.
+func (db *Database) inputs(name string, c Caller, at sats.Timestamp, args []byte) *store.Inputs {
+	db.scratch.in = store.Inputs{Reducer: name, Caller: c.Identity, ConnectionID: c.Conn, Timestamp: at, Args: args}
+	return &db.scratch.in
 }
 
 // invoke runs a reducer in a transaction that the caller ends.
 func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp, args []byte) (out abi.Outcome, took time.Duration) {
 	start := db.host.opts.Clock.Now()
-	out = db.mod.call(background, db.services, &abi.ReducerCall{
+	call := &db.scratch.call
+	*call = abi.ReducerCall{
 		ID: r.ID, Name: r.Name, Sender: c.Identity, Conn: c.Conn, Time: at, Args: args, Tx: tx,
-	})
+	}
+	out = db.mod.call(background, db.services, call)
 	took = db.since(start)
 	r.counts.add(out.Status == abi.StatusOK, took)
 	if db.mod.inst != nil {

@@ -40,6 +40,10 @@ type Database struct {
 	subs    *subscribe.Manager
 	clients map[*subscribe.Client]*attached
 	ckpt    checkpointer
+	scratch struct { // of the call that runs
+		call abi.ReducerCall
+		in   store.Inputs
+	}
 	// newSchema: the transaction to be committed changes the schema, and plans of
 	// live queries have to be renewed.
 	newSchema bool
@@ -105,6 +109,16 @@ func (db *Database) Err() error {
 		return f.err
 	}
 	return nil
+}
+
+// isEnding reports whether the database has failed or is being closed.
+func (db *Database) isEnding() bool {
+	select {
+	case <-db.ending.begun:
+		return true
+	default:
+		return db.Err() != nil
+	}
 }
 
 // View returns the committed state for reading. It does not wait for the writer.

@@ -47,6 +47,13 @@ type job struct {
 	err   error // why it did not run, or how it failed; valid after done
 }
 
+func (j *job) abandoned() bool { return j.state.Load() == jobAbandoned }
+
+func (j *job) reset() {
+	j.state.Store(jobQueued)
+	j.err = nil
+}
+
 const (
 	jobQueued int32 = iota
 	jobTaken

@@ -184,7 +184,7 @@ func (m *fakeModule) addTable(name string, cols []sats.Element, opts ...tableOpt
 	ref := uint32(len(ts.Types))
 	ts.Types = append(ts.Types, sats.Product(cols...))
 	types := m.section(schema.SecTypes)
-	types.Types = append(types.Types, schema.RawType{Name: "T" + strings.ToUpper(name[:1]) + name[1:], Ref: ref})
+	types.Types = append(types.Types, schema.RawType{Name: "T" + strings.ToUpper(name[:1]) + name[1:], Ref: ref, CustomOrdering: true})
 	t := schema.RawTableV10{SourceName: name, ProductTypeRef: ref, Kind: schema.User}
 	for _, o := range opts {
 		o(m, &t)
@@ -225,8 +225,6 @@ func defaultValue(col schema.ColID, value []byte) tableOption {
 		t.Defaults = append(t.Defaults, schema.RawColumnDefault{Col: col, Value: value})
 	}
 }
-
-func private(_ *fakeModule, t *schema.RawTableV10) { t.Access = schema.Private }
 
 // scheduled makes a table of (id u64, at, …) a timer of a reducer.
 func scheduled(fn string) tableOption {

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -104,6 +105,7 @@ func TestCallCommitsAndSurvivesRestart(t *testing.T) {
 }
 
 func TestFailuresRollBack(t *testing.T) {
+	spec.Covers(t, "08.9", "08.19")
 	w := newWorld(t)
 	db := w.create(people("people"))
 	w.call(db, alice, "count")
@@ -137,6 +139,7 @@ func TestFailuresRollBack(t *testing.T) {
 }
 
 func TestRequestErrors(t *testing.T) {
+	spec.Covers(t, "08.20", "08.21")
 	w := newWorld(t)
 	db := w.create(people("people").lifecycle(schema.LifecycleInit, "init", func(*fakeCall) error { return nil }))
 	call := func(who Caller, name, json string) error {
@@ -178,4 +181,30 @@ func TestRequestErrors(t *testing.T) {
 		t.Errorf("arguments by name: %v", err)
 	}
 	want(t, "persons", w.rows(db, "person"), []string{`(id = 10, name = "Joe")`, `(id = 9, name = "Ida")`})
+}
+
+// A name that may be a procedure is looked for among both.
+func TestProcedureNames(t *testing.T) {
+	spec.Covers(t, "08.68")
+	w := newWorld(t)
+	m := people("people")
+	sec := m.section(schema.SecProcedures)
+	sec.Procedures = []schema.RawProcedureV10{{SourceName: "compute", Params: sats.Product(), Return: sats.U32, Visibility: schema.VisibilityClient}}
+	db := w.create(m)
+	call := func(name string) error {
+		_, err := db.CallReducer(background, &CallRequest{Caller: alice, Name: name, Args: []byte("[]"), ArgsJSON: true, OrProcedure: true})
+		return err
+	}
+	if err := call("compute"); !errors.Is(err, ErrProcedures) {
+		t.Errorf("procedure: %v", err)
+	}
+	if logs := logsOf(t, db); strings.Contains(logs, "nonexistent") {
+		t.Errorf("a procedure is said not to exist in %s", logs)
+	}
+	if err := call("nobody"); !errors.Is(err, ErrNoSuchReducer) {
+		t.Errorf("unknown name: %v", err)
+	}
+	if logs := logsOf(t, db); strings.Count(logs, "nonexistent reducer") != 1 || strings.Count(logs, "nonexistent procedure") != 1 {
+		t.Errorf("want a record for each kind in %s", logs)
+	}
 }

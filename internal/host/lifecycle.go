@@ -53,7 +53,7 @@ func (db *Database) connect(at sats.Timestamp, who Caller) error {
 	tx := db.store.Begin()
 	if err := insertClient(tx, who); err != nil {
 		tx.Rollback()
-		return fmt.Errorf("Failed to insert `st_client` row: %w", err) //nolint:staticcheck // spec 06 §4.8
+		return fmt.Errorf("Failed to insert `st_client` row: %w", err)
 	}
 	ev := clientEvent(who, at)
 	if r := db.mod.connect; r != nil {
@@ -64,8 +64,7 @@ func (db *Database) connect(at sats.Timestamp, who Caller) error {
 		}
 		ev = event(r, who, at, nil)
 	}
-	in := inputs(connectedName, who, at, nil)
-	if _, err := db.commit(tx, &in, ev); err != nil {
+	if _, err := db.commit(tx, db.inputs(connectedName, who, at, nil), ev); err != nil {
 		return ErrStopped
 	}
 	return nil
@@ -138,8 +137,7 @@ func (db *Database) disconnect(at sats.Timestamp, who Caller) error {
 		tx.Rollback()
 		return fmt.Errorf("host: remove the rows of a client: %w", err)
 	}
-	in := inputs(name, who, at, nil)
-	if _, err := db.commit(tx, &in, ev); err != nil {
+	if _, err := db.commit(tx, db.inputs(name, who, at, nil), ev); err != nil {
 		return ErrStopped
 	}
 	return nil

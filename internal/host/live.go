@@ -41,8 +41,9 @@ func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Cal
 		db.handleCall(at, c, who, msg)
 	case *wire.CallProcedure:
 		text := ErrProcedures.Error()
-		if !db.hasProcedure(msg.Procedure, who) {
+		if !db.mod.procedure(msg.Procedure, who) {
 			text = "No such procedure"
+			db.log.call(at, msg.Procedure, nonexistentText("procedure", msg.Procedure))
 		}
 		db.push(&single{c, subscribe.ProcedureFailed(c, msg.RequestID, text)})
 	default:
@@ -78,13 +79,14 @@ func (db *Database) handleQuery(read sats.Timestamp, c *subscribe.Client, who Ca
 	defer v.Close()
 	offset, gated := db.lastOffset()
 	caller := sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner}
-	compile := compileLive
+	one := compileOne
 	if _, once := msg.(*wire.OneOffQuery); once {
-		compile = compileOnce
+		one = compileOnce
 	}
 	db.push(db.subs.Handle(&subscribe.Request{
 		Client: c, Reader: v, Offset: offset, Gated: gated,
-		Compile: func(text string) ([]*subscribe.Query, error) { return compile(v, text, caller) },
+		Compile:    func(text string) ([]*subscribe.Query, error) { return compileLive(v, text, caller) },
+		CompileOne: func(text string) (*subscribe.Query, error) { return one(v, text, caller) },
 		Admit: func(fresh []*subscribe.Query) error {
 			var plans []*query.Plan
 			for _, q := range fresh {
@@ -104,15 +106,6 @@ type single struct {
 
 func (s *single) Deliver() { s.to.Out.Send(s.msg) }
 
-func (db *Database) hasProcedure(name string, who Caller) bool {
-	for _, p := range db.mod.def.Procedures {
-		if p.Name == name {
-			return !p.Private || who.IsOwner
-		}
-	}
-	return false
-}
-
 // compileLive compiles a query to subscribe to; SELECT * FROM * gives several.
 func compileLive(r store.Reader, text string, caller sql.Caller) ([]*subscribe.Query, error) {
 	qs, err := sql.CompileSubscriptionSet(r, []string{text}, caller)
@@ -125,8 +118,17 @@ func compileLive(r store.Reader, text string, caller sql.Caller) ([]*subscribe.Q
 	return liveQueries(qs, caller)
 }
 
+// compileOne compiles a query to subscribe to that stands for itself only.
+func compileOne(r store.Reader, text string, caller sql.Caller) (*subscribe.Query, error) {
+	q, err := sql.CompileSubscription(r, text, caller)
+	if err != nil {
+		return nil, err
+	}
+	return liveQuery(q, caller)
+}
+
 // compileOnce compiles a query that is answered once.
-func compileOnce(r store.Reader, text string, caller sql.Caller) ([]*subscribe.Query, error) {
+func compileOnce(r store.Reader, text string, caller sql.Caller) (*subscribe.Query, error) {
 	q, err := sql.CompileOneOff(r, text, caller)
 	if err != nil {
 		return nil, err
@@ -134,22 +136,29 @@ func compileOnce(r store.Reader, text string, caller sql.Caller) ([]*subscribe.Q
 	if err := sql.CheckRowLimit(r, caller, q.Plan); err != nil {
 		return nil, err
 	}
-	return liveQueries([]*sql.Query{q}, caller)
+	return liveQuery(q, caller)
 }
 
 func liveQueries(qs []*sql.Query, caller sql.Caller) ([]*subscribe.Query, error) {
 	out := make([]*subscribe.Query, len(qs))
 	for i, q := range qs {
-		if err := refuseViews(q.Plan.Tables()); err != nil {
+		var err error
+		if out[i], err = liveQuery(q, caller); err != nil {
 			return nil, err
 		}
-		key := "*" + q.Text
-		if q.PerCaller {
-			key = queryKey(q.Text, caller)
-		}
-		out[i] = &subscribe.Query{Key: key, Text: q.Text, Plans: []*query.Plan{q.Plan}}
 	}
 	return out, nil
+}
+
+func liveQuery(q *sql.Query, caller sql.Caller) (*subscribe.Query, error) {
+	if err := refuseViews(q.Plan.Tables()); err != nil {
+		return nil, err
+	}
+	key := "*" + q.Text
+	if q.PerCaller {
+		key = queryKey(q.Text, caller)
+	}
+	return &subscribe.Query{Key: key, Text: q.Text, Plans: []*query.Plan{q.Plan}}, nil
 }
 
 // The key of a query whose result depends on the caller names him, so that it can

@@ -134,6 +134,16 @@ func (m *module) call(ctx context.Context, s *services, c *abi.ReducerCall) abi.
 	return out
 }
 
+// procedure reports whether there is a procedure of that name for the caller.
+func (m *module) procedure(name string, who Caller) bool {
+	for _, p := range m.def.Procedures {
+		if p.Name == name {
+			return !p.Private || who.IsOwner
+		}
+	}
+	return false
+}
+
 // close ends the module's instance. The program belongs to whoever loaded it.
 func (m *module) close() error {
 	if m == nil || m.inst == nil {

@@ -78,8 +78,7 @@ func (db *Database) runAsDatabase(tx *store.Tx, at sats.Timestamp, fn string, ar
 	}
 	ev := event(r, self, at, args)
 	ev.Energy.Lo, ev.Duration = out.Fuel, sats.TimeDurationOf(took)
-	in := inputs(r.Name, self, at, args)
-	_, err = db.commit(tx, &in, ev)
+	_, err = db.commit(tx, db.inputs(r.Name, self, at, args), ev)
 	return err == nil
 }
 

@@ -119,9 +119,9 @@ func (d database) Handle(ctx context.Context, c *subscribe.Client, who Caller, b
 }
 
 func (d database) Call(ctx context.Context, who Caller, function string, args []byte) (CallResult, error) {
-	res, err := d.db.CallReducer(ctx, &host.CallRequest{Caller: hostCaller(who), Name: function, Args: args, ArgsJSON: true})
+	res, err := d.db.CallReducer(ctx, &host.CallRequest{Caller: hostCaller(who), Name: function, Args: args, ArgsJSON: true, OrProcedure: true})
 	if err != nil {
-		return CallResult{}, d.callError(err, who, function)
+		return CallResult{}, callError(err)
 	}
 	out := CallResult{Message: res.Message, Energy: res.Energy, Duration: res.Duration, Offset: res.Offset, HasOffset: res.HasOffset}
 	switch res.Status {
@@ -136,15 +136,14 @@ func (d database) Call(ctx context.Context, who Caller, function string, args []
 }
 
 // callError translates the reasons why a function did not run.
-func (d database) callError(err error, who Caller, function string) error {
+func callError(err error) error {
 	var lifecycle *host.LifecycleError
 	var args *host.InvalidArgsError
 	switch {
 	case errors.Is(err, host.ErrNoSuchReducer):
-		if d.isProcedure(function, who) {
-			return &CallError{Kind: Unavailable, Message: host.ErrProcedures.Error()}
-		}
 		return &CallError{Kind: NoSuchFunction, Message: "No such procedure"}
+	case errors.Is(err, host.ErrProcedures):
+		return &CallError{Kind: Unavailable, Message: err.Error()}
 	case errors.As(err, &lifecycle):
 		return &CallError{Kind: LifecycleCall, Message: err.Error()}
 	case errors.As(err, &args):
@@ -153,15 +152,6 @@ func (d database) callError(err error, who Caller, function string) error {
 		return &CallError{Kind: ModuleGone, Message: err.Error()}
 	}
 	return &CallError{Kind: WorkerDied, Message: "The reducer worker encountered a fatal error: " + err.Error()}
-}
-
-func (d database) isProcedure(name string, who Caller) bool {
-	for _, p := range d.db.Module().Procedures {
-		if p.Name == name {
-			return !p.Private || who.IsOwner
-		}
-	}
-	return false
 }
 
 func (d database) SQL(ctx context.Context, who Caller, text string) (SQLResult, error) {

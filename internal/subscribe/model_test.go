@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/sql"
@@ -77,11 +78,21 @@ func (b *bench) compile(text string) ([]*subscribe.Query, error) {
 	return out, nil
 }
 
+func (b *bench) compileOne(text string) (*subscribe.Query, error) {
+	v := b.store.View()
+	defer v.Close()
+	q, err := sql.CompileOneOff(v, text, sql.Caller{})
+	if err != nil {
+		return nil, err
+	}
+	return &subscribe.Query{Key: string(q.Hash[:]), Text: q.Text, Plans: []*query.Plan{q.Plan}}, nil
+}
+
 // handle carries out a message and delivers the answer.
 func (b *bench) handle(c *subscribe.Client, msg wire.ClientMessage) {
 	v := b.store.View()
 	defer v.Close()
-	b.m.Handle(&subscribe.Request{Client: c, Reader: v, Compile: b.compile, Micros: func() uint64 { return 1 }}, msg).Deliver()
+	b.m.Handle(&subscribe.Request{Client: c, Reader: v, Compile: b.compile, CompileOne: b.compileOne, Micros: func() uint64 { return 1 }}, msg).Deliver()
 }
 
 // commit runs fn in a transaction and publishes it.

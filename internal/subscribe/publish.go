@@ -71,6 +71,20 @@ type result struct {
 	subs             []sub
 	inserts, deletes wire.RowList
 	encoded          [wire.NumFormats][]byte
+	// changed holds the rows that the transaction itself changed in the table, for
+	// joins with a subscriber that speaks JSON; nil: all are.
+	changed map[string]struct{}
+}
+
+// form is the jsonForm of the result's rows: those of a join that the transaction
+// did not touch were read from the table.
+func (res *result) form(row []byte) sats.Flavor {
+	if res.changed != nil {
+		if _, ok := res.changed[string(row)]; !ok {
+			return sats.FlavorStored
+		}
+	}
+	return sats.FlavorUntyped
 }
 
 var results = sync.Pool{New: func() any { return new(result) }}
@@ -87,9 +101,27 @@ func (u *update) evaluate(r store.Reader, d *store.Delta, q *liveQuery) error {
 			continue
 		}
 		res.table, res.subs = p.ReturnTable(), q.subs
+		if len(p.Tables()) > 1 && slices.ContainsFunc(q.subs, func(s sub) bool { return s.client.Protocol == wire.V1JSON }) {
+			res.changed = changedRows(d, res.table)
+		}
 		u.results = append(u.results, res)
 	}
 	return nil
+}
+
+// changedRows returns the rows of a table that a transaction inserted or deleted.
+func changedRows(d *store.Delta, t *schema.Table) map[string]struct{} {
+	rows := map[string]struct{}{}
+	for i := range d.Tables {
+		if td := &d.Tables[i]; td.Table.ID == t.ID {
+			for _, list := range []*store.Rows{&td.Inserts, &td.Deletes} {
+				for row := range list.All() {
+					rows[string(row)] = struct{}{}
+				}
+			}
+		}
+	}
+	return rows
 }
 
 type failedQuery struct {
@@ -130,13 +162,13 @@ type addressed struct {
 
 func (res *result) fragment(format wire.Format) []byte {
 	if len(res.encoded[format]) == 0 {
-		res.encoded[format] = appendUpdate(res.encoded[format], format, res.table, &res.inserts, &res.deletes, sats.FlavorUntyped)
+		res.encoded[format] = appendUpdate(res.encoded[format], format, res.table, &res.inserts, &res.deletes, res.form)
 	}
 	return res.encoded[format]
 }
 
 func (res *result) release() {
-	res.table, res.subs = nil, nil
+	res.table, res.subs, res.changed = nil, nil, nil
 	res.inserts.Reset()
 	res.deletes.Reset()
 	for i := range res.encoded {

@@ -27,6 +27,9 @@ type Request struct {
 	Gated  bool         // there is such a transaction and it is logged
 	// Compile turns a query into its compiled form; SELECT * FROM * gives several.
 	Compile func(text string) ([]*Query, error)
+	// CompileOne compiles a query that stands for itself only: that of a one-off
+	// message or of SubscribeSingle.
+	CompileOne func(text string) (*Query, error)
 	// Admit, if set, is asked whether queries that nobody subscribes to yet may be
 	// evaluated together. Its error is the answer.
 	Admit func(fresh []*Query) error
@@ -71,6 +74,16 @@ func isStar(text string) bool {
 // compile returns the distinct queries of a message in the order in which they
 // are answered. Its error is the text that the client gets.
 func (m *Manager) compile(req *Request, texts []string) ([]*liveQuery, error) {
+	qs, err := m.compileAll(req, texts)
+	if err != nil {
+		return nil, err
+	}
+	qs = distinct(qs)
+	return qs, req.admit(qs)
+}
+
+// compileAll is compile with repetitions, and without asking Admit.
+func (m *Manager) compileAll(req *Request, texts []string) ([]*liveQuery, error) {
 	var stars, rest []*liveQuery
 	for _, text := range texts {
 		text = strings.TrimSpace(text)
@@ -90,14 +103,19 @@ func (m *Manager) compile(req *Request, texts []string) ([]*liveQuery, error) {
 			}
 		}
 	}
-	out, seen := make([]*liveQuery, 0, len(stars)+len(rest)), map[string]bool{}
-	for _, q := range append(stars, rest...) {
+	return append(distinct(stars), rest...), nil
+}
+
+// distinct drops repetitions of queries.
+func distinct(qs []*liveQuery) []*liveQuery {
+	out, seen := make([]*liveQuery, 0, len(qs)), map[string]bool{}
+	for _, q := range qs {
 		if !seen[q.Key] {
 			seen[q.Key] = true
 			out = append(out, q)
 		}
 	}
-	return out, req.admit(out)
+	return out
 }
 
 // admit asks Admit about those of the queries that nobody subscribes to yet.
@@ -176,15 +194,12 @@ func (m *Manager) oneOff(req *Request, msg *wire.OneOffQuery, v1Client bool) Del
 // oneOffRows evaluates a one-off query: the rows of all fragments in one encoded
 // list. Event tables have none.
 func (req *Request) oneOffRows(text string) (table string, rows []byte, err error) {
-	qs, err := req.Compile(strings.TrimSpace(text))
+	q, err := req.CompileOne(strings.TrimSpace(text))
 	if err != nil {
 		return "", nil, err
 	}
-	if len(qs) != 1 {
-		return "", nil, fmt.Errorf("`%s` stands for several queries, which a one-off query cannot", text)
-	}
 	var l wire.RowList
-	for _, p := range qs[0].Plans {
+	for _, p := range q.Plans {
 		if p.EmptyInput(req.Reader) {
 			continue
 		}
@@ -192,6 +207,6 @@ func (req *Request) oneOffRows(text string) (table string, rows []byte, err erro
 			return "", nil, err
 		}
 	}
-	t := qs[0].Plans[0].ReturnTable()
-	return t.Name, appendList(nil, req.Client.Protocol.Format(), t, &l, sats.FlavorStored), nil
+	t := q.Plans[0].ReturnTable()
+	return t.Name, appendList(nil, req.Client.Protocol.Format(), t, &l, storedForm), nil
 }

@@ -13,18 +13,22 @@ import (
 // set; a text given twice is answered twice, later updates come once (spec 05 §10.3).
 func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
 	c := req.Client
-	qs, err := m.compile(req, msg.Queries)
+	all, err := m.compileAll(req, msg.Queries)
+	qs := distinct(all)
+	if err == nil {
+		err = req.admit(qs)
+	}
 	if err != nil {
 		id := msg.RequestID
 		return refuse(c, bodyV1(c, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
 	}
-	tables, err := req.tablesV1(qs, false)
+	tables, err := req.tablesV1(all, false)
 	if err != nil {
 		id := msg.RequestID
 		return refuse(c, bodyV1(c, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: errEvaluating.Error()}))
 	}
 	m.drop(c, c.legacy, sub{c, subLegacy, 0})
-	c.legacy = qs
+	c.legacy, c.known = qs, true
 	for _, q := range qs {
 		m.subscribe(q, sub{c, subLegacy, 0})
 	}
@@ -59,7 +63,7 @@ func (m *Manager) subscribeMulti(req *Request, msg *wire.SubscribeMulti) Deliver
 // hold counts the queries under a query id and returns those that the client did
 // not hold before.
 func (m *Manager) hold(c *Client, id uint32, qs []*liveQuery) (fresh []*liveQuery) {
-	c.multi[id] = qs
+	c.multi[id], c.known = qs, true
 	for _, q := range qs {
 		if c.held[q]++; c.held[q] == 1 {
 			m.subscribe(q, sub{c, subV1, 0})
@@ -104,23 +108,24 @@ func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Deliv
 	if _, taken := c.multi[msg.QueryID]; taken {
 		return req.errorV1(msg.RequestID, msg.QueryID, duplicateID(c, msg.QueryID))
 	}
-	compiled, err := req.Compile(msg.Query)
+	compiled, err := req.CompileOne(msg.Query)
+	var q *liveQuery
+	if err == nil {
+		q = m.live(compiled)
+		err = req.admit([]*liveQuery{q})
+	}
 	switch {
 	case err != nil:
 		err = fmt.Errorf("%w, executing: `%s`", err, msg.Query)
-	case len(compiled) != 1:
-		err = fmt.Errorf("`%s` stands for several queries; subscribe to them by SubscribeMulti", msg.Query)
-	case compiled[0].readsEvents():
+	case compiled.readsEvents():
 		err = errEventTable
-	default:
-		err = req.admit([]*liveQuery{m.live(compiled[0])})
 	}
 	if err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
-	q := m.live(compiled[0])
 	m.hold(c, msg.QueryID, []*liveQuery{q})
 	c.single[msg.QueryID] = true
+
 	rows, err := req.tableV1(q, false)
 	if err != nil {
 		m.release(c, msg.QueryID)
@@ -142,7 +147,7 @@ func (m *Manager) endSingle(req *Request, msg *wire.Unsubscribe) Delivery {
 	gone := m.release(c, msg.QueryID)
 	t := q.Plans[0].ReturnTable()
 	rows := v1.TableUpdate{TableID: uint32(t.ID), TableName: t.Name,
-		Updates: [][]byte{appendUpdate(nil, c.Protocol.Format(), t, new(wire.RowList), new(wire.RowList), sats.FlavorStored)}}
+		Updates: [][]byte{appendUpdate(nil, c.Protocol.Format(), t, new(wire.RowList), new(wire.RowList), storedForm)}}
 	if len(gone) > 0 { // else another id holds the query still
 		var err error
 		if rows, err = req.tableV1(q, true); err != nil {
@@ -158,10 +163,15 @@ func (c *Client) notSubscribed(id uint32, single bool) string {
 	if _, ok := c.multi[id]; ok && c.single[id] == single {
 		return ""
 	}
-	if len(c.multi) == 0 {
+	return c.unknownID(id)
+}
+
+// unknownID is the refusal to end what is not there.
+func (c *Client) unknownID(id uint32) string {
+	if !c.known {
 		return fmt.Sprintf("Client not found: %s", c)
 	}
-	return fmt.Sprintf("Subscription not found: %s, QuerySetId { id: %d }", c, id)
+	return fmt.Sprintf("Subscription not found: (%s, QuerySetId { id: %d })", c, id)
 }
 
 func duplicateID(c *Client, id uint32) string {
@@ -169,7 +179,9 @@ func duplicateID(c *Client, id uint32) string {
 }
 
 // String names the client in messages.
-func (c *Client) String() string { return fmt.Sprintf("(%s, %s)", c.Identity, c.Connection) }
+func (c *Client) String() string {
+	return fmt.Sprintf("(Identity(%s), ConnectionId(%s))", c.Identity, c.Connection)
+}
 
 func (req *Request) errorV1(request, query uint32, text string) Delivery {
 	return refuse(req.Client, bodyV1(req.Client, &v1.SubscriptionError{
@@ -220,5 +232,5 @@ func (req *Request) fragmentV1(p *query.Plan, deletes bool) (v1.TableUpdate, err
 	}
 	t := p.ReturnTable()
 	return v1.TableUpdate{TableID: uint32(t.ID), TableName: t.Name, NumRows: n,
-		Updates: [][]byte{appendUpdate(nil, req.Client.Protocol.Format(), t, rows, none, sats.FlavorStored)}}, nil
+		Updates: [][]byte{appendUpdate(nil, req.Client.Protocol.Format(), t, rows, none, storedForm)}}, nil
 }

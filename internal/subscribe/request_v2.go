@@ -2,7 +2,6 @@ package subscribe
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/stdbgo/spacetime/internal/wire"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
@@ -23,7 +22,7 @@ func (m *Manager) openSet(req *Request, id uint32, texts []string) (v2.QueryRows
 	if err != nil {
 		return nil, errEvaluating
 	}
-	c.sets[id] = qs
+	c.sets[id], c.known = qs, true
 	for _, q := range qs {
 		m.subscribe(q, sub{c, subV2, id})
 	}
@@ -63,11 +62,7 @@ func (m *Manager) endSet(req *Request, msg *wire.UnsubscribeSet) Delivery {
 	c := req.Client
 	qs, ok := c.sets[msg.QuerySetID]
 	if !ok {
-		text := fmt.Sprintf("Subscription not found: %s, QuerySetId { id: %d }", c, msg.QuerySetID)
-		if len(c.sets) == 0 {
-			text = fmt.Sprintf("Client not found: %s", c)
-		}
-		return req.errorV2(msg.RequestID, msg.QuerySetID, text)
+		return req.errorV2(msg.RequestID, msg.QuerySetID, c.unknownID(msg.QuerySetID))
 	}
 	delete(c.sets, msg.QuerySetID)
 	m.drop(c, qs, sub{c, subV2, msg.QuerySetID})

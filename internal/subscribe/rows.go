@@ -20,13 +20,19 @@ func addRows(l *wire.RowList, r store.Reader, p *query.Plan) error {
 	})
 }
 
+// jsonForm chooses the form of a row in v1.json (spec 05 §7.3): named if it was
+// read from a table, by position if it comes from a transaction.
+type jsonForm func(row []byte) sats.Flavor
+
+func storedForm([]byte) sats.Flavor { return sats.FlavorStored }
+
 // jsonRows turns rows into the strings of v1.json.
-func jsonRows(t *schema.Table, l *wire.RowList, flavor sats.Flavor) []string {
+func jsonRows(t *schema.Table, l *wire.RowList, form jsonForm) []string {
 	out := make([]string, l.Len())
 	var text []byte
 	for i := range out {
 		var err error
-		text, _, err = sats.AppendJSON(text[:0], nil, t.Layout.Type(), l.At(i), flavor)
+		text, _, err = sats.AppendJSON(text[:0], nil, t.Layout.Type(), l.At(i), form(l.At(i)))
 		if err != nil {
 			// Stored rows have been validated against the table's type.
 			panic(fmt.Sprintf("subscribe: a row of %s does not decode: %v", t.Name, err))
@@ -37,21 +43,20 @@ func jsonRows(t *schema.Table, l *wire.RowList, flavor sats.Flavor) []string {
 }
 
 // appendList appends a list of rows in a format.
-func appendList(b []byte, format wire.Format, t *schema.Table, l *wire.RowList, flavor sats.Flavor) []byte {
+func appendList(b []byte, format wire.Format, t *schema.Table, l *wire.RowList, form jsonForm) []byte {
 	if format == wire.FormatV1JSON {
-		return v1.AppendRowsJSON(b, jsonRows(t, l, flavor))
+		return v1.AppendRowsJSON(b, jsonRows(t, l, form))
 	}
 	return l.Append(b)
 }
 
-// appendUpdate appends the fragment of an update in a format. JSON rows are in
-// the form flavor.
-func appendUpdate(b []byte, format wire.Format, t *schema.Table, inserts, deletes *wire.RowList, flavor sats.Flavor) []byte {
+// appendUpdate appends the fragment of an update in a format.
+func appendUpdate(b []byte, format wire.Format, t *schema.Table, inserts, deletes *wire.RowList, form jsonForm) []byte {
 	switch format {
 	case wire.FormatV1:
 		return v1.AppendQueryUpdate(b, deletes, inserts)
 	case wire.FormatV1JSON:
-		return v1.AppendQueryUpdateJSON(b, jsonRows(t, deletes, flavor), jsonRows(t, inserts, flavor))
+		return v1.AppendQueryUpdateJSON(b, jsonRows(t, deletes, form), jsonRows(t, inserts, form))
 	}
 	if t.IsEvent {
 		return v2.AppendEvents(b, inserts)

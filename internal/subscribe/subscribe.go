@@ -58,6 +58,7 @@ type Client struct {
 
 	// Executor's half.
 	live   bool
+	known  bool // it has subscribed to something
 	legacy []*liveQuery
 	held   map[*liveQuery]int // v1: how many query ids hold it
 	multi  map[uint32][]*liveQuery

@@ -1,0 +1,208 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stdbgo/spacetime/internal/spec"
+	"github.com/stdbgo/spacetime/internal/subscribe"
+	"github.com/stdbgo/spacetime/internal/wire"
+	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// A viewer is a client of the second protocol that keeps the rows it is told of.
+type viewer struct {
+	t       *testing.T
+	client  *subscribe.Client
+	who     Caller
+	rows    map[string]int
+	log     []string // messages in order, in short
+	offsets []uint64
+}
+
+func (w *world) viewer(db *Database, n byte) *viewer {
+	w.t.Helper()
+	v := &viewer{t: w.t, rows: map[string]int{}}
+	v.who = Caller{Identity: sats.Identity{n}, Conn: sats.ConnectionID{n}}
+	v.client = &subscribe.Client{Identity: v.who.Identity, Connection: v.who.Conn, Protocol: wire.V2, Out: v}
+	if err := db.Attach(background, v.client, v.who, func() {}); err != nil {
+		w.t.Fatal(err)
+	}
+	return v
+}
+
+// Send is called by the sender, one message at a time.
+func (v *viewer) Send(m subscribe.Message) {
+	r := sats.NewReader(m.Body)
+	msg := v2.ReadServer(r)
+	if r.Err() != nil || r.Len() > 0 {
+		v.t.Errorf("message: %v, %d bytes left", r.Err(), r.Len())
+	}
+	if m.Gated {
+		if n := len(v.offsets); n > 0 && m.Offset < v.offsets[n-1] {
+			v.t.Errorf("a message of offset %d after one of %d", m.Offset, v.offsets[n-1])
+		}
+		v.offsets = append(v.offsets, m.Offset)
+	}
+	switch m := msg.(type) {
+	case *v2.SubscribeApplied:
+		v.log = append(v.log, fmt.Sprintf("applied %d", m.RequestID))
+		for _, t := range m.Rows {
+			v.add(wire.ReadRowList(sats.NewReader(t.Rows)), 1)
+		}
+	case *v2.SubscriptionError:
+		v.log = append(v.log, "error "+m.Error)
+	case *v2.TransactionUpdate:
+		v.log = append(v.log, "update")
+		v.update(m.Sets)
+	case *v2.ReducerResult:
+		v.log = append(v.log, strings.TrimSpace(fmt.Sprintf("result %d %d %s", m.RequestID, m.Kind, m.Message)))
+		v.update(m.Sets)
+	case *v2.OneOffQueryResult:
+		v.log = append(v.log, fmt.Sprintf("rows %d", m.RequestID))
+	case *v2.ProcedureResult:
+		v.log = append(v.log, fmt.Sprintf("procedure %d %s", m.RequestID, m.Message))
+	default:
+		v.t.Errorf("message %T", m)
+	}
+}
+
+func (v *viewer) update(sets []v2.QuerySetUpdate) {
+	for _, s := range sets {
+		for _, t := range s.Tables {
+			for _, f := range t.Rows {
+				ins, del, _ := v2.ReadFragment(sats.NewReader(f))
+				v.add(ins, 1)
+				v.add(del, -1)
+			}
+		}
+	}
+}
+
+func (v *viewer) add(l wire.RowList, n int) {
+	for i := range l.Len() {
+		row := string(l.At(i))
+		v.rows[row] += n
+		switch v.rows[row] {
+		case 0:
+			delete(v.rows, row)
+		case 1:
+		default:
+			v.t.Errorf("a row is held %d times", v.rows[row])
+		}
+	}
+}
+
+func (v *viewer) handle(db *Database, batch ...wire.ClientMessage) {
+	v.t.Helper()
+	if err := db.Handle(background, v.client, v.who, batch); err != nil {
+		v.t.Error(err)
+	}
+}
+
+func call(id uint32, name string, args []byte) *wire.CallReducer {
+	return &wire.CallReducer{RequestID: id, Reducer: name, Args: args}
+}
+
+// A client's messages are answered in the order in which they came, whatever
+// becomes of them.
+func TestAnswersInOrder(t *testing.T) {
+	spec.Covers(t, "08.42")
+	w := newWorld(t)
+	db := w.create(people("people"))
+	v := w.viewer(db, 9)
+	v.handle(db,
+		call(1, "add", append(u32(1), str("a")...)),
+		call(2, "add_and_fail", append(u32(2), str("b")...)),
+		call(3, "nobody", nil),
+		call(4, "add", u32(1)),
+		call(5, "trap", nil),
+		call(6, "exhaust", nil),
+		call(7, "secret", nil),
+		&wire.SubscribeSet{RequestID: 8, QuerySetID: 1, Queries: []string{"SELECT * FROM person"}},
+		&wire.SubscribeSet{RequestID: 9, QuerySetID: 2, Queries: []string{"SELECT * FROM nothing"}},
+		&wire.OneOffQuery{RequestID: 10, Query: "SELECT * FROM person"},
+		&wire.CallProcedure{RequestID: 11, Procedure: "p"},
+		call(12, "add", append(u32(3), str("c")...)),
+	)
+	want(t, "messages", v.log, []string{
+		"result 1 0",
+		"result 2 2 no thanks",
+		"result 3 3 no such reducer",
+		"result 4 3 invalid arguments for reducer add: data too short for u32: Expected 4, given 0",
+		"result 5 3 The instance encountered a fatal error.",
+		"result 6 3 reducer ran out of energy",
+		"result 7 3 no such reducer",
+		"applied 8",
+		"error no such table: `nothing`. If the table exists, it may be marked private., executing: `SELECT * FROM nothing`",
+		"rows 10",
+		"procedure 11 No such procedure",
+		"result 12 0",
+	})
+	if len(v.rows) != 2 {
+		t.Errorf("the client holds %d rows; want 2", len(v.rows))
+	}
+}
+
+// Whoever subscribes while others write gets every row once: in the initial rows or
+// in one later update.
+func TestSubscribersMissNothing(t *testing.T) {
+	spec.Covers(t, "08.41")
+	w := newWorld(t)
+	db := w.create(people("people"))
+	const writers, rows = 4, 200
+	var viewers []*viewer
+	var wg sync.WaitGroup
+	for g := range writers {
+		wg.Go(func() {
+			who := Caller{Identity: sats.Identity{byte(100 + g)}}
+			for i := range rows {
+				req := &CallRequest{Caller: who, Name: "add", Args: append(u32(uint32(g*rows+i)), str("x")...)}
+				if _, err := db.CallReducer(background, req); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for n := range 10 {
+		v := w.viewer(db, byte(10+n))
+		viewers = append(viewers, v)
+		wg.Go(func() {
+			v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM person"}})
+			v.handle(db, call(2, "add", append(u32(uint32(10000+n)), str("own")...)))
+		})
+	}
+	wg.Wait()
+	db.send.flush()
+	for i, v := range viewers {
+		if len(v.rows) != writers*rows+len(viewers) {
+			t.Errorf("client %d holds %d rows; want %d", i, len(v.rows), writers*rows+len(viewers))
+		}
+		if v.log[0] != "applied 1" {
+			t.Errorf("client %d got %s before its initial rows", i, v.log[0])
+		}
+	}
+}
+
+// The row limit binds everybody but the owner.
+func TestRowLimitOfSubscriptions(t *testing.T) {
+	w := newWorld(t)
+	db := w.create(people("people"))
+	for i := range 5 {
+		w.call(db, alice, "add", append(u32(uint32(i)), str("x")...))
+	}
+	if _, err := db.SQL(background, owner, "SET row_limit = 4"); err != nil {
+		t.Fatal(err)
+	}
+	v := w.viewer(db, 9)
+	sub := func(id uint32) wire.ClientMessage {
+		return &wire.SubscribeSet{RequestID: id, QuerySetID: id, Queries: []string{"SELECT * FROM person"}}
+	}
+	v.handle(db, sub(1))
+	v.who.IsOwner = true
+	v.handle(db, sub(2))
+	want(t, "messages", v.log, []string{"error Estimated cardinality (5 rows) exceeds limit (4 rows)", "applied 2"})
+}

@@ -1,0 +1,280 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stdbgo/spacetime/internal/spec"
+	"github.com/stdbgo/spacetime/internal/vfs"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// pairs is a module whose every transaction writes two rows that belong together.
+func pairs() *fakeModule {
+	cols := params(sats.E("id", sats.U32), sats.E("half", sats.U32))
+	return newFake("pairs").
+		addTable("pair", cols).
+		reducer("add", params(sats.E("id", sats.U32)), func(c *fakeCall) error {
+			if err := c.insert("pair", append(c.Args, u32(1)...)); err != nil {
+				return err
+			}
+			return c.insert("pair", append(c.Args, u32(2)...))
+		})
+}
+
+// checkPairs wants the pairs 0 to n-1, each whole, for some n of at least min.
+func checkPairs(t *testing.T, w *world, db *Database, min int) int {
+	t.Helper()
+	v := db.View()
+	defer v.Close()
+	halves := map[uint32]uint32{}
+	for row := range v.Scan(v.TableByName("pair").ID) {
+		r := sats.NewReader(row)
+		halves[r.U32()] |= r.U32()
+	}
+	n := len(halves)
+	for id := range n {
+		if halves[uint32(id)] != 3 {
+			t.Fatalf("pair %d of %d has halves %b; want both", id, n, halves[uint32(id)])
+		}
+	}
+	if n < min {
+		t.Fatalf("%d transactions are left; %d were acknowledged as durable", n, min)
+	}
+	return n
+}
+
+// Whenever the power fails, what was acknowledged as durable is there afterwards,
+// a prefix of what was committed, and no transaction is half there.
+func TestCrashAtRandomPoints(t *testing.T) {
+	spec.Covers(t, "08.46")
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		w := newWorld(t)
+		w.opts.CheckpointTx = uint64(3 + rng.IntN(20))
+		w.opts.MaxSegmentBytes = int64(600 + rng.IntN(3000))
+		w.opts.PruneLog = rng.IntN(2) == 0
+		w.restart()
+		db := w.create(pairs())
+		n, durable := 0, 0
+		for range 3 { // crashes
+			for range rng.IntN(40) {
+				res := w.call(db, alice, "add", u32(uint32(n)))
+				n++
+				if rng.IntN(4) == 0 {
+					if _, err := db.WaitDurable(background, res.Offset); err != nil {
+						t.Fatal(err)
+					}
+					durable = n
+				}
+			}
+			if n == 0 {
+				if _, err := db.WaitDurable(background, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.crash(rng.Uint64())
+			initial := func() ([]byte, error) { return []byte("pairs"), nil }
+			var err error
+			if db, err = w.host.Open(background, w.info, initial); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			n = checkPairs(t, w, db, durable)
+		}
+		w.stop()
+	}
+}
+
+// A crash before the first transaction is durable makes the next launch initialise
+// the database again.
+func TestCrashRightAfterCreation(t *testing.T) {
+	spec.Covers(t, "08.66")
+	for seed := range uint64(20) {
+		w := newWorld(t)
+		w.create(pairs())
+		w.crash(seed)
+		db, err := w.host.Open(background, w.info, func() ([]byte, error) { return []byte("pairs"), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.call(db, alice, "add", u32(0))
+		checkPairs(t, w, db, 1)
+		w.stop()
+	}
+}
+
+// After a failed write nothing is acknowledged any more; the database stops, and
+// the next open reads what is on disk.
+func TestLogFailure(t *testing.T) {
+	spec.Covers(t, "08.55")
+	w := newWorld(t)
+	db := w.create(pairs())
+	res := w.call(db, alice, "add", u32(0))
+	if _, err := db.WaitDurable(background, res.Offset); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("the disk is on fire")
+	w.fs.SetHook(func(op vfs.Op, name string) error {
+		if strings.Contains(name, clogDir) && op.Changes() {
+			return broken
+		}
+		return nil
+	})
+	res, err := db.CallReducer(background, &CallRequest{Caller: alice, Name: "add", Args: u32(1)})
+	if err == nil {
+		if _, err = db.WaitDurable(background, res.Offset); err == nil {
+			t.Error("a transaction is durable although nothing can be written")
+		}
+	}
+	<-db.Done()
+	if err := db.Err(); !errors.Is(err, broken) {
+		t.Errorf("Err() = %v; want the failure", err)
+	}
+	if _, err := db.CallReducer(background, &CallRequest{Caller: alice, Name: "add", Args: u32(2)}); !errors.Is(err, ErrStopped) {
+		t.Errorf("a call afterwards: %v", err)
+	}
+	if _, err := db.SQL(background, owner, "SELECT * FROM pair"); !errors.Is(err, ErrStopped) {
+		t.Errorf("a query afterwards: %v", err)
+	}
+	w.fs.SetHook(nil)
+	db = w.open() // reads what is on disk
+	if n := checkPairs(t, w, db, 1); n != 1 {
+		t.Errorf("%d transactions; want 1", n)
+	}
+	w.call(db, alice, "add", u32(1))
+}
+
+// A bug of ours in a job ends the database, not the process, and gives nobody a
+// result that is not true.
+func TestInternalErrorStopsDatabase(t *testing.T) {
+	w := newWorld(t)
+	m := pairs().reducer("bug", nil, func(*fakeCall) error { panic("a bug") })
+	db := w.create(m)
+	w.call(db, alice, "add", u32(0))
+	if _, err := db.CallReducer(background, &CallRequest{Caller: alice, Name: "bug"}); err == nil || !strings.Contains(err.Error(), "a bug") {
+		t.Errorf("call = %v", err)
+	}
+	db = w.open() // waits for the end of the one that failed
+	checkPairs(t, w, db, 1)
+}
+
+func TestTwoOpens(t *testing.T) {
+	spec.Covers(t, "08.56")
+	w := newWorld(t)
+	db := w.create(pairs())
+	second, err := New(w.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if _, err := second.Open(background, w.info, nil); !errors.Is(err, vfs.ErrLocked) {
+		t.Errorf("a second server opens the replica: %v", err)
+	}
+	again := w.open()
+	if again != db {
+		t.Error("the same server opens it twice")
+	}
+	if _, err := w.host.Create(background, w.info, []byte("pairs")); err == nil {
+		t.Error("a replica that runs is created again")
+	}
+	if err := w.host.Stop(background, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.host.Create(background, w.info, []byte("pairs")); err == nil || !strings.Contains(err.Error(), "exists already") {
+		t.Errorf("a replica on disk is created again: %v", err)
+	}
+	if _, err := second.Open(background, w.info, nil); err != nil {
+		t.Errorf("the second server opens the replica that the first has stopped: %v", err)
+	}
+}
+
+// Checkpoints shorten recovery: with the old part of the log gone the database is
+// whole.
+func TestCheckpointsAndPruning(t *testing.T) {
+	w := newWorld(t)
+	w.opts.CheckpointTx, w.opts.MaxSegmentBytes, w.opts.PruneLog = 10, 500, true
+	w.restart()
+	db := w.create(pairs())
+	const n = 200
+	for i := range n {
+		res := w.call(db, alice, "add", u32(uint32(i)))
+		if i%10 == 9 { // let the checkpoint be written
+			if _, err := db.WaitDurable(background, res.Offset); err != nil {
+				t.Fatal(err)
+			}
+			db.ckpt.work.Wait()
+		}
+	}
+	dir := w.host.replicaDir(1)
+	count := func(sub string) int {
+		entries, err := w.fs.ReadDir(filepath.Join(dir, sub))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	if got := count(checkpointsDir); got != keptCheckpoints {
+		t.Errorf("%d checkpoints; want %d", got, keptCheckpoints)
+	}
+	if first := db.journal.First(); first == 0 {
+		t.Error("the log was not pruned")
+	}
+	w.restart()
+	db = w.open()
+	if got := checkPairs(t, w, db, n); got != n {
+		t.Errorf("%d transactions; want %d", got, n)
+	}
+}
+
+// Many callers, readers, clients that come and go, updates and checkpoints at once:
+// for the race detector, and to see that no transaction is lost or doubled.
+func TestConcurrency(t *testing.T) {
+	w := newWorld(t)
+	w.opts.CheckpointTx = 50
+	w.restart()
+	db := w.create(pairs())
+	const callers, calls = 8, 60
+	var wg sync.WaitGroup
+	for g := range callers {
+		wg.Go(func() {
+			who := Caller{Identity: sats.Identity{byte(10 + g)}, Conn: sats.ConnectionID{byte(10 + g)}}
+			if err := db.Connect(background, who); err != nil {
+				t.Error(err)
+			}
+			for i := range calls {
+				_, err := db.CallReducer(background, &CallRequest{Caller: who, Name: "add", Args: u32(uint32(g*calls + i))})
+				if err != nil {
+					t.Error(err)
+				}
+				if _, err := db.SQL(background, owner, "SELECT COUNT(*) AS n FROM pair"); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := db.Disconnect(background, who); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := range 5 {
+			m := pairs()
+			m.name = fmt.Sprintf("pairs%d", i)
+			if _, err := w.update(db, m, UpdatePolicy{}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wg.Wait()
+	checkPairs(t, w, db, callers*calls)
+	off, _ := db.lastOffset()
+	if want := uint64(callers*calls + 2*callers + 5); off != want {
+		t.Errorf("the last offset is %d; want %d", off, want)
+	}
+	w.restart()
+	checkPairs(t, w, w.open(), callers*calls)
+}
