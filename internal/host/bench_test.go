@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/internal/vfs"
+	"github.com/stdbgo/spacetime/internal/wire"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -91,4 +93,34 @@ func TestCallAllocations(t *testing.T) {
 	if allocs > 3 {
 		t.Errorf("a call makes %.0f allocations; want at most 3", allocs)
 	}
+}
+
+// discard takes messages.
+type discard struct{}
+
+func (discard) Send(subscribe.Message) {}
+
+// BenchmarkSubscribed is BenchmarkCall in memory with one client that subscribes to
+// the table, so that every call is evaluated, encoded and delivered.
+func BenchmarkSubscribed(b *testing.B) {
+	h, engine := benchHost(b, Options{InMemory: true})
+	db := counterDB(b, h, engine)
+	c := &subscribe.Client{Identity: bobID, Connection: bob.Conn, Protocol: wire.V2, Out: discard{}}
+	if err := db.Attach(background, c, bob, func() {}); err != nil {
+		b.Fatal(err)
+	}
+	sub := &wire.SubscribeSet{QuerySetID: 1, Queries: []string{"SELECT * FROM counter"}}
+	if err := db.Handle(background, c, bob, []wire.ClientMessage{sub}); err != nil {
+		b.Fatal(err)
+	}
+	var n uint64
+	b.ReportAllocs()
+	for b.Loop() {
+		n++
+		req := &CallRequest{Caller: alice, Name: "set", Args: sats.AppendU64(u32(uint32(n%100)), n)}
+		if _, err := db.CallReducer(background, req); err != nil {
+			b.Fatal(err)
+		}
+	}
+	db.send.flush()
 }

@@ -61,7 +61,7 @@ func (db *Database) publish(c *store.Commit, ev *subscribe.Event) {
 	}
 	v := db.store.View()
 	defer v.Close()
-	gated := c.Logged || c.Offset > 0
+	_, gated := db.lastOffset()
 	db.push(db.subs.Publish(v, c.Delta, c.Offset, gated, ev))
 }
 

@@ -111,6 +111,16 @@ func (db *Database) Err() error {
 	return nil
 }
 
+// isEnding reports whether the database has failed or is being closed.
+func (db *Database) isEnding() bool {
+	select {
+	case <-db.ending.begun:
+		return true
+	default:
+		return db.Err() != nil
+	}
+}
+
 // View returns the committed state for reading. It does not wait for the writer.
 func (db *Database) View() *store.View { return db.store.View() }
 

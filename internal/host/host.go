@@ -152,40 +152,59 @@ func (h *Host) Create(ctx context.Context, info DatabaseInfo, program []byte) (*
 	return db, err
 }
 
+// launch returns the running database of a replica, starting it if need be. One
+// that is ending is waited for and started again.
 func (h *Host) launch(ctx context.Context, info DatabaseInfo, start func() (*Database, error)) (*Database, error) {
+	for {
+		l, err := h.join(info.Replica, start)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-l.ready:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if l.err != nil {
+			return nil, l.err
+		}
+		if l.db.info.Identity != info.Identity {
+			return nil, fmt.Errorf("mismatched database identity: %s != %s", l.db.info.Identity, info.Identity)
+		}
+		if !l.db.isEnding() {
+			return l.db, nil
+		}
+		select {
+		case <-l.db.done:
+			h.forget(info.Replica, l)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// join returns the launch of a replica, begun now if there is none.
+func (h *Host) join(replica uint64, start func() (*Database, error)) (*launch, error) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.mu.closed {
-		h.mu.Unlock()
 		return nil, ErrStopped
 	}
-	l := h.mu.replicas[info.Replica]
-	if l == nil {
-		l = &launch{ready: make(chan struct{})}
-		h.mu.replicas[info.Replica] = l
-		h.work.Add(1)
-		go func() {
-			defer h.work.Done()
-			l.db, l.err = start()
-			if l.err != nil {
-				h.forget(info.Replica, l)
-			}
-			close(l.ready)
-		}()
+	if l := h.mu.replicas[replica]; l != nil {
+		return l, nil
 	}
-	h.mu.Unlock()
-
-	select {
-	case <-l.ready:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if l.err != nil {
-		return nil, l.err
-	}
-	if l.db.info.Identity != info.Identity {
-		return nil, fmt.Errorf("mismatched database identity: %s != %s", l.db.info.Identity, info.Identity)
-	}
-	return l.db, nil
+	l := &launch{ready: make(chan struct{})}
+	h.mu.replicas[replica] = l
+	h.work.Add(1)
+	go func() {
+		defer h.work.Done()
+		l.db, l.err = start()
+		if l.err != nil {
+			h.forget(replica, l)
+		}
+		close(l.ready)
+	}()
+	return l, nil
 }
 
 // forget takes a replica out of the registry if it is still that launch.

@@ -53,7 +53,7 @@ func (db *Database) connect(at sats.Timestamp, who Caller) error {
 	tx := db.store.Begin()
 	if err := insertClient(tx, who); err != nil {
 		tx.Rollback()
-		return fmt.Errorf("Failed to insert `st_client` row: %w", err) //nolint:staticcheck // spec 06 §4.8
+		return fmt.Errorf("Failed to insert `st_client` row: %w", err)
 	}
 	ev := clientEvent(who, at)
 	if r := db.mod.connect; r != nil {

@@ -58,7 +58,6 @@ func (db *Database) step(tx *store.Tx, s schema.Step) error {
 	case schema.AddView:
 		return db.addView(tx, s.View)
 	case schema.RemoveView:
-		db.system("Dropping view `%s`", s.View.Name)
 		return onTable(tx, s.View.Name, func(t *schema.Table) error { return tx.DropTable(t.ID) })
 	case schema.UpdateView:
 		return nil // no instance of a view exists
@@ -70,7 +69,6 @@ func (db *Database) step(tx *store.Tx, s schema.Step) error {
 		_, err := tx.DropRLS(s.SQL)
 		return err
 	case schema.ChangeAccess:
-		db.system("Changing access for table `%s`", s.Name)
 		return onTable(tx, s.Name, func(t *schema.Table) error { return tx.SetAccess(t.ID, s.New) })
 	case schema.DisconnectAllUsers:
 		db.system("Disconnecting all users")
@@ -86,7 +84,6 @@ func (db *Database) step(tx *store.Tx, s schema.Step) error {
 func (db *Database) stepColumns(tx *store.Tx, s schema.Step) (handled bool, err error) {
 	switch s := s.(type) {
 	case schema.AddColumns:
-		db.system("Adding columns to table `%s`", s.New.Name)
 		err = onTable(tx, s.New.Name, func(t *schema.Table) error {
 			_, err := tx.AddColumns(t.ID, s.Apply(t), s.Defaults())
 			return err
@@ -101,10 +98,8 @@ func (db *Database) stepColumns(tx *store.Tx, s schema.Step) (handled bool, err 
 		db.system("Changing primary key for table `%s`", s.New.Name)
 		err = onTable(tx, s.New.Name, func(t *schema.Table) error { return tx.SetPrimaryKey(t.ID, s.New.PrimaryKey) })
 	case schema.ChangeTableAccessor:
-		db.system("Changing accessor name of table `%s`", s.New.Name)
 		err = setAccessors(tx, s.New.Name, func(t *schema.Table) { t.Accessor = s.New.Accessor })
 	case schema.ChangeColumnAccessor:
-		db.system("Changing accessor name of column `%s` of table `%s`", s.New.Name, s.Table.Name)
 		err = setAccessors(tx, s.Table.Name, func(t *schema.Table) {
 			for i := range t.Cols {
 				if t.Cols[i].Name == s.New.Name {
@@ -113,7 +108,6 @@ func (db *Database) stepColumns(tx *store.Tx, s schema.Step) (handled bool, err 
 			}
 		})
 	case schema.ChangeIndexSourceName:
-		db.system("Changing source name of index `%s` of table `%s`", s.New.Name, s.Table.Name)
 		err = setAccessors(tx, s.Table.Name, func(t *schema.Table) {
 			for i, ix := range t.Indexes {
 				if ix.Name == s.New.Name {
@@ -148,7 +142,7 @@ func (db *Database) stepPart(tx *store.Tx, s schema.Step) error {
 				func(x *schema.Index) error { return tx.DropIndex(x.ID) })
 		})
 	case schema.AddConstraint:
-		db.system("Creating constraint `%s` on table `%s`", s.Constraint.Name, s.Table.Name)
+		db.system("Adding constraint `%s` on table `%s`", s.Constraint.Name, s.Table.Name)
 		return onTable(tx, s.Table.Name, func(t *schema.Table) error {
 			_, err := tx.CreateConstraint(t.ID, &schema.Constraint{Name: s.Constraint.Name, Cols: s.Constraint.Cols})
 			return err
@@ -210,11 +204,11 @@ func dropPart[T any](list []T, name string, nameOf func(T) string, drop func(T) 
 }
 
 func (db *Database) removeTable(tx *store.Tx, d *schema.TableDef) error {
-	db.system("Dropping table `%s`", d.Name)
 	return onTable(tx, d.Name, func(t *schema.Table) error {
 		if tx.RowCount(t.ID) > 0 {
-			return fmt.Errorf("Cannot remove table `%s`: table contains data. Clear the table's rows (e.g. via a reducer) before removing it from your schema.", d.Name) //nolint:staticcheck // spec 08 §10
+			return fmt.Errorf("Cannot remove table `%s`: table contains data. Clear the table's rows (e.g. via a reducer) before removing it from your schema.", d.Name)
 		}
+		db.system("Dropping table `%s`", d.Name)
 		return tx.DropTable(t.ID)
 	})
 }

@@ -88,6 +88,9 @@ func openDatabase(h *Host, info DatabaseInfo, initial func() ([]byte, error)) (*
 // database without a first transaction.
 func (db *Database) program(fresh bool, initial func() ([]byte, error)) (ProgramKind, []byte, error) {
 	if fresh {
+		if initial == nil {
+			return 0, nil, fmt.Errorf("host: database %s was never initialised, and there is no program to do it with", db.info.Identity)
+		}
 		b, err := initial()
 		if err != nil {
 			return 0, nil, fmt.Errorf("host: the initial program of database %s: %w", db.info.Identity, err)

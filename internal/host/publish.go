@@ -90,6 +90,7 @@ func (db *Database) createSchema(tx *store.Tx, def *schema.ModuleDef) error {
 		}
 	}
 	for _, text := range def.RLS {
+		db.system("Creating row level security `%s`", text)
 		if err := db.addRLS(tx, text); err != nil {
 			return err
 		}
@@ -114,6 +115,9 @@ func (db *Database) addRLS(tx *store.Tx, text string) error {
 	q, err := sql.CompileOneOff(tx, text, sql.Caller{Identity: db.info.Owner, IsOwner: true})
 	if err != nil {
 		return fmt.Errorf("row level security rule `%s`: %w", text, err)
+	}
+	if t := q.ReturnTable; t.Access == schema.Private {
+		return fmt.Errorf("Cannot define RLS rule on private table: %s. Please make table public if you wish to restrict access using RLS.", t.Name)
 	}
 	return tx.CreateRLS(q.ReturnTable.ID, text)
 }

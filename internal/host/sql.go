@@ -28,10 +28,8 @@ type SQLResult struct {
 // writer, on the state committed last; one that writes is a transaction. The
 // text of an error is the answer.
 func (db *Database) SQL(ctx context.Context, who Caller, text string) (SQLResult, error) {
-	select {
-	case <-db.done:
+	if db.isEnding() {
 		return SQLResult{}, ErrStopped
-	default:
 	}
 	start := db.host.opts.Clock.Now()
 	caller := sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stdbgo/spacetime/engine/wasm"
 	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/vfs"
 	"github.com/stdbgo/spacetime/sats"
 )
@@ -153,4 +155,55 @@ func TestVectorModules(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The modules of the recorded suite follow each other as they did when it was
+// recorded.
+func TestVectorUpdates(t *testing.T) {
+	spec.Covers(t, "08.57", "08.58")
+	h := wasmHost(t, t.TempDir())
+	program := func(name string) []byte { return readModule(t, vectorModule(name+".wasm")) }
+	db, err := h.Create(background, DatabaseInfo{Replica: 1, Identity: dbID, Owner: ownerID}, program("kitchen"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func(fn, args string) {
+		t.Helper()
+		res, err := db.CallReducer(background, &CallRequest{Caller: alice, Name: fn, Args: []byte(args), ArgsJSON: true})
+		if err != nil || res.Status != Committed {
+			t.Fatalf("%s: %+v, %v", fn, res, err)
+		}
+	}
+	call("add_item", `["kettle",1,-5]`)
+	if _, err := db.Update(background, Wasm, program("kitchen_added"), UpdatePolicy{}); err != nil {
+		t.Errorf("added: %v", err)
+	}
+	var refused *MigrationError
+	if _, err := db.Update(background, Wasm, program("kitchen_widened"), UpdatePolicy{}); !errors.As(err, &refused) || refused.Manual {
+		t.Errorf("widened without consent: %v", err)
+	}
+	plan, err := db.PrePublish(background, Wasm, program("kitchen_widened"))
+	if err != nil || !plan.BreaksUsers {
+		t.Fatalf("plan: %+v, %v", plan, err)
+	}
+	if _, err := db.Update(background, Wasm, program("kitchen_widened"), UpdatePolicy{BreakClients: true, Token: plan.Token}); err != nil {
+		t.Errorf("widened: %v", err)
+	}
+	if _, err := db.Update(background, Wasm, program("kitchen_broken"), UpdatePolicy{}); !errors.As(err, &refused) || !refused.Manual {
+		t.Errorf("broken: %v", err)
+	}
+	if _, err := db.Update(background, Wasm, []byte("no module at all"), UpdatePolicy{}); err == nil {
+		t.Error("garbage became the module")
+	}
+	call("add_item", `["pan",2,7]`)
+	if got := sqlText(t, db, "SELECT * FROM item"); len(got) != 2 || !strings.Contains(strings.Join(got, " "), `"kettle"`) {
+		t.Errorf("items = %q", got)
+	}
+	for i := range 3 { // what a trap leaves behind does not reach the next call
+		res, err := db.CallReducer(background, &CallRequest{Caller: alice, Name: "must_add_item", Args: []byte(`["kettle"]`), ArgsJSON: true})
+		if err != nil || res.Status != Trapped {
+			t.Errorf("call %d of a reducer that panics: %+v, %v", i, res, err)
+		}
+	}
+	call("add_item", `["pot",3,1]`)
 }
