@@ -189,7 +189,7 @@ func (in *instance) end() {
 func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) abi.Outcome {
 	if in.dead != nil {
 		return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true,
-			Err: fmt.Errorf("the instance has been used after a trap: %w", in.dead)}
+			Err: fmt.Errorf("the instance must not be used any more: %w", in.dead)}
 	}
 	budget := call.Budget
 	if budget == 0 {
@@ -270,8 +270,13 @@ func (in *instance) MemoryBytes() uint64 {
 	return uint64(in.mem.Size())
 }
 
+var errClosed = errors.New("the instance is closed")
+
 // Close releases the instance.
 func (in *instance) Close() error {
+	if in.dead == nil {
+		in.dead = errClosed
+	}
 	if in.mod == nil {
 		return nil
 	}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
-	"github.com/stdbgo/spacetime/internal/spec"
 )
 
 // Reducers of testdata/behave.wat.
@@ -33,8 +33,23 @@ const (
 )
 
 func TestOutcomes(t *testing.T) {
-	spec.Covers(t, "03.12")
-	p := loadFile(t, "testdata/behave.wasm", abi.Limits{Fuel: 20_000_000, Memory: 8 << 20, Streams: 10 << 20})
+	t.Run("compiler", func(t *testing.T) { testOutcomes(t, engine(t), 20_000_000) })
+	t.Run("interpreter", func(t *testing.T) {
+		e, err := New(Options{Engine: Interpreter})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		testOutcomes(t, e, 2_000_000)
+	})
+}
+
+func testOutcomes(t *testing.T, e *Engine, fuel uint64) {
+	limits := abi.Limits{Fuel: fuel, Memory: 8 << 20, Streams: 1 << 20}
+	p, err := e.Load(t.Context(), file(t, "testdata/behave.wasm"), abi.LoadOptions{Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name    string
 		reducer uint32
@@ -184,6 +199,38 @@ func TestCanceledCallWrapsCause(t *testing.T) {
 	if out.Status != abi.StatusTrap || !errors.Is(out.Err, context.Canceled) {
 		t.Errorf("got %v %v", out.Status, out.Err)
 	}
+}
+
+func TestClosedInstance(t *testing.T) {
+	in := instantiate(t, loadFile(t, "testdata/behave.wasm", abi.Limits{}), newServices())
+	in.Close()
+	if out := in.CallReducer(t.Context(), &abi.ReducerCall{}); out.Status != abi.StatusTrap || !out.Discard {
+		t.Errorf("a closed instance answered %v", out.Status)
+	}
+}
+
+// Instances of one module share nothing and run side by side.
+func TestInstancesRunConcurrently(t *testing.T) {
+	p := loadFile(t, "testdata/behave.wasm", abi.Limits{})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			in, err := p.Instantiate(context.Background(), newServices())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer in.Close()
+			for range 200 {
+				in.CallReducer(context.Background(), &abi.ReducerCall{ID: doUserError})
+			}
+			out := in.CallReducer(context.Background(), &abi.ReducerCall{ID: doCountCalls})
+			if out.Err == nil || !strings.Contains(out.Err.Error(), "code 201") {
+				t.Errorf("got %v, want 201 calls", out.Err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestCallDoesNotAllocate(t *testing.T) {

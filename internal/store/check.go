@@ -186,10 +186,10 @@ func (m *hashMap) check() error {
 				continue
 			}
 			used++
-			if h := mix(e.key); m.segment(h) != s {
+			if h := m.mix(e.key); m.segment(h) != s {
 				return fmt.Errorf("key %x is in the wrong segment", e.key)
 			}
-			if _, ok := s.find(mix(e.key), e.key, e.ptr); !ok {
+			if _, ok := s.find(m.mix(e.key), e.key, e.ptr); !ok {
 				return fmt.Errorf("key %x cannot be found", e.key)
 			}
 		}

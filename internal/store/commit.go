@@ -87,6 +87,11 @@ type Delta struct {
 	parts      []rowsPart
 	store      *Store
 	commit     Commit
+
+	// Room for what most transactions need, so that a delta that is not released
+	// costs two allocations.
+	tables    [2]TableDelta
+	partsRoom [4]rowsPart
 }
 
 // A TableDelta is what a transaction changed in one table.
@@ -106,10 +111,10 @@ func (d *Delta) record() []byte { return d.buf[:d.logged:d.logged] }
 func (d *Delta) Release() {
 	const keep = 1 << 20
 	s := d.store
-	if s == nil || cap(d.buf) > keep || cap(d.ends) > keep/8 || cap(d.Tables) > 64 {
+	if s == nil || cap(d.buf) > keep || cap(d.ends) > keep/8 {
 		return
 	}
 	clear(d.Tables)
-	*d = Delta{buf: d.buf[:0], ends: d.ends[:0], parts: d.parts[:0], Tables: d.Tables[:0]}
+	*d = Delta{buf: d.buf[:0], ends: d.ends[:0]}
 	s.pool.put(d)
 }

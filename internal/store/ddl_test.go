@@ -368,8 +368,10 @@ func TestRowLevelSecurity(t *testing.T) {
 	if rules := tx.rulesOn(def.ID); !slices.Equal(rules, []string{rule}) {
 		t.Errorf("rules are %q", rules)
 	}
-	log := [][]byte{}
-	log = append(log, bytes.Clone(tx.Commit(nil).Record))
+	record := bytes.Clone(tx.Commit(nil).Record)
+	if !bytes.Contains(record, []byte(rule)) {
+		t.Error("the rule is not in the record")
+	}
 	tx = s.Begin()
 	if ok, err := tx.DropRLS(rule); !ok || err != nil {
 		t.Errorf("DropRLS = %v, %v", ok, err)
@@ -379,9 +381,6 @@ func TestRowLevelSecurity(t *testing.T) {
 	}
 	tx.Commit(nil)
 	check(t, s)
-	if len(log) != 1 {
-		t.Fatal("no record")
-	}
 }
 
 func TestEmptyTransactions(t *testing.T) {

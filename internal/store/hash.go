@@ -12,6 +12,7 @@ import "math/bits"
 // takes longer than some ten microseconds.
 type hashMap struct {
 	dir   []*hashSegment // 1<<depth entries
+	seed  uint64
 	depth uint8
 	count int
 }
@@ -35,22 +36,23 @@ const (
 	maxSegment = 4096
 )
 
-// mix spreads a key over all 64 bits.
-func mix(k uint64) uint64 {
-	hi, lo := bits.Mul64(k^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+// mix spreads a key over all 64 bits, in a way that nobody can foresee who does not
+// know the seed: clients choose keys.
+func (m *hashMap) mix(k uint64) uint64 {
+	hi, lo := bits.Mul64(k^m.seed^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
 	h := hi ^ lo
 	return h ^ h>>32
 }
 
-func newHashMap() *hashMap {
-	return &hashMap{dir: []*hashSegment{{slots: make([]hashSlot, minSegment)}}}
+func newHashMap(seed uint64) *hashMap {
+	return &hashMap{seed: seed, dir: []*hashSegment{{slots: make([]hashSlot, minSegment)}}}
 }
 
 func (m *hashMap) segment(h uint64) *hashSegment { return m.dir[h>>(64-m.depth)] }
 
 // get returns a pointer stored under key, 0 if there is none.
 func (m *hashMap) get(key uint64) rowPtr {
-	h := mix(key)
+	h := m.mix(key)
 	s := m.segment(h)
 	mask := uint64(len(s.slots) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
@@ -73,7 +75,7 @@ type hashProbe struct {
 }
 
 func (m *hashMap) probe(key uint64) hashProbe {
-	h := mix(key)
+	h := m.mix(key)
 	s := m.segment(h)
 	return hashProbe{slots: s.slots, key: key, at: h & uint64(len(s.slots)-1)}
 }
@@ -93,7 +95,7 @@ func (p *hashProbe) next() (rowPtr, bool) {
 }
 
 func (m *hashMap) add(key uint64, ptr rowPtr) {
-	h := mix(key)
+	h := m.mix(key)
 	s := m.segment(h)
 	for s.used >= len(s.slots)-len(s.slots)/4 {
 		m.grow(h)
@@ -122,7 +124,7 @@ func (m *hashMap) grow(h uint64) {
 		s.slots, s.used = make([]hashSlot, 2*len(old)), 0
 		for _, e := range old {
 			if e.ptr != 0 {
-				s.insert(mix(e.key), e.key, e.ptr)
+				s.insert(m.mix(e.key), e.key, e.ptr)
 			}
 		}
 		return
@@ -140,7 +142,7 @@ func (m *hashMap) grow(h uint64) {
 		if e.ptr == 0 {
 			continue
 		}
-		x := mix(e.key)
+		x := m.mix(e.key)
 		if x>>(63-s.depth)&1 == 0 {
 			lo.insert(x, e.key, e.ptr)
 		} else {
@@ -188,14 +190,14 @@ func (s *hashSegment) find(h, key uint64, ptr rowPtr) (uint64, bool) {
 
 // has reports whether the pair is in the map.
 func (m *hashMap) has(key uint64, ptr rowPtr) bool {
-	h := mix(key)
+	h := m.mix(key)
 	_, ok := m.segment(h).find(h, key, ptr)
 	return ok
 }
 
 // remove takes the pair out and reports whether it was there.
 func (m *hashMap) remove(key uint64, ptr rowPtr) bool {
-	h := mix(key)
+	h := m.mix(key)
 	s := m.segment(h)
 	i, ok := s.find(h, key, ptr)
 	if !ok {
@@ -203,7 +205,7 @@ func (m *hashMap) remove(key uint64, ptr rowPtr) bool {
 	}
 	mask := uint64(len(s.slots) - 1)
 	for j := (i + 1) & mask; s.slots[j].ptr != 0; j = (j + 1) & mask {
-		home := mix(s.slots[j].key) & mask
+		home := m.mix(s.slots[j].key) & mask
 		if (j-home)&mask >= (j-i)&mask { // may move back to i
 			s.slots[i] = s.slots[j]
 			i = j
@@ -217,7 +219,7 @@ func (m *hashMap) remove(key uint64, ptr rowPtr) bool {
 
 // replace points the pair's entry to another row, and reports whether it was there.
 func (m *hashMap) replace(key uint64, old, ptr rowPtr) bool {
-	h := mix(key)
+	h := m.mix(key)
 	s := m.segment(h)
 	i, ok := s.find(h, key, old)
 	if ok {

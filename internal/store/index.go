@@ -91,7 +91,7 @@ func (ix *index) reset() {
 	case ix.def.Algo == schema.Direct && ix.inline > 0:
 		ix.direct = &directIndex{}
 	default:
-		ix.points = newHashMap()
+		ix.points = newHashMap(ix.t.store.seed)
 	}
 }
 
@@ -291,7 +291,7 @@ func (ix *index) move(row []byte, p, q rowPtr) {
 // undirect turns a Direct index whose keys are too sparse for an array into a hash.
 func (ix *index) undirect() {
 	d := ix.direct
-	ix.direct, ix.points = nil, newHashMap()
+	ix.direct, ix.points = nil, newHashMap(ix.t.store.seed)
 	d.each(0, func(k uint64, p rowPtr) bool {
 		ix.points.add(k, p)
 		return true

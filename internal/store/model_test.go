@@ -154,7 +154,7 @@ type savedSnapshot struct {
 }
 
 func newMachine(t *rapid.T) *machine {
-	m := &machine{s: New(Options{}), committed: model{}}
+	m := &machine{s: New(Options{HashSeed: rapid.Uint64().Draw(t, "seed")}), committed: model{}}
 	m.s.rangeSlice = rapid.SampledFrom([]int{1, 2, 3, defaultRangeSlice}).Draw(t, "slice")
 	tx := m.s.Begin()
 	for _, d := range modelTables() {
@@ -640,8 +640,8 @@ func (m *machine) recovered(t *rapid.T, from *savedSnapshot) *Store {
 		next = from.next
 	}
 	for off := next; off < uint64(len(m.log)); off++ {
-		if err := s.ReplayRecord(off, m.log[off]); err != nil {
-			t.Fatal(err)
+		if n, err := s.ReplayRecord(off, m.log[off]); err != nil || n != len(m.log[off]) {
+			t.Fatalf("ReplayRecord(%d) = %d, %v, want %d bytes", off, n, err, len(m.log[off]))
 		}
 	}
 	if err := s.FinishReplay(); err != nil {

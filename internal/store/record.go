@@ -49,6 +49,10 @@ type rowsPart struct {
 // and the rows that the record leaves out behind it. It is the one copy of the rows
 // that durability needs anyway; the delta's rows are parts of it.
 func (d *Delta) encode(in *Inputs, tables []*table) {
+	d.Tables, d.parts = d.tables[:0], d.partsRoom[:0]
+	if cap(d.buf) == 0 {
+		d.buf = make([]byte, 0, sizeHint(in, tables))
+	}
 	flags := byte(flagMutations)
 	if in != nil {
 		flags |= flagInputs
@@ -87,6 +91,22 @@ func (d *Delta) encode(in *Inputs, tables []*table) {
 		}
 	}
 	d.collect(tables)
+}
+
+// sizeHint guesses the size of a delta's memory; exactly, for rows of fixed size.
+func sizeHint(in *Inputs, tables []*table) int {
+	n := 16
+	if in != nil {
+		n += 64 + len(in.Reducer) + len(in.Args)
+	}
+	for _, t := range tables {
+		size, fixed := t.def.Layout.FixedSize()
+		if !fixed {
+			size = t.def.Layout.MinSize() + 32
+		}
+		n += 24 + (t.inserted+t.deleted)*size
+	}
+	return n
 }
 
 // truncated reports whether the transaction emptied the table (spec 08 §2.3).

@@ -48,8 +48,8 @@ func originalRecords(t testing.TB) [][]byte {
 func replayAll(t testing.TB, s *Store, records [][]byte) {
 	t.Helper()
 	for _, r := range records {
-		if err := s.ReplayRecord(s.NextOffset(), r); err != nil {
-			t.Fatal(err)
+		if n, err := s.ReplayRecord(s.NextOffset(), r); err != nil || n != len(r) {
+			t.Fatalf("ReplayRecord = %d, %v, want %d bytes", n, err, len(r))
 		}
 	}
 	if err := s.FinishReplay(); err != nil {
@@ -359,14 +359,32 @@ func TestReplayErrors(t *testing.T) {
 		{"outputs cut", 0, []byte{flagOutputs, 9}, "cut short"},
 		{"unknown table", 0, []byte{flagMutations, 1, 0, 0x20, 0, 0, 1, 1}, "does not exist"},
 		{"missing row", 0, []byte{flagMutations, 0, 1, 17, 0, 0, 0, 1, 1, 2, 3, 4, 0}, "a deleted row does not exist"},
-		{"bytes behind", 0, []byte{flagMutations, 0, 0, 0, 0}, "bytes follow"},
 		{"huge count", 0, append([]byte{flagMutations, 1, 17, 0, 0, 0}, 0xff, 0xff, 0xff, 0xff, 0x7f), "row of table 17"},
 	} {
 		s := New(Options{})
-		err := s.ReplayRecord(c.offset, c.record)
+		_, err := s.ReplayRecord(c.offset, c.record)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+// A commit may hold several records, back to back.
+func TestRecordsBackToBack(t *testing.T) {
+	records := originalRecords(t)
+	s := New(Options{})
+	for b := bytes.Join(records, nil); len(b) > 0; {
+		n, err := s.ReplayRecord(s.NextOffset(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = b[n:]
+	}
+	if err := s.FinishReplay(); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.NextOffset(); n != uint64(len(records)) {
+		t.Errorf("NextOffset = %d, want %d", n, len(records))
 	}
 }
 
@@ -417,7 +435,11 @@ func FuzzReplayRecord(f *testing.F) {
 	f.Add([]byte{flagMutations, 1, 17, 0, 0, 0, 1, 1, 2, 3, 4, 0, 0})
 	f.Fuzz(func(t *testing.T, record []byte) {
 		s := New(Options{})
-		if s.ReplayRecord(0, record) == nil && s.FinishReplay() == nil {
+		n, err := s.ReplayRecord(0, record)
+		if n > len(record) {
+			t.Fatalf("a record of %d bytes in %d", n, len(record))
+		}
+		if err == nil && s.FinishReplay() == nil {
 			s.Begin().Commit(nil)
 		}
 	})

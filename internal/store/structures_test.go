@@ -119,7 +119,7 @@ func TestBtreeSeek(t *testing.T) {
 func TestHashMap(t *testing.T) {
 	for _, keys := range []uint64{10, 5000, 1 << 50} {
 		r := rand.New(rand.NewPCG(2, keys))
-		m := newHashMap()
+		m := newHashMap(77)
 		have := map[hashSlot]bool{}
 		for range 150_000 {
 			e := hashSlot{r.Uint64N(keys), rowPtr(1 + r.Uint64N(4))}
@@ -167,7 +167,7 @@ func TestHashMap(t *testing.T) {
 
 // Many equal keys must not make a segment split for ever.
 func TestHashMapEqualKeys(t *testing.T) {
-	m := newHashMap()
+	m := newHashMap(77)
 	for p := range rowPtr(20_000) {
 		m.add(7, p+1)
 	}

@@ -77,7 +77,7 @@ func (t *table) chooseIdent() {
 }
 
 func (t *table) buildSet() {
-	t.set = newHashMap()
+	t.set = newHashMap(t.store.seed)
 	t.eachVisible(func(p rowPtr, row []byte) bool {
 		t.set.add(t.rowHash(row), p)
 		return true
@@ -196,7 +196,7 @@ func (t *table) deletedRows() *hashMap {
 	if !t.hasUndelete {
 		t.hasUndelete = true
 		if t.undelete == nil {
-			t.undelete = newHashMap()
+			t.undelete = newHashMap(t.store.seed)
 		}
 		for _, p := range t.touched {
 			if t.slotIs(p, slotDeleted) {

@@ -19,6 +19,8 @@ type Tx struct {
 	undo    []func()        // of schema changes, to be run backwards
 	reindex map[*table]bool // tables whose indexes a rollback builds anew
 
+	reads *ReadSet // notes what is read, if not nil
+
 	row       []byte // scratch: a row with generated values
 	generated []byte
 	catalogue []byte   // scratch: a catalogue row
@@ -78,7 +80,7 @@ func (tx *Tx) end() {
 	tx.seqs = recycle(tx.seqs)
 	clear(tx.undo)
 	tx.undo = tx.undo[:0]
-	tx.reindex = nil
+	tx.reindex, tx.reads = nil, nil
 	tx.row, tx.generated = recycle(tx.row), recycle(tx.generated)
 	tx.catalogue, tx.found = recycle(tx.catalogue), recycle(tx.found)
 	tx.open = false
@@ -124,23 +126,35 @@ func (tx *Tx) IndexByID(id schema.IndexID) (*schema.Table, *schema.Index) {
 func (tx *Tx) Tables() []*schema.Table { return tx.s.catalog().defs }
 
 func (tx *Tx) RowCount(id schema.TableID) uint64 {
-	if t := tx.table(id); t != nil {
-		return uint64(t.count)
+	t := tx.table(id)
+	if t == nil {
+		return 0
 	}
-	return 0
+	if tx.reads != nil {
+		tx.reads.AddTable(id)
+	}
+	return uint64(t.count)
 }
 
 func (tx *Tx) Scan(id schema.TableID) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		if t := tx.table(id); t != nil {
-			t.eachVisible(func(_ rowPtr, row []byte) bool { return yield(row) })
+		t := tx.table(id)
+		if t == nil {
+			return
 		}
+		if tx.reads != nil {
+			tx.reads.AddTable(id)
+		}
+		t.eachVisible(func(_ rowPtr, row []byte) bool { return yield(row) })
 	}
 }
 
 func (tx *Tx) Point(id schema.IndexID, key []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if ix := tx.index(id); ix != nil {
+			if tx.reads != nil {
+				tx.reads.addPoint(ix, key)
+			}
 			ix.eachPoint(key, func(p rowPtr) bool { return yield(ix.t.rows.get(p)) })
 		}
 	}
@@ -149,6 +163,9 @@ func (tx *Tx) Point(id schema.IndexID, key []byte) iter.Seq[[]byte] {
 func (tx *Tx) Range(id schema.IndexID, r Range) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if ix := tx.index(id); ix != nil {
+			if tx.reads != nil {
+				tx.reads.addRange(ix, &r)
+			}
 			tx.eachRange(ix, &r, func(p rowPtr) bool { return yield(ix.t.rows.get(p)) })
 		}
 	}
@@ -176,6 +193,9 @@ func (tx *Tx) FindUnique(id schema.IndexID, key []byte) ([]byte, bool) {
 	ix := tx.index(id)
 	if ix == nil || !ix.def.Unique {
 		return nil, false
+	}
+	if tx.reads != nil {
+		tx.reads.addPoint(ix, key)
 	}
 	if p := ix.find(key); p != 0 {
 		return ix.t.rows.get(p), true

@@ -214,7 +214,7 @@ func (t *table) clear() uint64 {
 		ix.reset()
 	}
 	if t.set != nil {
-		t.set = newHashMap()
+		t.set = newHashMap(t.store.seed)
 	}
 	t.count = 0
 	t.eachVisible(func(p rowPtr, row []byte) bool {

@@ -83,6 +83,7 @@ type analyzer struct {
 	params  int
 	labels  []label
 	targets []uint32
+	blocks  int // seen so far
 	region  int
 	weight  uint64
 	prev    instr
@@ -146,6 +147,9 @@ func (a *analyzer) check(in instr) {
 		}
 		if len(a.labels) >= maxNesting {
 			a.r.fail("blocks are nested more than %d deep", maxNesting)
+		}
+		if a.blocks++; a.blocks > maxBlocks {
+			a.r.fail("a function has more than %d blocks", maxBlocks)
 		}
 	case opLocalGet, opLocalSet, opLocalTee:
 		bad("local", a.params+a.f.locals)

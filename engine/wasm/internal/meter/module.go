@@ -20,7 +20,8 @@ const (
 	maxBody       = 7_654_321  // bytes
 	maxLocals     = 50_000
 	maxParams     = 1_000
-	maxNesting    = 50_000 // of blocks
+	maxNesting    = 10_000 // of blocks
+	maxBlocks     = 20_000 // of one function; compiling takes time with the square of their number
 	maxMemoryPage = 65_536
 )
 

@@ -138,6 +138,30 @@ func TestAddedThingsCannotBeReached(t *testing.T) {
 	}
 }
 
+// What would take the compiler minutes is refused at once.
+func TestBounds(t *testing.T) {
+	for name, c := range map[string]struct{ code, want string }{
+		"nesting": {strings.Repeat("\x02\x40", 20_000), "nested more than"},
+		"blocks":  {strings.Repeat("\x03\x40\x0b", 30_000) + "\x0b", "more than 20000 blocks"},
+	} {
+		body := appendU32(nil, uint32(len(c.code)+1))
+		body = append(append(body, 0), c.code...)
+		code := append([]byte{1}, body...)
+		bin := append([]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x0a"), appendU32(nil, uint32(len(code)))...)
+		m, err := Parse(append(bin, code...))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if _, err := m.Rewrite(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+	table := []byte("\x00asm\x01\x00\x00\x00\x04\x08\x01\x70\x00\xff\xff\xff\xff\x0f")
+	if _, err := Parse(table); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("a large table: %v", err)
+	}
+}
+
 // Whatever the bytes: no panic, and rewriting neither makes a bad module good nor a good one bad.
 func FuzzRewrite(f *testing.F) {
 	for _, bin := range modules(f) {

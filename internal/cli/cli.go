@@ -1,0 +1,195 @@
+// Package cli is the command line: it parses arguments, calls one other room and
+// prints.
+//
+// It owns the commands' syntax, their texts and exit codes (spec 09), the user's
+// configuration file and the SQL shell. It promises that every failure says what
+// to do next and ends with a code that is not zero, and that nothing but Program
+// connects it to the surroundings: tests run commands in process. It must not
+// know engines or the insides of a server: Program hands in what starts one.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/stdbgo/spacetime/internal/build"
+	"golang.org/x/term"
+)
+
+// CompatVersion is the version of the original whose command line and server
+// this is compatible with.
+const CompatVersion = "2.8.3"
+
+// Program is what a run of the command line needs of its surroundings.
+type Program struct {
+	Version        string // of the product, with the commit if known
+	Path           string // of the executable
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+	HomeDir        string
+	WorkDir        string
+
+	// Start runs a server until ctx ends.
+	Start func(ctx context.Context, o StartOptions) error
+	// LayDownSDK writes the source of the Go SDK below a directory, for projects
+	// that `init --lang go` makes, and returns what the SDK is called in go.mod
+	// files and whether it can link a server into a module (go run .).
+	LayDownSDK func(dir string) (GoSDK, error)
+	// Diagnose returns a warning about the executable itself, shown by `version`.
+	Diagnose func() string
+}
+
+// A GoSDK is the source that a Go module's go.mod points to.
+type GoSDK struct {
+	Path    string // of the Go module
+	Version string // of the Go language that it needs: 1.26.0
+	Native  bool   // the package module/native is there
+}
+
+// Main runs one command line and returns its exit code.
+func (p *Program) Main(ctx context.Context, args []string) int {
+	r := &run{Program: p}
+	return r.exitCode(r.execute(ctx, r.rootCommand(), args))
+}
+
+func (r *run) exitCode(err error) int {
+	var usage *usageError
+	var exit *build.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprint(r.Stderr, usage.text(r.forcedColor(r.Stderr)))
+		return 2
+	case errors.As(err, &exit):
+		return exit.Code
+	}
+	fmt.Fprint(r.Stderr, formatError(err))
+	return 1
+}
+
+// A run is one invocation.
+type run struct {
+	*Program
+	rootDir    string
+	configPath string
+	conf       *config
+	lines      *lineReader
+}
+
+func (r *run) rootCommand() *cobra.Command {
+	var version, short bool
+	root := &cobra.Command{
+		Use:   "spacetime [OPTIONS] <COMMAND>",
+		Short: "The database that runs your application",
+		Long: "spacetime is the server and its command line: start a server, publish modules, call\n" +
+			"their reducers, query and watch their tables.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case version:
+				r.printVersion()
+			case short:
+				fmt.Fprintf(r.Stdout, "spacetime %s\n", CompatVersion)
+			case len(args) > 0:
+				return noPositionals(cmd, args)
+			default:
+				return r.wantsSubcommand(cmd, nil)
+			}
+			return nil
+		},
+	}
+	f := root.Flags()
+	f.SortFlags = false
+	f.Var(once(&r.rootDir, "directory"), "root-dir", "keep all files below this directory")
+	f.Var(once(&r.configPath, "file"), "config-path", "the configuration file to read and write")
+	f.BoolVar(&version, "version", false, "print version information")
+	f.BoolVarP(&short, "V", "V", false, "print the version")
+	f.Lookup("V").Hidden = true
+	root.AddCommand(
+		r.publishCommand(), r.deleteCommand(), r.logsCommand(), r.callCommand(), r.describeCommand(),
+		r.sqlCommand(), r.renameCommand(), r.listCommand(), r.loginCommand(), r.logoutCommand(),
+		r.initCommand(), r.buildCommand(), r.serverCommand(), r.subscribeCommand(), r.startCommand(),
+		r.lockCommand(true), r.lockCommand(false), r.energyCommand(), r.versionCommand(),
+	)
+	root.AddCommand(r.laterCommands()...)
+	for _, c := range root.Commands() {
+		plain(c)
+	}
+	plain(root)
+	return root
+}
+
+// plain makes the usage line of a command and its subcommands what Use says.
+func plain(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = true
+	for _, c := range cmd.Commands() {
+		plain(c)
+	}
+}
+
+// printVersion prints the three lines that tools read the version from.
+func (r *run) printVersion() {
+	fmt.Fprintf(r.Stdout, "spacetime Path: %s\nCommit: %s\nspacetimedb tool version %s; spacetimedb-lib version %s;\n",
+		r.Path, r.Version, CompatVersion, CompatVersion)
+}
+
+const unstableWarning = "WARNING: This command is UNSTABLE and subject to breaking changes.\n\n"
+
+// unstable prints the warning that tools expect first on the error stream.
+func (r *run) unstable() { fmt.Fprint(r.Stderr, unstableWarning) }
+
+// terminal reports whether a stream is one.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// color reports whether to colour what goes to a stream: only a terminal's.
+func (r *run) color(stream any) bool {
+	if r.Getenv("NO_COLOR") != "" || r.Getenv("CLICOLOR") == "0" || r.Getenv("TERM") == "dumb" {
+		return false
+	}
+	if r.Getenv("TERM") == "" && runtime.GOOS != "windows" {
+		return false
+	}
+	return terminal(stream)
+}
+
+// forcedColor is color for help and usage errors, which CLICOLOR_FORCE colours in
+// pipes, too (spec 09 §2.6).
+func (r *run) forcedColor(stream any) bool {
+	if force := r.Getenv("CLICOLOR_FORCE"); force != "" && force != "0" {
+		return r.Getenv("NO_COLOR") == ""
+	}
+	return r.color(stream)
+}
+
+// confirm asks a y/N question on stdout.
+func (r *run) confirm(question string, yes bool) (bool, error) {
+	if yes {
+		fmt.Fprintln(r.Stdout, "Skipping confirmation due to --yes")
+		return true, nil
+	}
+	fmt.Fprint(r.Stdout, question+" [y/N]")
+	line, err := r.readLine()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes", nil
+}
+
+// readLine reads one line of stdin without its end.
+func (r *run) readLine() (string, error) {
+	if r.lines == nil {
+		r.lines = newLineReader(r.Stdin)
+	}
+	return r.lines.next()
+}

@@ -1,0 +1,167 @@
+package native
+
+import (
+	"runtime"
+	"strings"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/guest"
+)
+
+// host puts the call context behind the interface that the SDK calls; the error numbers are the same.
+type host struct {
+	ctx *abi.Context
+	// busy is true while a method runs, and stays true when it ends by a panic. So a call whose module has recovered
+	// from that panic cannot end as if nothing had happened.
+	busy bool
+}
+
+var _ guest.Host = (*host)(nil)
+
+// done ends a method.
+func done[T any](h *host, v T, e abi.Errno) (T, guest.Errno) {
+	h.busy = false
+	return v, guest.Errno(e)
+}
+
+func (h *host) TableID(name string) (uint32, guest.Errno) {
+	h.busy = true
+	id, e := h.ctx.TableIDFromName(name)
+	return done(h, id, e)
+}
+
+func (h *host) IndexID(name string) (uint32, guest.Errno) {
+	h.busy = true
+	id, e := h.ctx.IndexIDFromName(name)
+	return done(h, id, e)
+}
+
+func (h *host) RowCount(table uint32) (uint64, guest.Errno) {
+	h.busy = true
+	n, e := h.ctx.RowCount(table)
+	return done(h, n, e)
+}
+
+func (h *host) ScanTable(table uint32) (uint32, guest.Errno) {
+	h.busy = true
+	it, e := h.ctx.TableScan(table)
+	return done(h, it, e)
+}
+
+func (h *host) ScanPoint(index uint32, key []byte) (uint32, guest.Errno) {
+	h.busy = true
+	it, e := h.ctx.ScanPoint(index, key)
+	return done(h, it, e)
+}
+
+func (h *host) ScanRange(index uint32, prefix []byte, prefixCols int, from, to []byte) (uint32, guest.Errno) {
+	h.busy = true
+	it, e := h.ctx.ScanRange(index, abi.RangeArg{Prefix: prefix, PrefixElems: prefixCols, Start: from, End: to})
+	return done(h, it, e)
+}
+
+func (h *host) Advance(iter uint32, buf []byte) (n int, more bool, _ guest.Errno) {
+	h.busy = true
+	n, exhausted, needed, e := h.ctx.IterAdvance(iter, buf)
+	h.busy = false
+	if e == abi.ErrBufferTooSmall {
+		n = needed
+	}
+	return n, e == abi.OK && !exhausted, guest.Errno(e)
+}
+
+func (h *host) CloseIter(iter uint32) { h.ctx.IterClose(iter) }
+
+func (h *host) Insert(table uint32, row []byte) (int, guest.Errno) {
+	h.busy = true
+	generated, e := h.ctx.Insert(table, row)
+	return done(h, copy(row, generated), e)
+}
+
+func (h *host) Update(table, index uint32, row []byte) (int, guest.Errno) {
+	h.busy = true
+	generated, e := h.ctx.Update(table, index, row)
+	return done(h, copy(row, generated), e)
+}
+
+func (h *host) DeletePoint(index uint32, key []byte) (uint32, guest.Errno) {
+	h.busy = true
+	n, e := h.ctx.DeleteByPoint(index, key)
+	return done(h, n, e)
+}
+
+func (h *host) DeleteRange(index uint32, prefix []byte, prefixCols int, from, to []byte) (uint32, guest.Errno) {
+	h.busy = true
+	n, e := h.ctx.DeleteByRange(index, abi.RangeArg{Prefix: prefix, PrefixElems: prefixCols, Start: from, End: to})
+	return done(h, n, e)
+}
+
+func (h *host) DeleteEqual(table uint32, rel []byte) (uint32, guest.Errno) {
+	h.busy = true
+	n, e := h.ctx.DeleteAllByEq(table, rel)
+	return done(h, n, e)
+}
+
+func (h *host) Clear(table uint32) (uint64, guest.Errno) {
+	h.busy = true
+	n, e := h.ctx.Clear(table)
+	return done(h, n, e)
+}
+
+func (h *host) Log(level uint32, target, file string, line uint32, message []byte) {
+	h.busy = true
+	h.ctx.Log(abi.LogRecord{Level: abi.Level(uint8(level)), Target: target, Filename: file, Line: line,
+		HasLine: line != guest.NoLine, Message: abi.ValidText(message)})
+	h.busy = false
+}
+
+func (h *host) Identity(id *[32]byte) { *id = h.ctx.Identity() }
+
+// A panicPlace is where the module panicked.
+type panicPlace struct {
+	target, file string
+	line         uint32
+	trace        []string
+}
+
+// maxTrace bounds the frames of a Panic record.
+const maxTrace = 64
+
+// panicSite finds it from a deferred function of the call: the frames above the runtime's, down to the SDK's.
+func panicSite() (p panicPlace) {
+	pcs := make([]uintptr, maxTrace+16)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	inPanic := true
+	for {
+		f, more := frames.Next()
+		switch {
+		case strings.HasPrefix(f.Function, enginePackage):
+			if len(p.trace) > 0 {
+				return p
+			}
+		case inPanic && strings.HasPrefix(f.Function, "runtime."):
+		case f.Function != "":
+			inPanic = false
+			p.trace = append(p.trace, f.Function)
+			if p.file == "" && !strings.HasPrefix(f.Function, sdkPackage) && !strings.HasPrefix(f.Function, satsPackage) {
+				p.file, p.line = f.File[strings.LastIndexByte(f.File, '/')+1:], uint32(f.Line)
+				p.target = packageOf(f.Function)
+			}
+		}
+		if !more || len(p.trace) >= maxTrace {
+			return p
+		}
+	}
+}
+
+const (
+	enginePackage = "github.com/stdbgo/spacetime/internal/engine/native."
+	sdkPackage    = "github.com/stdbgo/spacetime/module."
+	satsPackage   = "github.com/stdbgo/spacetime/sats."
+)
+
+func packageOf(function string) string {
+	slash := strings.LastIndexByte(function, '/') + 1
+	name, _, _ := strings.Cut(function[slash:], ".")
+	return function[:slash] + name
+}

@@ -1,0 +1,4 @@
+package module
+
+// Main is what the main function of a module calls. In WebAssembly it never runs.
+func Main() {}
