@@ -70,15 +70,18 @@ func (r *run) authorize(ctx context.Context, a *api) error {
 	if err != nil {
 		return err
 	}
-	if a.entry.token != "" {
-		a.token = a.entry.token
-		return nil
-	}
-	if c.token != "" {
-		a.token = c.token
+	if a.token = c.savedToken(a.entry); a.token != "" {
 		return nil
 	}
 	return r.issueToken(ctx, a)
+}
+
+// savedToken is the token for a server, "" if there is none.
+func (c *config) savedToken(s *serverEntry) string {
+	if s.token != "" {
+		return s.token
+	}
+	return c.token
 }
 
 // issueToken logs in with an identity that the server makes.
