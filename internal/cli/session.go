@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -73,7 +74,7 @@ func (r *run) authorize(ctx context.Context, a *api) error {
 	if a.token = c.savedToken(a.entry); a.token != "" {
 		return nil
 	}
-	return r.issueToken(ctx, a)
+	return r.issueToken(ctx, a, false)
 }
 
 // savedToken is the token for a server, "" if there is none.
@@ -84,8 +85,9 @@ func (c *config) savedToken(s *serverEntry) string {
 	return c.token
 }
 
-// issueToken logs in with an identity that the server makes.
-func (r *run) issueToken(ctx context.Context, a *api) error {
+// issueToken logs in with an identity that the server makes. keep says that it is
+// an error if the login cannot be saved.
+func (r *run) issueToken(ctx context.Context, a *api, keep bool) error {
 	c, err := r.config()
 	if err != nil {
 		return err
@@ -110,7 +112,10 @@ func (r *run) issueToken(ctx context.Context, a *api) error {
 		a.entry.token = body.Token
 	}
 	if err := r.writeConfig(c); err != nil {
-		return err
+		if keep {
+			return err
+		}
+		fmt.Fprintf(r.Stderr, "Could not save config file: %v\n", errors.Unwrap(err))
 	}
 	fmt.Fprintf(r.Stdout, "Logged in with identity %s\n", id)
 	return nil
