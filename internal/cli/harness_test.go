@@ -281,6 +281,21 @@ func (f *fake) asked() []string {
 	return list
 }
 
+// schemaVersions makes the fake know some versions of a database's schema.
+func (f *fake) schemaVersions(base string, versions map[string]string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers["GET "+base+"/schema"] = func(w http.ResponseWriter, r *http.Request) {
+		v := r.URL.Query().Get("version")
+		if text, ok := versions[v]; ok {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, text)
+			return
+		}
+		http.Error(w, "no version "+v, http.StatusBadRequest)
+	}
+}
+
 func (f *fake) last() fakeRequest {
 	f.mu.Lock()
 	defer f.mu.Unlock()
