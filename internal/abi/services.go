@@ -58,4 +58,5 @@ type LogRecord struct {
 	HasLine  bool
 	Message  string
 	Trace    []string // of a Panic record: demangled names of the frames, innermost first; empty if unknown
+	TraceAt  []string // where the frames of Trace are, "file:line:column"; empty if unknown
 }

@@ -178,12 +178,12 @@ func (p *optionParser) short(group string) error {
 // bare sets an option without "=": its value is the next word, unless it may be
 // left out.
 func (p *optionParser) bare(f *pflag.Flag, as string) error {
-	if f.NoOptDefVal != "" && !p.takesBool(f) {
+	if f.NoOptDefVal != "" && !p.takesNext(f) {
 		return p.set(f, f.NoOptDefVal)
 	}
 	switch {
 	case f.NoOptDefVal != "":
-		// "true" or "false" follows
+		// the next word is a value, as takesNext has seen
 	case len(p.args) == 0:
 		return usagef(p.cmd, "a value is required for '%s' but none was supplied", valueName(f, as))
 	case len(p.args[0]) > 1 && p.args[0][0] == '-':
@@ -194,11 +194,21 @@ func (p *optionParser) bare(f *pflag.Flag, as string) error {
 	return p.set(f, value)
 }
 
-// takesBool reports whether the option is one of those whose value may follow as
-// a word, and does: --confirmed true.
-func (p *optionParser) takesBool(f *pflag.Flag) bool {
+// mayFollow is the annotation of options whose optional value may be the next
+// word.
+const mayFollow = "may-follow"
+
+// takesNext reports whether the next word is the value of an option that may do
+// without: --confirmed true, --template basic-rs.
+func (p *optionParser) takesNext(f *pflag.Flag) bool {
+	if len(p.args) == 0 {
+		return false
+	}
+	if _, ok := f.Annotations[mayFollow]; ok {
+		return !strings.HasPrefix(p.args[0], "-")
+	}
 	v, ok := f.Value.(*onceValue)
-	return ok && v.kind == boolKind && len(p.args) > 0 && (p.args[0] == "true" || p.args[0] == "false")
+	return ok && v.kind == boolKind && (p.args[0] == "true" || p.args[0] == "false")
 }
 
 func (p *optionParser) set(f *pflag.Flag, value string) error {

@@ -218,7 +218,7 @@ func (r *run) listCommand() *cobra.Command {
 				}
 				rows[i] = []string{strings.Join(names.Names, ", "), id}
 			}
-			fmt.Fprintf(r.Stdout, "Associated databases for user %s:\n\n%s", me, formatTable([]string{"Database Name(s)", "Identity"}, rows))
+			fmt.Fprintf(r.Stdout, "Associated databases for user %s:\n\n%s\n", me, formatTable([]string{"Database Name(s)", "Identity"}, rows))
 			return nil
 		},
 	}
@@ -297,7 +297,7 @@ func describeOne(generation int, text []byte, kind, name string) ([]byte, error)
 		if d, ok := m.Reducer(name); ok && d.Name == name {
 			source = d.Accessor
 		}
-	} else if d := m.Table(name); d != nil && d.Name == name {
+	} else if d, ok := m.Table(name); ok && d.Name == name {
 		source = d.Accessor
 	}
 	var list []json.RawMessage
@@ -339,15 +339,7 @@ func describeOne(generation int, text []byte, kind, name string) ([]byte, error)
 func (r *run) summary(m *schema.ModuleDef) {
 	fmt.Fprintln(r.Stdout, "Tables:")
 	for _, t := range m.Tables {
-		access := "private"
-		if t.Access == schema.Public {
-			access = "public"
-		}
-		cols := make([]string, len(t.Columns))
-		for i, c := range t.Columns {
-			cols[i] = c.Name + ": " + typeText(&sats.Typespace{}, c.Type, 0)
-		}
-		fmt.Fprintf(r.Stdout, "  %s(%s)  %s\n", t.Name, strings.Join(cols, ", "), access)
+		fmt.Fprintf(r.Stdout, "  %s\n", tableText(t))
 	}
 	reducers, procedures := functions(m)
 	fmt.Fprintln(r.Stdout, "Reducers:")
@@ -362,4 +354,17 @@ func (r *run) summary(m *schema.ModuleDef) {
 			fmt.Fprintf(r.Stdout, "  %s\n", f.signature(m.Typespace))
 		}
 	}
+}
+
+// tableText is a table with its columns, for people.
+func tableText(t *schema.TableDef) string {
+	access := "private"
+	if t.Access == schema.Public {
+		access = "public"
+	}
+	cols := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		cols[i] = c.Name + ": " + typeText(&sats.Typespace{}, c.Type, 0)
+	}
+	return fmt.Sprintf("%s(%s)  %s", t.Name, strings.Join(cols, ", "), access)
 }

@@ -69,15 +69,13 @@ func (r *run) sqlCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			tables := make([]string, len(results))
 			for i := range results {
-				if i > 0 {
-					fmt.Fprintln(r.Stdout)
-				}
 				if len(results[i].columns) > 0 {
-					fmt.Fprint(r.Stdout, results[i].table())
+					tables[i] = results[i].table()
 				}
 			}
-			fmt.Fprintln(r.Stdout)
+			fmt.Fprintln(r.Stdout, strings.Join(tables, "\n\n"))
 			return nil
 		},
 	}

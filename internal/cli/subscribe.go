@@ -172,9 +172,8 @@ func (w *watcher) rows(rows client.Rows) {
 		t = &tableUpdate{}
 		w.update.tables[rows.Table] = t
 	}
-	def := w.module.Table(rows.Table)
 	rowType := rowTypeOf(w.module, rows.Table)
-	if def == nil && rowType == nil {
+	if rowType == nil {
 		w.stop(fail("error formatting response: table not found in schema"))
 		return
 	}
@@ -189,8 +188,11 @@ func (w *watcher) rows(rows client.Rows) {
 
 // rowTypeOf returns the type of a table's rows.
 func rowTypeOf(m *schema.ModuleDef, table string) *sats.Type {
-	if t := m.Table(table); t != nil {
+	if t, ok := m.Table(table); ok {
 		return t.RowType
+	}
+	if v, ok := m.View(table); ok {
+		return v.RowType
 	}
 	return nil
 }

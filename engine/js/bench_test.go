@@ -1,0 +1,61 @@
+package js
+
+import (
+	"testing"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+)
+
+// BenchmarkReducer measures calls of reducers with a real store, without log, subscribers and network.
+func BenchmarkReducer(b *testing.B) {
+	for _, version := range []string{"1.12", "2.10"} {
+		edges := newWorld(b, bundle(b, "edges-"+version), abi.Limits{})
+		chat := newWorld(b, bundle(b, "chat-"+version), abi.Limits{})
+		edges.must("seed", u32(1000))
+		chat.must("on_connect")
+		for _, c := range []struct {
+			w    *world
+			name string
+			args [][]byte
+		}{
+			{edges, "empty", nil},
+			{edges, "transfer", [][]byte{u32(1), u32(2), i64(1)}},
+			{chat, "send_message", [][]byte{str("hello")}},
+			{chat, "set_name", [][]byte{str("Al")}},
+		} {
+			b.Run("sdk="+version+"/"+c.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					c.w.must(c.name, c.args...)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	for _, version := range []string{"1.12", "2.10"} {
+		text := bundle(b, "chat-"+version)
+		b.Run("sdk="+version, func(b *testing.B) {
+			for b.Loop() {
+				load(b, text, abi.Limits{})
+			}
+		})
+	}
+}
+
+func BenchmarkInstantiate(b *testing.B) {
+	for _, version := range []string{"1.12", "2.10"} {
+		p := load(b, bundle(b, "chat-"+version), abi.Limits{})
+		b.Run("sdk="+version, func(b *testing.B) {
+			for b.Loop() {
+				in, err := p.Instantiate(b.Context(), newServices())
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(in.MemoryBytes()), "heap-bytes")
+				in.Close()
+			}
+		})
+	}
+}

@@ -1,0 +1,265 @@
+package js
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	lib "modernc.org/libquickjs"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+)
+
+// The instance must be made anew when this much of its heap is in use after collecting garbage, which is done from
+// collectFrom on (spec 04 §11.2). In hundredths.
+const (
+	collectFrom = 67
+	retireFrom  = 75
+)
+
+// CallReducer calls a reducer, spec 04 §8.
+func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) abi.Outcome {
+	if in.dead != nil {
+		return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true,
+			Err: fmt.Errorf("the instance has been used after its end: %w", in.dead)}
+	}
+	budget := call.Budget
+	if budget == 0 {
+		budget = in.p.limits.Fuel
+	}
+	in.begin(ctx, abi.Call{Kind: abi.KindReducer, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time,
+		Sender: call.Sender, Conn: call.Conn}, budget)
+	var out abi.Outcome
+	var raised *thrown
+	if err := guard(func() error { out, raised = in.runReducer(call); return nil }); err != nil {
+		out = abi.Outcome{Err: err, Discard: true}
+		out.Status, out.Message = abi.StatusTrap, abi.FatalErrorText
+	}
+	out.Fuel = in.meter.end()
+	in.finish(&out, raised)
+	in.host.End()
+	return out
+}
+
+// runReducer calls the hook and classifies its end, spec 04 §8.3 and §8.4.
+func (in *instance) runReducer(call *abi.ReducerCall) (abi.Outcome, *thrown) {
+	result, ok := in.callReducerHook(call)
+	if !ok {
+		return in.failed()
+	}
+	in.jobs(in.stopped)
+	defer in.drop(result)
+	if in.stopped() {
+		return in.failed()
+	}
+	if in.hook.major == 1 {
+		return in.resultV1(result)
+	}
+	if !isUndefined(result) {
+		in.throw(in.typeError, "Reducer returned a value other than `undefined`")
+		return in.failed()
+	}
+	return abi.Outcome{Status: abi.StatusOK}, nil
+}
+
+// callReducerHook passes the arguments; false means that an exception is pending.
+func (in *instance) callReducerHook(call *abi.ReducerCall) (value, bool) {
+	var data value
+	if in.hook.major == 1 {
+		data = in.newBytes(call.Args)
+	} else {
+		data = in.newView(call.Args)
+	}
+	if isException(data) {
+		return data, false
+	}
+	defer in.drop(data)
+	in.ids.trim(in)
+	sender, conn := in.ids.get(in, call.Sender[:]), in.ids.get(in, call.Conn[:])
+	if isException(sender) || isException(conn) {
+		return exception, false
+	}
+	time := lib.XJS_NewBigInt64(in.tls, in.ctx, int64(call.Time))
+	defer in.drop(time)
+	in.arg(0, uint32Value(call.ID))
+	in.arg(1, sender)
+	in.arg(2, conn)
+	in.arg(3, time)
+	in.arg(4, data)
+	result := in.call(in.hook.reducer, in.hook.receiver, 5)
+	return result, !isException(result)
+}
+
+// resultV1 reads {tag: "ok"} or {tag: "err", value: text}.
+func (in *instance) resultV1(result value) (abi.Outcome, *thrown) {
+	if !isObject(result) {
+		in.mismatch("a reducer result with a tag", result)
+		return in.failed()
+	}
+	tag := in.property(result, "tag")
+	if isException(tag) {
+		return in.failed()
+	}
+	defer in.drop(tag)
+	name := ""
+	if isString(tag) {
+		name, _ = in.goString(tag)
+	}
+	switch name {
+	case "ok":
+		return abi.Outcome{Status: abi.StatusOK}, nil
+	case "err":
+	default:
+		in.throw(in.typeError, "Expected a reducer result with the tag ok or err")
+		return in.failed()
+	}
+	text := in.property(result, "value")
+	if isException(text) {
+		return in.failed()
+	}
+	defer in.drop(text)
+	if !isString(text) {
+		in.mismatch("string", text)
+		return in.failed()
+	}
+	message, _ := in.goString(text)
+	return abi.Outcome{Status: abi.StatusUserError, Message: message}, nil
+}
+
+// failed classifies the pending exception.
+func (in *instance) failed() (abi.Outcome, *thrown) {
+	e := lib.XJS_GetException(in.tls, in.ctx)
+	if !in.stopped() {
+		in.jobs(in.stopped)
+	}
+	if in.stopped() {
+		return in.ended(e), nil
+	}
+	if in.hook.major == 2 && isObject(e) {
+		switch message, is := in.senderError(e); {
+		case is:
+			in.drop(e)
+			return abi.Outcome{Status: abi.StatusUserError, Message: message}, nil
+		case lib.XJS_HasException(in.tls, in.ctx) != 0: // replaces the first
+			in.drop(e)
+			e = lib.XJS_GetException(in.tls, in.ctx)
+		}
+	}
+	t := in.describe(e, &in.p.origin)
+	if in.stopped() {
+		return in.ended(undefined), nil
+	}
+	return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: t}, t
+}
+
+// senderError returns the text of e if it is an instance of the module's class for errors of the caller. If it throws, the
+// exception is pending.
+func (in *instance) senderError(e value) (message string, is bool) {
+	if lib.XJS_IsInstanceOf(in.tls, in.ctx, e, in.hook.senderError) <= 0 {
+		return "", false
+	}
+	text := in.property(e, "message")
+	if isException(text) {
+		return "", false
+	}
+	defer in.drop(text)
+	return in.goString(text)
+}
+
+// ended makes an outcome of the end of a call by force. The exception, which it frees, tells where that was.
+func (in *instance) ended(e value) abi.Outcome {
+	out := abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true}
+	t := &thrown{}
+	if lib.XJS_IsError(in.tls, in.ctx, e) != 0 {
+		if stack := in.property(e, "stack"); isString(stack) {
+			text, _ := in.goString(stack)
+			t.frames = userFrames(parseStack(text), &in.p.origin)
+			in.drop(stack)
+		}
+	}
+	in.drop(e)
+	out.Err = &endError{in.memoryText(), t.frames, nil}
+	if in.stop != nil {
+		out.Err = &endError{in.stop.Error(), t.frames, in.stop}
+		if in.stop.Reason == abi.TrapOutOfEnergy {
+			out.Status, out.Message = abi.StatusOutOfEnergy, abi.OutOfEnergyText
+		}
+	}
+	return out
+}
+
+// An endError says why and where a call was ended by force.
+type endError struct {
+	text   string
+	frames []frame
+	trap   *abi.Trap // nil: memory
+}
+
+func (e *endError) Error() string { return (&thrown{e.text, e.frames}).Error() }
+
+func (e *endError) Unwrap() error {
+	if e.trap == nil {
+		return nil
+	}
+	return e.trap
+}
+
+// finish writes what the module's log is to say about a failure, and decides whether the instance lives on.
+func (in *instance) finish(out *abi.Outcome, raised *thrown) {
+	var end *endError
+	if errors.As(out.Err, &end) {
+		raised = &thrown{end.text, end.frames}
+	}
+	if raised != nil {
+		in.host.Log(raised.record())
+	}
+	if !out.Discard && in.heap.used > in.heap.limit/100*collectFrom {
+		lib.XJS_RunGC(in.tls, in.rt)
+		out.Discard = in.heap.used > in.heap.limit/100*retireFrom
+	}
+	if out.Discard {
+		in.dead = out.Err
+		if in.dead == nil {
+			in.dead = errors.New("the heap was nearly full")
+		}
+	}
+}
+
+// An idCache keeps the big integers of identities and connections that called recently: making one costs microseconds.
+type idCache struct {
+	values map[idKey]value
+}
+
+type idKey [32]byte
+
+// maxIDs bounds the cache.
+const maxIDs = 1024
+
+// trim empties a full cache.
+func (c *idCache) trim(in *instance) {
+	if len(c.values) < maxIDs {
+		return
+	}
+	for _, v := range c.values {
+		in.drop(v)
+	}
+	clear(c.values)
+}
+
+// get returns the big integer of a little-endian number, borrowed.
+func (c *idCache) get(in *instance, b []byte) value {
+	var key idKey
+	copy(key[:], b)
+	if v, ok := c.values[key]; ok {
+		return v
+	}
+	v := in.wide(b)
+	if isException(v) {
+		return v
+	}
+	if c.values == nil {
+		c.values = make(map[idKey]value)
+	}
+	c.values[key] = v
+	return v
+}

@@ -1,0 +1,164 @@
+package js
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// services stands for a database.
+type services struct {
+	mu        sync.Mutex
+	logs      []abi.LogRecord
+	scheduled []string
+	jwts      map[sats.ConnectionID]string
+	now       func() sats.Timestamp
+}
+
+func newServices() *services {
+	return &services{now: func() sats.Timestamp { return sats.Timestamp(time.Now().UnixMicro()) }}
+}
+
+func (s *services) DatabaseIdentity() (id sats.Identity) {
+	for i := range id {
+		id[i] = byte(i + 1)
+	}
+	return id
+}
+
+func (s *services) Now() sats.Timestamp { return s.now() }
+
+func (s *services) Log(r abi.LogRecord) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.logs = append(s.logs, r)
+}
+
+func (s *services) ScheduleImmediate(fn string, args []byte) {
+	s.scheduled = append(s.scheduled, fn+"("+string(args)+")")
+}
+
+func (s *services) Seed([]byte) (key [32]byte) { return key }
+
+func (s *services) JWT(_ *store.Tx, conn sats.ConnectionID) ([]byte, bool) {
+	claims, ok := s.jwts[conn]
+	return []byte(claims), ok
+}
+
+// messages returns the texts logged so far and forgets them.
+func (s *services) messages() (texts []string) {
+	for _, r := range s.logs {
+		texts = append(texts, r.Message)
+	}
+	s.logs = nil
+	return texts
+}
+
+func load(t testing.TB, text []byte, l abi.Limits) abi.Program {
+	t.Helper()
+	p, err := New(Options{}).Load(t.Context(), text, abi.LoadOptions{Limits: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func bundle(t testing.TB, name string) []byte {
+	b, err := os.ReadFile(filepath.Join("testdata", name+".js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A world is an instance with a store that holds its module's tables.
+type world struct {
+	t testing.TB
+	*instance
+	services *services
+	store    *store.Store
+	def      *schema.ModuleDef
+	sender   sats.Identity
+	conn     sats.ConnectionID
+	time     sats.Timestamp
+}
+
+func newWorld(t testing.TB, text []byte, l abi.Limits) *world {
+	t.Helper()
+	s := newServices()
+	in, err := load(t, text, l).Instantiate(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close() })
+	w := &world{t: t, instance: in.(*instance), services: s, store: store.New(store.Options{}),
+		sender: sats.Identity{0x34, 0x12}, conn: sats.ConnectionID{1}, time: 1_700_000_000_000_000}
+	raw, err := in.Describe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := schema.DecodeRaw(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.def, err = schema.Validate(module); err != nil {
+		t.Fatal(err)
+	}
+	tx := w.store.Begin()
+	for _, d := range w.def.Tables {
+		if _, err := tx.CreateTable(d.Instantiate()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tx.Commit(nil)
+	return w
+}
+
+// call calls a reducer by name and commits if it succeeds.
+func (w *world) call(name string, args ...[]byte) abi.Outcome {
+	w.t.Helper()
+	r, ok := w.def.Reducer(name)
+	if !ok {
+		w.t.Fatalf("no reducer %s", name)
+	}
+	return w.callID(r.ID, name, args...)
+}
+
+func (w *world) callID(id uint32, name string, args ...[]byte) abi.Outcome {
+	var all []byte
+	for _, a := range args {
+		all = append(all, a...)
+	}
+	tx := w.store.Begin()
+	out := w.CallReducer(context.Background(), &abi.ReducerCall{ID: id, Name: name, Sender: w.sender, Conn: w.conn,
+		Time: w.time, Args: all, Tx: tx})
+	if out.Status == abi.StatusOK {
+		tx.Commit(nil)
+	} else {
+		tx.Rollback()
+	}
+	return out
+}
+
+// must is call for a reducer that is to succeed.
+func (w *world) must(name string, args ...[]byte) {
+	w.t.Helper()
+	if out := w.call(name, args...); out.Status != abi.StatusOK {
+		w.t.Fatalf("%s: %v %q: %v", name, out.Status, out.Message, out.Err)
+	}
+}
+
+func u32(n uint32) []byte { return sats.AppendU32(nil, n) }
+
+func i64(n int64) []byte { return sats.AppendI64(nil, n) }
+
+func str(s string) []byte { return sats.AppendString(nil, s) }

@@ -1,0 +1,93 @@
+package js
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+)
+
+// resource is the name of a program in stack traces that no source map explains, spec 04 §2.1.
+const resource = "spacetimedb_module"
+
+// declarations finds what look like `using` declarations: the word and a name that is no operator.
+var declarations = regexp.MustCompile(`\b(?:await[ \t]+)?using[ \t]+([\pL_$\\][\pL\pN_$\\]*)`)
+
+// notNames may follow `using` where it is a name itself.
+var notNames = map[string]bool{"in": true, "of": true, "instanceof": true, "as": true, "from": true}
+
+// standIn replaces `using` declarations by `const`, which makes a text of other meaning but the same structure for a parser
+// that does not know them. It returns nil if there are none.
+func standIn(code []byte) []byte {
+	var out []byte
+	last := 0
+	for _, m := range declarations.FindAllSubmatchIndex(code, -1) {
+		if notNames[string(code[m[2]:m[3]])] {
+			continue
+		}
+		out = append(append(out, code[last:m[0]]...), "const "...)
+		last = m[2]
+	}
+	if last == 0 {
+		return nil
+	}
+	return append(out, code[last:]...)
+}
+
+// maxPostfix bounds the calls and member accesses of a program that is to be lowered. They may all be one chain, which the
+// rewriter walks by recursion: half a million exhaust its stack, and nothing can catch that. All other kinds of nesting the
+// engine's own parser has bounded before.
+const maxPostfix = 300_000
+
+// postfix counts what may be calls and member accesses: dots, templates and opening brackets, but for those that stand right
+// behind a character after which an expression begins.
+func postfix(code []byte) (n int) {
+	var last byte
+	for _, c := range code {
+		switch c {
+		case '.', '`':
+			n++
+		case '(', '[':
+			switch last {
+			case ',', '(', '[', ':', '=', ';':
+			default:
+				n++
+			}
+		}
+		last = c
+	}
+	return n
+}
+
+// lower rewrites `using` declarations, and returns the map from the new text to the given one. Names stay as they are: stack
+// traces show them, and one of them has a meaning (spec 04 §10.2).
+func lower(code []byte) (lowered, rawMap []byte, err error) {
+	if n := postfix(code); n > maxPostfix {
+		return nil, nil, &abi.LoadError{
+			Problem: fmt.Sprintf("the program is too large for a rewriting of its `using` declarations: %d calls and member accesses, "+
+				"where %d are possible", n, maxPostfix),
+			Fix: "bundle it for a target without `using`, such as es2022"}
+	}
+	res := api.Transform(string(code), api.TransformOptions{
+		Loader:        api.LoaderJS,
+		Target:        api.ESNext,
+		Supported:     map[string]bool{"using": false},
+		Sourcemap:     api.SourceMapExternal,
+		Sourcefile:    resource,
+		LegalComments: api.LegalCommentsNone,
+		TreeShaking:   api.TreeShakingFalse,
+	})
+	if len(res.Errors) > 0 {
+		e := res.Errors[0]
+		text := e.Text
+		if l := e.Location; l != nil {
+			text = fmt.Sprintf("%s:%d:%d: %s", l.File, l.Line, l.Column+1, e.Text)
+		}
+		return nil, nil, &abi.LoadError{Problem: "the program does not parse: " + text, Fix: fixParse}
+	}
+	return res.Code, res.Map, nil
+}
+
+const fixParse = "publish one bundled ES module, as `spacetime build` makes it"

@@ -1,0 +1,154 @@
+package js
+
+import (
+	lib "modernc.org/libquickjs"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+)
+
+func sysIdentity(in *instance, _ args) (value, abi.Errno) {
+	id := in.host.Identity()
+	return in.wide(id[:]), abi.OK
+}
+
+// sysIdentityObject answers {__identity__}, as version 1 has it.
+func sysIdentityObject(in *instance, a args) (value, abi.Errno) {
+	id, e := sysIdentity(in, a)
+	if isException(id) {
+		return id, e
+	}
+	return in.sealed("__identity__", id), abi.OK
+}
+
+func sysScheduleImmediate(in *instance, a args) (value, abi.Errno) {
+	name, ok := a.str(0)
+	if !ok {
+		return exception, abi.OK
+	}
+	args, ok := a.bytes(1)
+	if !ok {
+		return exception, abi.OK
+	}
+	in.host.ScheduleImmediate(name, args)
+	return undefined, abi.OK
+}
+
+// sysConsoleLog logs with the place of the caller's caller: the user function that called console.log (spec 04 §10.1).
+func sysConsoleLog(in *instance, a args) (value, abi.Errno) {
+	level, ok := a.u32(0)
+	if !ok {
+		return exception, abi.OK
+	}
+	message, ok := a.str(1)
+	if !ok {
+		return exception, abi.OK
+	}
+	rec := abi.LogRecord{Level: abi.Level(uint8(level)), Message: message}
+	frames := in.scriptFrames()
+	if len(frames) > 0 {
+		p := in.p.origin.published(frames[min(1, len(frames)-1)].position)
+		rec.Filename, rec.Line, rec.HasLine = p.file, uint32(p.line), true
+	}
+	if rec.Level == abi.LogPanic {
+		rec.Trace, rec.TraceAt = trace(userFrames(frames, &in.p.origin))
+	}
+	in.host.Log(rec)
+	return undefined, abi.OK
+}
+
+// scriptFrames is the stack without native functions, of which the running host function is one.
+func (in *instance) scriptFrames() []frame {
+	frames := in.stack()
+	kept := frames[:0]
+	for _, f := range frames {
+		if f.file != "" {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+func sysTimerStart(in *instance, a args) (value, abi.Errno) {
+	name, ok := a.str(0)
+	if !ok {
+		return exception, abi.OK
+	}
+	return uint32Value(in.host.TimerStart(name)), abi.OK
+}
+
+func sysTimerEnd(in *instance, a args) (value, abi.Errno) {
+	id, ok := a.u32(0)
+	if !ok {
+		return exception, abi.OK
+	}
+	return undefined, in.host.TimerEnd(id)
+}
+
+func sysJWT(in *instance, a args) (value, abi.Errno) {
+	conn, ok := a.connection(0)
+	if !ok {
+		return exception, abi.OK
+	}
+	source, e := in.host.GetJWT(conn)
+	if e != abi.OK {
+		return undefined, e
+	}
+	return in.newBytes(in.readSource(source)), abi.OK
+}
+
+// readSource empties a byte source of the host; 0 is an empty one.
+func (in *instance) readSource(source uint32) []byte {
+	if source == 0 {
+		return nil
+	}
+	n, _ := in.host.SourceRemaining(source)
+	b := make([]byte, n)
+	in.host.SourceRead(source, b)
+	return b
+}
+
+// sysEnvGet answers null for an optional variable that is not set.
+func sysEnvGet(in *instance, a args) (value, abi.Errno) {
+	key, ok := a.str(0)
+	if !ok {
+		return exception, abi.OK
+	}
+	source, e := in.host.EnvGet(key)
+	switch {
+	case e != abi.OK:
+		return undefined, e
+	case source == 0:
+		return null, abi.OK
+	}
+	return in.text(abi.ValidText(in.readSource(source))), abi.OK
+}
+
+// initialising tells whether the module's top level or its description runs, which may not open transactions (spec 04 §2.1).
+func (in *instance) initialising() bool { return in.host.Call().Kind == abi.KindInit }
+
+func sysStartTx(in *instance, _ args) (value, abi.Errno) {
+	if in.initialising() {
+		return undefined, abi.ErrWouldBlockTransaction
+	}
+	now, e := in.host.StartTx()
+	if e != abi.OK {
+		return undefined, e
+	}
+	return lib.XJS_NewBigInt64(in.tls, in.ctx, int64(now)), abi.OK
+}
+
+func sysCommitTx(in *instance, _ args) (value, abi.Errno) { return undefined, in.host.CommitTx() }
+
+func sysAbortTx(in *instance, _ args) (value, abi.Errno) { return undefined, in.host.AbortTx() }
+
+// sysHTTPRequest is refused while a transaction is open, which is always in reducers and views.
+func sysHTTPRequest(in *instance, a args) (value, abi.Errno) {
+	if _, ok := a.bytes(0); !ok {
+		return exception, abi.OK
+	}
+	if body := a.get(1); !isString(body) && in.classOf(body) != lib.EJS_CLASS_UINT8_ARRAY {
+		in.mismatch("Uint8Array or string", body)
+		return exception, abi.OK
+	}
+	return undefined, abi.ErrWouldBlockTransaction
+}
