@@ -74,6 +74,22 @@ func (w *world) quiet(n int) ([]string, error) {
 	return texts, nil
 }
 
+// ready sends messages until the newest segment has commits enough to damage.
+func (w *world) ready() (texts []string, path string, data []byte, at []int, err error) {
+	for range 10 {
+		if texts, err = w.quiet(5); err != nil {
+			return
+		}
+		if path, data, at, err = lastSegment(w.clog); err != nil || len(at) >= 4 {
+			return
+		}
+		if err = w.server.start(w.ctx); err != nil {
+			return
+		}
+	}
+	return nil, "", nil, nil, fmt.Errorf("%s has only %d commits", path, len(at)-1)
+}
+
 // commitHeader is the length of a commit's header; a torn commit of fewer bytes is
 // cut off when the log is opened, a longer one is left.
 const commitHeader = 22
@@ -82,11 +98,7 @@ const commitHeader = 22
 // commit is gone, all others are there, and the old bytes stay.
 func (w *world) tornTail() error {
 	for _, long := range []bool{false, true, false, true} {
-		texts, err := w.quiet(5)
-		if err != nil {
-			return err
-		}
-		path, data, at, err := lastSegment(w.clog)
+		texts, path, data, at, err := w.ready()
 		if err != nil {
 			return err
 		}
@@ -137,15 +149,9 @@ func (w *world) flippedByte() error {
 	if err := w.server.get(w.ctx, http.MethodPost, "/v1/database/other/call/send_message", w.owner, []byte(`["still here"]`), nil); err != nil {
 		return err
 	}
-	if _, err := w.quiet(5); err != nil {
-		return err
-	}
-	path, data, at, err := lastSegment(w.clog)
+	_, path, data, at, err := w.ready()
 	if err != nil {
 		return err
-	}
-	if len(at) < 4 {
-		return fmt.Errorf("%s has only %d commits", path, len(at)-1)
 	}
 	commit := w.rng.IntN(len(at) - 2) // not the last: that would be a torn end
 	at1 := at[commit] + commitHeader + w.rng.IntN(at[commit+1]-at[commit]-commitHeader)

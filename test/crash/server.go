@@ -31,6 +31,13 @@ func newServer(dir string) (*server, error) {
 	if _, err := os.Stat(binary); err != nil {
 		return nil, fmt.Errorf("%w: run make build first", err)
 	}
+	// Small segments: a kill also hits the moment when a new one begins.
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "data", "config.toml"), []byte("[commitlog]\nmax-segment-size = 2097152\n"), 0o644); err != nil {
+		return nil, err
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err

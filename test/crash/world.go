@@ -131,10 +131,10 @@ func (w *world) makeGroup() error {
 func (w *world) newText() string {
 	w.serial++
 	size := 0
-	switch w.rng.IntN(50) {
+	switch w.rng.IntN(200) {
 	case 0:
 		size = 20_000
-	case 1, 2, 3:
+	case 1, 2, 3, 4, 5:
 		size = w.rng.IntN(3000)
 	}
 	return fmt.Sprintf("message %d %s", w.serial, strings.Repeat(string(rune('a'+w.serial%26)), size))
