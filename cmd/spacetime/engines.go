@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/stdbgo/spacetime/engine/js"
 	"github.com/stdbgo/spacetime/engine/wasm"
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/host"
@@ -13,5 +14,5 @@ func engines(o server.EngineOptions) (map[host.ProgramKind]abi.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[host.ProgramKind]abi.Engine{host.Wasm: w}, nil
+	return map[host.ProgramKind]abi.Engine{host.Wasm: w, host.JS: js.New(js.Options{Logger: o.Logger})}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"strings"
@@ -38,19 +39,11 @@ type Program struct {
 
 	// Start runs a server until ctx ends.
 	Start func(ctx context.Context, o StartOptions) error
-	// LayDownSDK writes the source of the Go SDK below a directory, for projects
-	// that `init --lang go` makes, and returns what the SDK is called in go.mod
-	// files and whether it can link a server into a module (go run .).
-	LayDownSDK func(dir string) (GoSDK, error)
+	// SDK is the source of the Go SDK: a Go module with the package module. `init
+	// --lang go` writes it to the disk, where new projects find it.
+	SDK fs.FS
 	// Diagnose returns a warning about the executable itself, shown by `version`.
 	Diagnose func() string
-}
-
-// A GoSDK is the source that a Go module's go.mod points to.
-type GoSDK struct {
-	Path    string // of the Go module
-	Version string // of the Go language that it needs: 1.26.0
-	Native  bool   // the package module/native is there
 }
 
 // Main runs one command line and returns its exit code.

@@ -32,7 +32,7 @@ func (r *run) deleteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a := &api{base: entry.url(), entry: entry}
+			a := &api{base: entry.url(), entry: entry, token: c.savedToken(entry)}
 			id, err := a.identityOf(cmd.Context(), database)
 			if err != nil {
 				return err
@@ -194,29 +194,21 @@ func (r *run) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			res, err := a.do(cmd.Context(), request{method: http.MethodGet, path: "/v1/identity/" + me.String() + "/databases"})
-			var body struct{ Identities []string }
-			if err == nil {
-				err = res.decode(&body)
-			}
+			ids, err := a.databasesOf(cmd.Context(), me)
 			if err != nil {
 				return because(err, "unable to retrieve databases for identity")
 			}
-			if len(body.Identities) == 0 {
+			if len(ids) == 0 {
 				fmt.Fprintf(r.Stdout, "No databases found for %s.\n", me)
 				return nil
 			}
-			rows := make([][]string, len(body.Identities))
-			for i, id := range body.Identities {
-				res, err := a.do(cmd.Context(), request{method: http.MethodGet, path: "/v1/database/" + id + "/names"})
-				var names struct{ Names []string }
-				if err == nil {
-					err = res.decode(&names)
-				}
+			rows := make([][]string, len(ids))
+			for i, id := range ids {
+				names, err := a.namesOf(cmd.Context(), id)
 				if err != nil {
 					return err
 				}
-				rows[i] = []string{strings.Join(names.Names, ", "), id}
+				rows[i] = []string{strings.Join(names, ", "), id}
 			}
 			fmt.Fprintf(r.Stdout, "Associated databases for user %s:\n\n%s\n", me, formatTable([]string{"Database Name(s)", "Identity"}, rows))
 			return nil

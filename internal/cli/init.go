@@ -162,15 +162,14 @@ func checkEmpty(dir, shown string, whole bool) error {
 // scaffold writes a module, and for Go the SDK that it needs.
 func (r *run) scaffold(s *scaffold, dir string, skip ...string) error {
 	if s.lang == "go" {
-		if r.LayDownSDK == nil {
+		if r.SDK == nil {
 			return fail("this program does not carry the Go SDK")
 		}
-		sdk := filepath.Join(filepath.Dir(r.dataDir()), "sdk", slug(r.Version))
+		below := filepath.Join(filepath.Dir(r.dataDir()), "sdk")
 		var err error
-		if s.SDK, err = r.LayDownSDK(sdk); err != nil {
-			return because(err, "the Go SDK cannot be written to %s", sdk)
+		if s.SDK, err = layDownSDK(r.SDK, below); err != nil {
+			return because(err, "the Go SDK cannot be written to %s", below)
 		}
-		s.SDKDir = goModPath(sdk)
 		if !s.SDK.Native {
 			skip = append(skip, "native.go")
 		}
@@ -179,15 +178,6 @@ func (r *run) scaffold(s *scaffold, dir string, skip ...string) error {
 		skip = append(skip, ".cargo/config.toml")
 	}
 	return s.write(dir, skip...)
-}
-
-// goModPath writes a directory as go.mod files do.
-func goModPath(dir string) string {
-	dir = filepath.ToSlash(dir)
-	if strings.ContainsAny(dir, " \t'`,()[]{}\"") {
-		return `"` + strings.ReplaceAll(dir, `"`, `\"`) + `"`
-	}
-	return dir
 }
 
 // warnTools says which tools are missing to build the module.

@@ -197,35 +197,51 @@ func (r *run) upload(ctx context.Context, a *api, o *publishOptions, program []b
 	}
 	fmt.Fprintf(r.Stdout, "Uploading to %s => %s\n", named, a.base)
 
-	q := url.Values{}
+	q := &query{}
 	if o.clear == "always" && o.name != "" {
 		if err := r.consentDestroy(o); err != nil {
 			return err
 		}
-		q.Set("clear", "true")
+		q.add("clear", "true")
 	} else if o.name != "" {
 		if err := r.checkBreaking(ctx, a, o, program, host, q); err != nil {
 			return err
 		}
 	}
-	for key, value := range map[string]string{"num_replicas": o.replicas, "parent": o.parent, "org": o.org} {
-		if value != "" {
-			q.Set(key, value)
-		}
-	}
-	q.Set("host_type", string(host))
+	q.add("num_replicas", o.replicas)
+	q.add("parent", o.parent)
+	q.add("org", o.org)
+	q.add("host_type", string(host))
 	fmt.Fprintln(r.Stdout, "Publishing module...")
 	call := request{method: http.MethodPost, path: "/v1/database", body: program}
 	if o.name != "" {
 		call.method, call.path = http.MethodPut, "/v1/database/"+url.PathEscape(o.name)
 	}
-	call.path += "?" + q.Encode()
+	call.path += q.String()
 	res, err := a.do(ctx, call)
 	if err != nil {
 		return err
 	}
 	return r.published(a, o, res)
 }
+
+// A query is the query of a URL, in the order of the additions.
+type query struct{ text string }
+
+// add adds a parameter unless its value is empty.
+func (q *query) add(key, value string) {
+	switch {
+	case value == "":
+		return
+	case q.text == "":
+		q.text = "?"
+	default:
+		q.text += "&"
+	}
+	q.text += key + "=" + url.QueryEscape(value)
+}
+
+func (q *query) String() string { return q.text }
 
 // consent asks and fails with text if the answer is no.
 func (r *run) consent(question string, yes bool, text string) error {
@@ -243,7 +259,7 @@ func (r *run) consentDestroy(o *publishOptions) error {
 
 // checkBreaking asks the server what the program would change, and the user for
 // consent; it adds what the publish request needs to q.
-func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, program []byte, host build.HostType, q url.Values) error {
+func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, program []byte, host build.HostType, q *query) error {
 	fmt.Fprintln(r.Stdout, "Checking for breaking changes...")
 	style := "NoColor"
 	if r.color(r.Stdout) {
@@ -287,7 +303,7 @@ func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, prog
 			return fail("Aborting because publishing would require manual migration or deletion of data and --delete-data was not specified.")
 		}
 		fmt.Fprintln(r.Stdout, "Proceeding with database clear due to --delete-data=on-conflict.")
-		q.Set("clear", "true")
+		q.add("clear", "true")
 		return r.consentDestroy(o)
 	}
 	m := plan.AutoMigrate
@@ -305,8 +321,8 @@ func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, prog
 			return fail("Publishing aborted by user")
 		}
 	}
-	q.Set("token", m.Token)
-	q.Set("policy", "BreakClients")
+	q.add("token", m.Token)
+	q.add("policy", "BreakClients")
 	return nil
 }
 

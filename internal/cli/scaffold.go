@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/template"
 )
@@ -25,8 +26,7 @@ type scaffold struct {
 	Name     string // of the project
 	Packages string // version of the official packages
 	Dotnet   string // C# only: 8 or 10
-	SDK      GoSDK  // Go only
-	SDKDir   string // Go only: where the SDK's source is, as go.mod writes it
+	SDK      *goSDK // Go only
 }
 
 // Crate is the project's name as Cargo takes it.
@@ -51,6 +51,15 @@ func (s *scaffold) NameJSON() string { return string(jsonString(slug(s.Name))) }
 
 // GoModule is the path of the Go module.
 func (s *scaffold) GoModule() string { return slug(s.Name) }
+
+// SDKDir is where the SDK's source is, as go.mod files write paths.
+func (s *scaffold) SDKDir() string {
+	dir := filepath.ToSlash(s.SDK.Dir)
+	if strings.ContainsAny(dir, " \t'`,()[]{}\"") {
+		return strconv.Quote(dir)
+	}
+	return dir
+}
 
 // write writes the module's files below dir; skip names those to leave out.
 func (s *scaffold) write(dir string, skip ...string) error {
