@@ -68,8 +68,11 @@ func cutNumber(s string) (string, int) {
 	return s[:i], n
 }
 
-// userFrames cuts a stack at the barrier and maps it to source files.
+// userFrames cuts a stack at the barrier and maps it to source files. A host function on top is no frame.
 func userFrames(frames []frame, o *origin) []frame {
+	if len(frames) > 0 && frames[0] == (frame{}) {
+		frames = frames[1:]
+	}
 	for i := range frames {
 		if frames[i].function == barrier || i == maxFrames {
 			frames = frames[:i]
@@ -149,12 +152,37 @@ func (m *vm) describe(v value, o *origin) *thrown {
 		stack := m.property(v, "stack")
 		if isString(stack) {
 			text, _ := m.goString(stack)
-			t.frames = userFrames(parseStack(text), o)
+			t.frames = userFrames(m.withoutConstructors(v, parseStack(text)), o)
 		}
 		m.drop(stack)
 		m.discardException()
 	}
 	return t
+}
+
+// maxClasses bounds the chain of classes that an exception may have.
+const maxClasses = 16
+
+// withoutConstructors removes from a stack the constructors that ran to make the exception e.
+func (m *vm) withoutConstructors(e value, frames []frame) []frame {
+	class := m.property(e, "constructor")
+	names := make(map[string]bool)
+	for i := 0; i < maxClasses && lib.XJS_IsFunction(m.tls, m.ctx, class) != 0; i++ {
+		name := m.property(class, "name")
+		if isString(name) {
+			text, _ := m.goString(name)
+			names[text] = true
+		}
+		m.drop(name)
+		parent := lib.XJS_GetPrototype(m.tls, m.ctx, class)
+		m.drop(class)
+		class = parent
+	}
+	m.drop(class)
+	for len(frames) > 0 && frames[0].function != "" && names[frames[0].function] {
+		frames = frames[1:]
+	}
+	return frames
 }
 
 // exceptionText describes the pending exception.

@@ -73,7 +73,12 @@ func load(t testing.TB, text []byte, l abi.Limits) abi.Program {
 }
 
 func bundle(t testing.TB, name string) []byte {
-	b, err := os.ReadFile(filepath.Join("testdata", name+".js"))
+	return mustRead(t, filepath.Join("testdata", name+".js"))
+}
+
+func mustRead(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.FromSlash(name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,21 +111,55 @@ func newWorld(t testing.TB, text []byte, l abi.Limits) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.def = definition(t, raw)
+	w.createTables(w.def)
+	return w
+}
+
+// rawWorld is newWorld for a module that describes no tables: it gets those of the module edges-2.10.
+func rawWorld(t testing.TB, text []byte, l abi.Limits) *world {
+	t.Helper()
+	w := newWorld(t, text, l)
+	w.createTables(edges(t))
+	return w
+}
+
+var edgesDef *schema.ModuleDef
+
+func edges(t testing.TB) *schema.ModuleDef {
+	if edgesDef == nil {
+		in, err := load(t, bundle(t, "edges-2.10"), abi.Limits{}).Instantiate(t.Context(), newServices())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		raw, _ := in.Describe(t.Context())
+		edgesDef = definition(t, raw)
+	}
+	return edgesDef
+}
+
+func definition(t testing.TB, raw []byte) *schema.ModuleDef {
+	t.Helper()
 	module, err := schema.DecodeRaw(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.def, err = schema.Validate(module); err != nil {
+	def, err := schema.Validate(module)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return def
+}
+
+func (w *world) createTables(def *schema.ModuleDef) {
 	tx := w.store.Begin()
-	for _, d := range w.def.Tables {
+	for _, d := range def.Tables {
 		if _, err := tx.CreateTable(d.Instantiate()); err != nil {
-			t.Fatal(err)
+			w.t.Fatal(err)
 		}
 	}
 	tx.Commit(nil)
-	return w
 }
 
 // call calls a reducer by name and commits if it succeeds.

@@ -11,9 +11,9 @@ import (
 const (
 	// fuelPerMicro is the price of running for a microsecond, spec 04 §11.3.
 	fuelPerMicro = 2000
-	// fuelPerPoll is charged at least between two polls. They come after ten thousand loop rounds or calls, which take longer; so
-	// a loop ends even where the clock stands still.
-	fuelPerPoll = 100 * fuelPerMicro
+	// fuelPerPoll is charged at least between two polls. They are ten thousand loop rounds or calls apart, of which the emptiest
+	// take 40 microseconds; so a loop ends even where the clock stands still.
+	fuelPerPoll = 20 * fuelPerMicro
 )
 
 // A meter bounds the time of calls. It implements abi.Meter.

@@ -19,9 +19,10 @@ import (
 )
 
 func main() {
-	dirs, err := filepath.Glob("testdata/src/*")
+	packages, err := filepath.Glob("testdata/src/*/package.json")
 	check(err)
-	for _, dir := range dirs {
+	for _, file := range packages {
+		dir := filepath.Dir(file)
 		npm := exec.Command("npm", "install", "--no-package-lock", "--no-audit", "--no-fund")
 		npm.Dir, npm.Stdout, npm.Stderr = dir, os.Stdout, os.Stderr
 		check(npm.Run())

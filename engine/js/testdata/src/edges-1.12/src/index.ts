@@ -44,13 +44,13 @@ spacetimedb.reducer("lookups", { n: t.u32() }, (ctx, { n }) => {
 });
 
 spacetimedb.reducer("clash", (ctx) => {
-  ctx.db.unique_name.insert({ id: 1, name: "a" });
+  ctx.db.uniqueName.insert({ id: 1, name: "a" });
   try {
-    ctx.db.unique_name.insert({ id: 2, name: "a" });
+    ctx.db.uniqueName.insert({ id: 2, name: "a" });
   } catch (e: any) {
     console.log(`${e.code} ${e instanceof errors.UniqueAlreadyExists} ${e.message}`);
   }
-  ctx.db.unique_name.insert({ id: 3, name: "b" });
+  ctx.db.uniqueName.insert({ id: 3, name: "b" });
 });
 
 spacetimedb.reducer("refuse", () => {
@@ -73,7 +73,7 @@ spacetimedb.reducer("returns", (() => 5) as any);
 spacetimedb.reducer("later", (async (ctx: any) => {
   console.log("before");
   await null;
-  ctx.db.unique_name.insert({ id: 7, name: "later" });
+  ctx.db.uniqueName.insert({ id: 7, name: "later" });
   console.log("after");
   throw new Error("nobody hears this");
 }) as any);
