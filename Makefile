@@ -2,6 +2,7 @@
 
 FUZZTIME ?= 10s
 BENCH    ?= .
+ROUNDS   ?= 50
 
 .PHONY: run build deps lint test check cross fuzz bench peers crash clean
 
@@ -49,7 +50,7 @@ peers: build
 
 # Kill the server under load again and again and count what it lost.
 crash: build
-	SPACETIME=$(CURDIR)/bin/spacetime test/crash/run
+	SPACETIME=$(CURDIR)/bin/spacetime test/crash/run -rounds $(ROUNDS)
 
 clean:
 	rm -rf bin .work

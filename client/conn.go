@@ -156,6 +156,10 @@ func (c *Conn) Err() error {
 	return c.mu.err
 }
 
+// ClosedByServer reports whether err, from Conn.Err, says that the server ended
+// the connection in order, with a Close frame.
+func ClosedByServer(err error) bool { return websocket.CloseStatus(err) >= 0 }
+
 // Close ends the connection and waits for its goroutines. Calls under way fail.
 func (c *Conn) Close() error {
 	c.mu.Lock()

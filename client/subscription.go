@@ -38,6 +38,7 @@ type Subscription struct {
 	id      uint32
 	queries []string
 	handle  func(Rows)
+	after   func(EventKind) // once per message, after its rows; nil: nobody
 	applied chan struct{}
 	done    chan struct{}
 	once    sync.Once
@@ -48,7 +49,14 @@ type Subscription struct {
 // initial rows have been handed over. handle runs on the reading goroutine, once
 // for each query and message that concerns it.
 func (c *Conn) SubscribeRows(ctx context.Context, handle func(Rows), queries ...string) (*Subscription, error) {
-	s := &Subscription{conn: c, queries: queries, handle: handle, applied: make(chan struct{}), done: make(chan struct{})}
+	return c.SubscribeUpdates(ctx, handle, nil, queries...)
+}
+
+// SubscribeUpdates is SubscribeRows for callers who treat the rows of a message
+// as one change: end, unless nil, is called once after the rows of each message
+// that concerns the set, of the initial one, too, and if that has no rows.
+func (c *Conn) SubscribeUpdates(ctx context.Context, rows func(Rows), end func(EventKind), queries ...string) (*Subscription, error) {
+	s := &Subscription{conn: c, queries: queries, handle: rows, after: end, applied: make(chan struct{}), done: make(chan struct{})}
 	err := c.enqueue(func(id uint32) wire.ClientMessage {
 		s.id = id
 		c.mu.subs[id] = s
@@ -170,7 +178,14 @@ func (s *Subscription) rows(tables v2.QueryRows, kind EventKind) error {
 		}
 		s.handle(rows)
 	}
+	s.ended(kind)
 	return nil
+}
+
+func (s *Subscription) ended(kind EventKind) {
+	if s.after != nil {
+		s.after(kind)
+	}
 }
 
 // changes hands over what a transaction changed.
@@ -195,6 +210,7 @@ func (c *Conn) changes(sets []v2.QuerySetUpdate, own bool) error {
 				s.handle(rows)
 			}
 		}
+		s.ended(kind)
 	}
 	return nil
 }

@@ -128,7 +128,8 @@ func (d *definer) fields(t reflect.Type) bool {
 			d.r.problem("%s: the field %s is called %s as well", at, names[name], name)
 		}
 		names[name] = f.Name
-		if _, err := d.types.Type(f.Type); err != nil {
+		var alone sats.TypeSet // so that the real one gets the struct before the types of its fields
+		if _, err := alone.Type(f.Type); err != nil {
 			d.r.problem("%s: %s", at, reworded(err.Error()))
 		}
 	}

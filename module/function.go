@@ -27,6 +27,7 @@ type functionDef struct {
 	args    reflect.Type // struct of the parameters, or the row of a scheduled table; nil: none
 	table   *tableDef    // whose rows it is called for, or nil
 	call    func(ctx *Context, args []byte) error
+	entry   uintptr // of the Go function
 
 	codec *sats.Codec // of args; after the definition is made
 }
@@ -59,7 +60,7 @@ func OnDisconnect(fn func(*Context) error) {
 
 // typedFunction makes a function that decodes its argument into an A.
 func typedFunction[A any](name string, fn func(*Context, A) error) *functionDef {
-	f := &functionDef{name: name, event: noLifecycle, args: reflect.TypeFor[A]()}
+	f := &functionDef{name: name, event: noLifecycle, args: reflect.TypeFor[A](), entry: reflect.ValueOf(fn).Pointer()}
 	f.call = func(ctx *Context, b []byte) error {
 		var args A
 		if _, err := f.codec.Decode(b, unsafe.Pointer(&args)); err != nil {
@@ -114,7 +115,7 @@ func Scheduled[Row any](t *Table[Row], name string, fn func(*Context, Row) error
 	f := typedFunction(name, fn)
 	f.private, f.table = true, t.d
 	r.addFunction(f, fn == nil)
-	if fn != nil && !topLevel(runtime.FuncForPC(reflect.ValueOf(fn).Pointer()).Name()) {
+	if fn != nil && !topLevel(runtime.FuncForPC(f.entry).Name()) {
 		r.problem("table %q (%s): Scheduled needs a top-level function, not a closure or a method", t.d.name, t.d.goType)
 	}
 	if t.d.schedule != nil {

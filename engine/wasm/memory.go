@@ -20,18 +20,50 @@ type allocator struct {
 	cap uint64 // bytes
 }
 
-func (a allocator) Allocate(_, max uint64) experimental.LinearMemory {
-	return &linearMemory{in: a.in, max: min(max, a.cap)}
+func (a allocator) Allocate(_, most uint64) experimental.LinearMemory {
+	most = min(most, a.cap)
+	if region := reserve(most); region != nil {
+		return &reservedMemory{region: region}
+	}
+	return &heapMemory{in: a.in, max: most}
 }
 
-// linearMemory grows by half at least, so that a guest which grows page by page does not copy its memory each time.
-type linearMemory struct {
+// reservedMemory has all the address space that it may ever need, and takes memory from the system as it grows: nothing is
+// copied, pages that are not touched cost nothing, and the garbage collector does not see it.
+type reservedMemory struct {
+	region    []byte // nil after Free
+	committed uint64
+}
+
+func (m *reservedMemory) Reallocate(size uint64) []byte {
+	if size > uint64(len(m.region)) {
+		return nil
+	}
+	if size > m.committed {
+		if commit(m.region[m.committed:size]) != nil {
+			return nil
+		}
+		m.committed = size
+	}
+	return m.region[:size:size]
+}
+
+func (m *reservedMemory) Free() {
+	if m.region != nil {
+		release(m.region)
+		m.region, m.committed = nil, 0
+	}
+}
+
+// heapMemory serves where address space cannot be reserved. It grows by half at least, so that a guest which grows page by
+// page does not copy its memory each time.
+type heapMemory struct {
 	in  *instance
 	buf []byte
 	max uint64
 }
 
-func (m *linearMemory) Reallocate(size uint64) []byte {
+func (m *heapMemory) Reallocate(size uint64) []byte {
 	if size > m.max {
 		return nil
 	}
@@ -48,7 +80,7 @@ func (m *linearMemory) Reallocate(size uint64) []byte {
 	return m.buf
 }
 
-func (m *linearMemory) Free() { m.buf = nil }
+func (m *heapMemory) Free() { m.buf = nil }
 
 // The functions below implement the access rules of spec 03 §3.2: a null pointer or a range outside the memory ends the call.
 

@@ -33,19 +33,19 @@ const (
 )
 
 func TestOutcomes(t *testing.T) {
-	t.Run("compiler", func(t *testing.T) { testOutcomes(t, engine(t)) })
+	t.Run("compiler", func(t *testing.T) { testOutcomes(t, engine(t), 20_000_000) })
 	t.Run("interpreter", func(t *testing.T) {
 		e, err := New(Options{Engine: Interpreter})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer e.Close()
-		testOutcomes(t, e)
+		testOutcomes(t, e, 2_000_000)
 	})
 }
 
-func testOutcomes(t *testing.T, e *Engine) {
-	limits := abi.Limits{Fuel: 20_000_000, Memory: 8 << 20, Streams: 10 << 20}
+func testOutcomes(t *testing.T, e *Engine, fuel uint64) {
+	limits := abi.Limits{Fuel: fuel, Memory: 8 << 20, Streams: 1 << 20}
 	p, err := e.Load(t.Context(), file(t, "testdata/behave.wasm"), abi.LoadOptions{Limits: limits})
 	if err != nil {
 		t.Fatal(err)

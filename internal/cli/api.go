@@ -11,8 +11,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/stdbgo/spacetime/sats"
 )
@@ -115,15 +117,18 @@ func (a *api) do(ctx context.Context, q request) (*answer, error) {
 	return &answer{res.StatusCode, phrase(res), res.Request.URL.String(), res.Header, body}, nil
 }
 
-// phrase returns the code and reason phrase of a status line.
+// phrase returns the code and reason phrase of a status line. What Go's servers
+// write for codes without a name is none.
 func phrase(res *http.Response) string {
-	if reason := strings.TrimSpace(strings.TrimPrefix(res.Status, fmt.Sprint(res.StatusCode))); reason != "" {
-		return fmt.Sprintf("%d %s", res.StatusCode, reason)
+	code := strconv.Itoa(res.StatusCode)
+	reason := strings.TrimSpace(strings.TrimPrefix(res.Status, code))
+	if reason == "" {
+		reason = http.StatusText(res.StatusCode)
 	}
-	if text := http.StatusText(res.StatusCode); text != "" {
-		return fmt.Sprintf("%d %s", res.StatusCode, text)
+	if reason == "" || reason == "status code "+code {
+		reason = "<none>"
 	}
-	return fmt.Sprint(res.StatusCode)
+	return code + " " + reason
 }
 
 func (a *answer) ok() bool { return a.status >= 200 && a.status < 300 }
@@ -186,7 +191,11 @@ func (a *api) identityOf(ctx context.Context, database string) (sats.Identity, e
 		return sats.Identity{}, err
 	}
 	if res.status == http.StatusNotFound {
-		return sats.Identity{}, &failure{msg: fmt.Sprintf("failed to find database `%s`.", database), causes: []string{"No such database. `spacetime list` shows yours; `spacetime publish " + database + "` makes it."}, code: 404}
+		why := "No such database. `spacetime list` shows yours; `spacetime publish " + database + "` makes it."
+		if near := a.nearestDatabase(ctx, database); near != "" {
+			why = "No such database. Do you mean `" + near + "`?"
+		}
+		return sats.Identity{}, &failure{msg: fmt.Sprintf("failed to find database `%s`.", database), causes: []string{why}, code: res.status}
 	}
 	if err := res.err(); err != nil {
 		return sats.Identity{}, err
@@ -196,4 +205,64 @@ func (a *api) identityOf(ctx context.Context, database string) (sats.Identity, e
 		return sats.Identity{}, fail("identity endpoint did not return an identity")
 	}
 	return id, nil
+}
+
+// Bounds of the search for a similar name.
+const (
+	nearestTimeout = 2 * time.Second
+	nearestMost    = 100 // databases
+)
+
+// nearestDatabase finds the caller's database whose name is like the given one,
+// or returns "".
+func (a *api) nearestDatabase(ctx context.Context, name string) string {
+	me, err := tokenIdentity(a.token)
+	if err != nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, nearestTimeout)
+	defer cancel()
+	ids, err := a.databasesOf(ctx, me)
+	if err != nil {
+		return ""
+	}
+	best, limit := "", max(len(name), 3)/3
+	for _, id := range ids[:min(len(ids), nearestMost)] {
+		names, err := a.namesOf(ctx, id)
+		if err != nil {
+			break
+		}
+		for _, n := range names {
+			if d := distance(name, n); d <= limit {
+				best, limit = n, d-1
+			}
+		}
+	}
+	return best
+}
+
+// databasesOf lists the identities of somebody's databases.
+func (a *api) databasesOf(ctx context.Context, owner sats.Identity) ([]string, error) {
+	res, err := a.do(ctx, request{method: http.MethodGet, path: "/v1/identity/" + owner.String() + "/databases"})
+	if err != nil {
+		return nil, err
+	}
+	var body struct{ Identities []string }
+	if err := res.decode(&body); err != nil {
+		return nil, err
+	}
+	return body.Identities, nil
+}
+
+// namesOf lists a database's names.
+func (a *api) namesOf(ctx context.Context, id string) ([]string, error) {
+	res, err := a.do(ctx, request{method: http.MethodGet, path: "/v1/database/" + id + "/names"})
+	if err != nil {
+		return nil, err
+	}
+	var body struct{ Names []string }
+	if err := res.decode(&body); err != nil {
+		return nil, err
+	}
+	return body.Names, nil
 }

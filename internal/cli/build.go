@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,18 +75,18 @@ func (r *run) findModule(given string) (string, error) {
 // buildModule builds for publish.
 func (r *run) buildModule(ctx context.Context, dir string, o *publishOptions) (*build.Artifact, error) {
 	b := &buildFlags{}
-	cmd := b.command(func(*cobra.Command) error { return nil })
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	cmd.SetFlagErrorFunc(flagError)
-	cmd.SetOut(io.Discard)
-	cmd.SetErr(io.Discard)
+	cmd := b.command(nil)
+	plain(cmd)
 	words := strings.Fields(o.buildOptions)
 	if o.dotnet != "" {
 		words = append(words, "--dotnet-version="+o.dotnet)
 	}
 	// the module's directory is given already, as if it stood among the words
-	cmd.SetArgs(append(words, "--module-path="+dir))
-	if err := cmd.ExecuteContext(ctx); err != nil {
+	words, _, err := parseOptions(cmd, append(words, "--module-path="+dir))
+	if err == nil {
+		err = noPositionals(cmd, words)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return r.build(ctx, dir, b)

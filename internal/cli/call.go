@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -17,17 +18,14 @@ import (
 func (r *run) callCommand() *cobra.Command {
 	var t target
 	cmd := &cobra.Command{
-		Use:   "call [OPTIONS] [DATABASE] <FUNCTION> [ARGUMENTS]...",
-		Short: "Call a reducer or procedure",
+		Use:         "call [OPTIONS] [DATABASE] <FUNCTION> [ARGUMENTS]...",
+		Annotations: map[string]string{keepsNumbers: "after the function", sortsArguments: "spacetime call [database] <function_name> <arguments>... (or --no-config for legacy behavior)"},
+		Short:       "Call a reducer or procedure",
 		Long: "Calls a function of a database's module. Arguments are JSON, one per parameter;\n" +
 			"strings need no quotes of their own. Write -- before arguments that begin with a dash.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.unstable()
-			p, err := r.project(&t)
-			if err != nil {
-				return err
-			}
-			database, words, err := p.split(cmd, args, callSplit)
+			database, words, err := r.pick(cmd, &t, args, callSplit)
 			if err != nil {
 				return err
 			}
@@ -35,7 +33,15 @@ func (r *run) callCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return r.call(cmd.Context(), a, database, words)
+			err = r.call(cmd.Context(), a, database, words)
+			var unknown *unknownFunction
+			if errors.As(err, &unknown) && len(words) == len(args) && len(args) > 1 {
+				// In a project, the first word may still be the name of another database.
+				if _, err := a.identityOf(cmd.Context(), args[0]); err == nil {
+					return r.call(cmd.Context(), a, args[0], args[1:])
+				}
+			}
+			return err
 		},
 	}
 	t.flags(cmd, true)
@@ -54,11 +60,12 @@ func (r *run) call(ctx context.Context, a *api, database string, words []string)
 	}
 	c := &callRequest{database: database, id: id, module: m, name: words[0]}
 	reducers, procedures := functions(m)
-	i := slices.IndexFunc(append(reducers, procedures...), func(f function) bool { return f.name == c.name })
+	all := slices.Concat(reducers, procedures)
+	i := slices.IndexFunc(all, func(f function) bool { return f.name == c.name })
 	if i < 0 {
-		return c.unknown()
+		return &unknownFunction{c.unknown()}
 	}
-	f := append(reducers, procedures...)[i]
+	f := all[i]
 	given := words[1:]
 	if len(given) != len(f.params.Elems) {
 		return c.invalid(&f, len(given))
@@ -89,6 +96,11 @@ func (r *run) call(ctx context.Context, a *api, database string, words []string)
 	}
 	return text
 }
+
+// unknownFunction is the refusal of a call before anything has been sent.
+type unknownFunction struct{ error }
+
+func (e *unknownFunction) Unwrap() error { return e.error }
 
 // argumentJSON renders an argument as typed by the user as JSON (spec 09 §7.4).
 func argumentJSON(ts *sats.Typespace, t *sats.Type, arg string) string {

@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,8 +37,11 @@ type Program struct {
 	HomeDir        string
 	WorkDir        string
 
-	// Start runs a server with the arguments of `spacetime start` until ctx ends.
+	// Start runs a server until ctx ends.
 	Start func(ctx context.Context, o StartOptions) error
+	// SDK is the source of the Go SDK: a Go module with the package module. `init
+	// --lang go` writes it to the disk, where new projects find it.
+	SDK fs.FS
 	// Diagnose returns a warning about the executable itself, shown by `version`.
 	Diagnose func() string
 }
@@ -44,12 +49,7 @@ type Program struct {
 // Main runs one command line and returns its exit code.
 func (p *Program) Main(ctx context.Context, args []string) int {
 	r := &run{Program: p}
-	root := r.rootCommand()
-	root.SetArgs(args)
-	root.SetOut(p.Stdout)
-	root.SetErr(p.Stderr)
-	err := root.ExecuteContext(ctx)
-	return r.exitCode(err)
+	return r.exitCode(r.execute(ctx, r.rootCommand(), args))
 }
 
 func (r *run) exitCode(err error) int {
@@ -59,7 +59,7 @@ func (r *run) exitCode(err error) int {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprint(r.Stderr, usage.text())
+		fmt.Fprint(r.Stderr, usage.text(r.forcedColor(r.Stderr)))
 		return 2
 	case errors.As(err, &exit):
 		return exit.Code
@@ -78,71 +78,59 @@ type run struct {
 }
 
 func (r *run) rootCommand() *cobra.Command {
+	var version, short bool
 	root := &cobra.Command{
-		Use:           "spacetime",
-		Short:         "The database that runs your application",
-		Long:          "spacetime is the server and its command line: start a server, publish modules, call their reducers, query and watch their tables.",
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Use:   "spacetime [OPTIONS] <COMMAND>",
+		Short: "The database that runs your application",
+		Long: "spacetime is the server and its command line: start a server, publish modules, call\n" +
+			"their reducers, query and watch their tables.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if v, _ := cmd.Flags().GetBool("version"); v {
+			switch {
+			case version:
 				r.printVersion()
-				return nil
-			}
-			if short, _ := cmd.Flags().GetBool("V"); short {
+			case short:
 				fmt.Fprintf(r.Stdout, "spacetime %s\n", CompatVersion)
-				return nil
+			case len(args) > 0:
+				return noPositionals(cmd, args)
+			default:
+				return r.wantsSubcommand(cmd, nil)
 			}
-			cmd.SetOut(r.Stderr)
-			_ = cmd.Help()
-			return &usageError{silent: true}
+			return nil
 		},
-		Args:              noPositionals,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.Flags().Bool("version", false, "print version information")
-	root.Flags().BoolP("V", "V", false, "print the version")
-	_ = root.Flags().MarkHidden("V")
-	root.Flags().Var(once(&r.rootDir, "directory"), "root-dir", "keep all files below this directory")
-	root.Flags().Var(once(&r.configPath, "file"), "config-path", "the configuration file to read and write")
-	root.TraverseChildren = true
-	root.SetFlagErrorFunc(flagError)
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if v, _ := root.Flags().GetBool("version"); v && cmd != root {
-			return usagef(cmd, "unexpected argument '--version' found")
-		}
-		return nil
-	}
+	f := root.Flags()
+	f.SortFlags = false
+	f.Var(once(&r.rootDir, "directory"), "root-dir", "keep all files below this directory")
+	f.Var(once(&r.configPath, "file"), "config-path", "the configuration file to read and write")
+	f.BoolVar(&version, "version", false, "print version information")
+	f.BoolVarP(&short, "V", "V", false, "print the version")
+	f.Lookup("V").Hidden = true
 	root.AddCommand(
 		r.publishCommand(), r.deleteCommand(), r.logsCommand(), r.callCommand(), r.describeCommand(),
 		r.sqlCommand(), r.renameCommand(), r.listCommand(), r.loginCommand(), r.logoutCommand(),
 		r.initCommand(), r.buildCommand(), r.serverCommand(), r.subscribeCommand(), r.startCommand(),
-		r.lockCommand(true), r.lockCommand(false), r.versionCommand(),
+		r.lockCommand(true), r.lockCommand(false), r.energyCommand(), r.versionCommand(),
 	)
+	root.AddCommand(r.laterCommands()...)
+	for _, c := range root.Commands() {
+		plain(c)
+	}
+	plain(root)
 	return root
+}
+
+// plain makes the usage line of a command and its subcommands what Use says.
+func plain(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = true
+	for _, c := range cmd.Commands() {
+		plain(c)
+	}
 }
 
 // printVersion prints the three lines that tools read the version from.
 func (r *run) printVersion() {
 	fmt.Fprintf(r.Stdout, "spacetime Path: %s\nCommit: %s\nspacetimedb tool version %s; spacetimedb-lib version %s;\n",
 		r.Path, r.Version, CompatVersion, CompatVersion)
-}
-
-func (r *run) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print what this executable is",
-		Args:  noPositionals,
-		RunE: func(*cobra.Command, []string) error {
-			r.printVersion()
-			if r.Diagnose != nil {
-				if text := r.Diagnose(); text != "" {
-					fmt.Fprintln(r.Stdout, text)
-				}
-			}
-			return nil
-		},
-	}
 }
 
 const unstableWarning = "WARNING: This command is UNSTABLE and subject to breaking changes.\n\n"
@@ -156,17 +144,24 @@ func terminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// color reports whether to colour what goes to a stream.
+// color reports whether to colour what goes to a stream: only a terminal's.
 func (r *run) color(stream any) bool {
-	switch {
-	case r.Getenv("NO_COLOR") != "":
+	if r.Getenv("NO_COLOR") != "" || r.Getenv("CLICOLOR") == "0" || r.Getenv("TERM") == "dumb" {
 		return false
-	case r.Getenv("CLICOLOR_FORCE") != "" && r.Getenv("CLICOLOR_FORCE") != "0":
-		return true
-	case r.Getenv("CLICOLOR") == "0", r.Getenv("TERM") == "dumb":
+	}
+	if r.Getenv("TERM") == "" && runtime.GOOS != "windows" {
 		return false
 	}
 	return terminal(stream)
+}
+
+// forcedColor is color for help and usage errors, which CLICOLOR_FORCE colours in
+// pipes, too (spec 09 §2.6).
+func (r *run) forcedColor(stream any) bool {
+	if force := r.Getenv("CLICOLOR_FORCE"); force != "" && force != "0" {
+		return r.Getenv("NO_COLOR") == ""
+	}
+	return r.color(stream)
 }
 
 // confirm asks a y/N question on stdout.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -65,7 +66,7 @@ func (r *run) config() (*config, error) {
 		path = r.path(r.configPath)
 	}
 	text, err := os.ReadFile(path)
-	fresh := errors.Is(err, os.ErrNotExist)
+	fresh := errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 	if fresh {
 		text, err = []byte(defaultConfig), nil
 	}
@@ -78,9 +79,17 @@ func (r *run) config() (*config, error) {
 	}
 	r.conf = c
 	if fresh {
-		return c, r.writeConfig(c)
+		r.saveConfig(c)
 	}
 	return c, nil
+}
+
+// saveConfig is writeConfig for commands that do their work without, too: a
+// failure is a warning.
+func (r *run) saveConfig(c *config) {
+	if err := r.writeConfig(c); err != nil {
+		fmt.Fprintf(r.Stderr, "Could not save config file: %v\n", errors.Unwrap(err))
+	}
 }
 
 func parseConfig(path string, text []byte) (*config, error) {
@@ -137,7 +146,7 @@ func parseConfig(path string, text []byte) (*config, error) {
 	return c, nil
 }
 
-// saveConfig writes the configuration and says so.
+// writeConfig writes the configuration and says so.
 func (r *run) writeConfig(c *config) error {
 	fmt.Fprintf(r.Stderr, "Saving config to %s.\n", c.path)
 	c.doc.set(nil, "default_server", c.defaultServer)

@@ -16,14 +16,11 @@ import (
 func (r *run) deleteCommand() *cobra.Command {
 	var t target
 	cmd := &cobra.Command{
-		Use:   "delete [OPTIONS] [database]",
-		Short: "Delete a database and all its data",
+		Use:         "delete [OPTIONS] [database]",
+		Annotations: map[string]string{sortsArguments: "spacetime delete [database] [--no-config]"},
+		Short:       "Delete a database and all its data",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := r.project(&t)
-			if err != nil {
-				return err
-			}
-			database, _, err := p.split(cmd, args, onlyDatabase)
+			database, _, err := r.pick(cmd, &t, args, onlyDatabase)
 			if err != nil {
 				return err
 			}
@@ -35,7 +32,7 @@ func (r *run) deleteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a := &api{base: entry.url(), entry: entry}
+			a := &api{base: entry.url(), entry: entry, token: c.savedToken(entry)}
 			id, err := a.identityOf(cmd.Context(), database)
 			if err != nil {
 				return err
@@ -73,14 +70,11 @@ func (r *run) lockCommand(lock bool) *cobra.Command {
 		verb, done = "unlock", "is now unlocked."
 	}
 	cmd := &cobra.Command{
-		Use:   verb + " [OPTIONS] [database]",
-		Short: strings.ToUpper(verb[:1]) + verb[1:] + " a database against deletion",
+		Use:         verb + " [OPTIONS] [database]",
+		Annotations: map[string]string{sortsArguments: "spacetime " + verb + " [database] [--no-config]"},
+		Short:       strings.ToUpper(verb[:1]) + verb[1:] + " a database against deletion",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := r.project(&t)
-			if err != nil {
-				return err
-			}
-			database, _, err := p.split(cmd, args, onlyDatabase)
+			database, _, err := r.pick(cmd, &t, args, onlyDatabase)
 			if err != nil {
 				return err
 			}
@@ -119,7 +113,7 @@ func (r *run) renameCommand() *cobra.Command {
 			return positionals(1, "database-identity")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := r.connect(cmd.Context(), &t)
+			a, err := r.connectShared(cmd.Context(), &t)
 			if err != nil {
 				return err
 			}
@@ -192,7 +186,7 @@ func (r *run) listCommand() *cobra.Command {
 		Args:  noPositionals,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r.unstable()
-			a, err := r.connect(cmd.Context(), &t)
+			a, err := r.connectShared(cmd.Context(), &t)
 			if err != nil {
 				return err
 			}
@@ -200,31 +194,23 @@ func (r *run) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			res, err := a.do(cmd.Context(), request{method: http.MethodGet, path: "/v1/identity/" + me.String() + "/databases"})
-			var body struct{ Identities []string }
-			if err == nil {
-				err = res.decode(&body)
-			}
+			ids, err := a.databasesOf(cmd.Context(), me)
 			if err != nil {
 				return because(err, "unable to retrieve databases for identity")
 			}
-			if len(body.Identities) == 0 {
+			if len(ids) == 0 {
 				fmt.Fprintf(r.Stdout, "No databases found for %s.\n", me)
 				return nil
 			}
-			rows := make([][]string, len(body.Identities))
-			for i, id := range body.Identities {
-				res, err := a.do(cmd.Context(), request{method: http.MethodGet, path: "/v1/database/" + id + "/names"})
-				var names struct{ Names []string }
-				if err == nil {
-					err = res.decode(&names)
-				}
+			rows := make([][]string, len(ids))
+			for i, id := range ids {
+				names, err := a.namesOf(cmd.Context(), id)
 				if err != nil {
 					return err
 				}
-				rows[i] = []string{strings.Join(names.Names, ", "), id}
+				rows[i] = []string{strings.Join(names, ", "), id}
 			}
-			fmt.Fprintf(r.Stdout, "Associated databases for user %s:\n\n%s", me, formatTable([]string{"Database Name(s)", "Identity"}, rows))
+			fmt.Fprintf(r.Stdout, "Associated databases for user %s:\n\n%s\n", me, formatTable([]string{"Database Name(s)", "Identity"}, rows))
 			return nil
 		},
 	}
@@ -236,30 +222,25 @@ func (r *run) describeCommand() *cobra.Command {
 	var t target
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "describe [OPTIONS] [DATABASE] [reducer|table NAME]",
-		Short: "Print what a database's module defines",
+		Use:         "describe [OPTIONS] [DATABASE] [reducer|table NAME]",
+		Annotations: map[string]string{sortsArguments: "spacetime describe [database] [entity_type entity_name] --json [--no-config]"},
+		Short:       "Print what a database's module defines",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.unstable()
-			p, err := r.project(&t)
-			if err != nil {
-				return err
-			}
-			if p.Database != "" && (len(args) == 2 || len(args) == 0) {
-				args = append([]string{p.Database}, args...)
-			}
+			database, what, err := r.pick(cmd, &t, args, describeSplit)
 			switch {
-			case len(args) == 0:
-				return missingArgument(cmd, "database")
-			case len(args) != 1 && len(args) != 3:
-				return fail("Invalid describe arguments.\n\nUsage: %s", cmd.UseLine())
-			case len(args) == 3 && args[1] != "reducer" && args[1] != "table":
-				return fail("Invalid entity_type '%s'. Expected one of: reducer, table.", args[1])
+			case err != nil:
+				return err
+			case len(what) != 0 && len(what) != 2:
+				return fail("Invalid describe arguments.\n\nUsage: %s", cmd.Annotations[sortsArguments])
+			case len(what) == 2 && what[0] != "reducer" && what[0] != "table":
+				return fail("Invalid entity_type '%s'. Expected one of: reducer, table.", what[0])
 			}
 			a, err := r.connect(cmd.Context(), &t)
 			if err != nil {
 				return err
 			}
-			id, err := a.identityOf(cmd.Context(), args[0])
+			id, err := a.identityOf(cmd.Context(), database)
 			if err != nil {
 				return err
 			}
@@ -267,7 +248,7 @@ func (r *run) describeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !asJSON && len(args) == 1 {
+			if !asJSON && len(what) == 0 {
 				m, err := a.module(cmd.Context(), id)
 				if err != nil {
 					return err
@@ -275,8 +256,8 @@ func (r *run) describeCommand() *cobra.Command {
 				r.summary(m)
 				return nil
 			}
-			if len(args) == 3 {
-				if text, err = describeOne(generation, text, args[1], args[2]); err != nil {
+			if len(what) == 2 {
+				if text, err = describeOne(generation, text, what[0], what[1]); err != nil {
 					return err
 				}
 			}
@@ -308,7 +289,7 @@ func describeOne(generation int, text []byte, kind, name string) ([]byte, error)
 		if d, ok := m.Reducer(name); ok && d.Name == name {
 			source = d.Accessor
 		}
-	} else if d := m.Table(name); d != nil && d.Name == name {
+	} else if d, ok := m.Table(name); ok && d.Name == name {
 		source = d.Accessor
 	}
 	var list []json.RawMessage
@@ -350,15 +331,7 @@ func describeOne(generation int, text []byte, kind, name string) ([]byte, error)
 func (r *run) summary(m *schema.ModuleDef) {
 	fmt.Fprintln(r.Stdout, "Tables:")
 	for _, t := range m.Tables {
-		access := "private"
-		if t.Access == schema.Public {
-			access = "public"
-		}
-		cols := make([]string, len(t.Columns))
-		for i, c := range t.Columns {
-			cols[i] = c.Name + ": " + typeText(&sats.Typespace{}, c.Type, 0)
-		}
-		fmt.Fprintf(r.Stdout, "  %s(%s)  %s\n", t.Name, strings.Join(cols, ", "), access)
+		fmt.Fprintf(r.Stdout, "  %s\n", tableText(t))
 	}
 	reducers, procedures := functions(m)
 	fmt.Fprintln(r.Stdout, "Reducers:")
@@ -373,4 +346,17 @@ func (r *run) summary(m *schema.ModuleDef) {
 			fmt.Fprintf(r.Stdout, "  %s\n", f.signature(m.Typespace))
 		}
 	}
+}
+
+// tableText is a table with its columns, for people.
+func tableText(t *schema.TableDef) string {
+	access := "private"
+	if t.Access == schema.Public {
+		access = "public"
+	}
+	cols := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		cols[i] = c.Name + ": " + typeText(&sats.Typespace{}, c.Type, 0)
+	}
+	return fmt.Sprintf("%s(%s)  %s", t.Name, strings.Join(cols, ", "), access)
 }

@@ -8,7 +8,7 @@ import (
 // configDir, dataDir and historyFile follow spec 09 §3.1.
 func (r *run) configDir() string {
 	if r.rootDir != "" {
-		return filepath.Join(r.rootDir, "config")
+		return filepath.Join(r.path(r.rootDir), "config")
 	}
 	if runtime.GOOS == "windows" {
 		return filepath.Join(r.Getenv("LocalAppData"), "SpacetimeDB", "config")
@@ -18,7 +18,7 @@ func (r *run) configDir() string {
 
 func (r *run) dataDir() string {
 	if r.rootDir != "" {
-		return filepath.Join(r.rootDir, "data")
+		return filepath.Join(r.path(r.rootDir), "data")
 	}
 	if runtime.GOOS == "windows" {
 		return filepath.Join(r.Getenv("LocalAppData"), "SpacetimeDB", "data")

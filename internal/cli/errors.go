@@ -12,18 +12,21 @@ type failure struct {
 	msg    string
 	causes []string
 	code   int // HTTP status behind it, 0 if none
+	err    error
 }
 
 func (f *failure) Error() string {
 	return strings.Join(append([]string{f.msg}, f.causes...), ": ")
 }
 
+func (f *failure) Unwrap() error { return f.err }
+
 // fail makes a failure without causes.
 func fail(format string, args ...any) error { return &failure{msg: fmt.Sprintf(format, args...)} }
 
 // because wraps err: msg happened, err is why.
 func because(err error, format string, args ...any) error {
-	out := &failure{msg: fmt.Sprintf(format, args...)}
+	out := &failure{msg: fmt.Sprintf(format, args...), err: err}
 	var f *failure
 	if errors.As(err, &f) {
 		out.causes = append([]string{f.msg}, f.causes...)

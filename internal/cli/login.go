@@ -97,7 +97,7 @@ func (r *run) login(ctx context.Context, authHost, issuer, token string, noBrows
 		authHost = officialAuthHost
 	}
 	if authHost == "" {
-		return r.issueToken(ctx, &api{base: entry.url(), entry: entry})
+		return r.issueToken(ctx, &api{base: entry.url(), entry: entry}, true)
 	}
 	w := &webLogin{run: r, api: &api{base: authHost}, noBrowser: noBrowser}
 	if c.sessionToken == "" {

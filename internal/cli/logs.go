@@ -31,14 +31,11 @@ func (r *run) logsCommand() *cobra.Command {
 	var follow bool
 	o := &logOptions{}
 	cmd := &cobra.Command{
-		Use:   "logs [OPTIONS] [database]",
-		Short: "Print a database's log",
+		Use:         "logs [OPTIONS] [database]",
+		Annotations: map[string]string{sortsArguments: "spacetime logs [database] [--no-config]"},
+		Short:       "Print a database's log",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := r.project(&t)
-			if err != nil {
-				return err
-			}
-			database, _, err := p.split(cmd, args, onlyDatabase)
+			database, _, err := r.pick(cmd, &t, args, onlyDatabase)
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,10 @@ type publishOptions struct {
 	yes          yesList
 	dotnet       string
 	nativeAOT    bool
+	env          string // which further project files to read
 	name         string
+
+	dir string // of the module; absolute
 }
 
 // yesList is the value of publish's --yes.
@@ -62,12 +65,10 @@ func (r *run) publishCommand() *cobra.Command {
 			if len(args) > 0 {
 				o.name = args[0]
 			}
-			for _, pair := range [][2]string{{"bin-path", "js-path"}, {"bin-path", "module-path"}, {"js-path", "module-path"}, {"bin-path", "project-path"}, {"js-path", "project-path"}, {"bin-path", "build-options"}, {"js-path", "build-options"}} {
-				if cmd.Flags().Changed(pair[0]) && cmd.Flags().Changed(pair[1]) {
-					return usagef(cmd, "the argument '--%s' cannot be used with '--%s'", pair[0], pair[1])
-				}
+			if err := o.conflicts(cmd); err != nil {
+				return err
 			}
-			return r.publish(cmd.Context(), o)
+			return r.publish(cmd, o)
 		},
 	}
 	f := cmd.Flags()
@@ -90,6 +91,8 @@ func (r *run) publishCommand() *cobra.Command {
 	f.Var(once(&o.org, "organization"), "org", "the same as --organization")
 	f.Var(once(&o.dotnet, "version", "8", "10"), "dotnet-version", "C# only: the .NET version to build for")
 	f.BoolVar(&o.nativeAOT, "native-aot", false, "C# only: compile ahead of time")
+	f.Var(once(&o.env, "name"), "env", "read spacetime.<name>.json, too")
+	f.Lookup("yes").Annotations = map[string][]string{repeatable: {}}
 	for _, hidden := range []string{"num-replicas", "clear-database", "build-opts", "project-path", "org"} {
 		_ = f.MarkHidden(hidden)
 	}
@@ -109,68 +112,7 @@ func checkName(name string) error {
 	case strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "":
 		return fail("invalid hyphen in database name")
 	}
-	return fail("invalid characters in database name: `%s` may have lower-case letters, digits and single hyphens between them", name)
-}
-
-func (r *run) publish(ctx context.Context, o *publishOptions) error {
-	p, err := r.project(&o.target)
-	if err != nil {
-		return err
-	}
-	asked := false
-	if o.name == "" {
-		o.name = p.Database
-	}
-	c, err := r.config()
-	if err != nil {
-		return err
-	}
-	entry, err := c.server(o.server)
-	if err != nil {
-		return err
-	}
-	a := &api{base: entry.url(), entry: entry}
-	if !o.anonymous {
-		if err := r.authorize(ctx, a); err != nil {
-			return err
-		}
-	}
-	dir := r.moduleDir(o, p)
-	if o.name == "" && !o.yes.all && terminal(r.Stdin) && terminal(r.Stdout) {
-		if o.name, err = r.askName(dir); err != nil {
-			return err
-		}
-		asked = o.name != ""
-	}
-	if o.name != "" {
-		if err := checkName(o.name); err != nil {
-			return err
-		}
-	}
-	program, host, err := r.program(ctx, o, dir)
-	if err != nil {
-		return err
-	}
-	if err := r.upload(ctx, a, o, program, host); err != nil {
-		return err
-	}
-	if asked {
-		return r.remember(p, entry.name(), o.name)
-	}
-	return nil
-}
-
-func (r *run) moduleDir(o *publishOptions, p *project) string {
-	switch {
-	case o.modulePath != "":
-		return r.path(o.modulePath)
-	case p.ModulePath != "":
-		return filepath.Join(p.dir, p.ModulePath)
-	}
-	if st, err := os.Stat(filepath.Join(r.WorkDir, "spacetimedb")); err == nil && st.IsDir() {
-		return filepath.Join(r.WorkDir, "spacetimedb")
-	}
-	return r.WorkDir
+	return fail("invalid characters in database name")
 }
 
 // askName asks for the database's name; "-" and the end of input mean none.
@@ -210,7 +152,7 @@ func slug(s string) string {
 }
 
 // program returns what to upload: a given file, or what a build makes.
-func (r *run) program(ctx context.Context, o *publishOptions, dir string) ([]byte, build.HostType, error) {
+func (r *run) program(ctx context.Context, o *publishOptions) ([]byte, build.HostType, error) {
 	path, host := o.wasmPath, build.Wasm
 	switch {
 	case o.jsPath != "":
@@ -219,10 +161,10 @@ func (r *run) program(ctx context.Context, o *publishOptions, dir string) ([]byt
 	case path != "":
 		fmt.Fprintf(r.Stdout, "(WASM) Skipping build. Instead we are publishing %s\n", path)
 	default:
-		if _, err := os.Stat(dir); err != nil {
-			return nil, "", fail("Project path does not exist: %s", dir)
+		if _, err := os.Stat(o.dir); err != nil {
+			return nil, "", fail("Project path does not exist: %s", o.dir)
 		}
-		a, err := r.buildModule(ctx, dir, o)
+		a, err := r.buildModule(ctx, o.dir, o)
 		if err != nil {
 			return nil, "", err
 		}
@@ -255,35 +197,51 @@ func (r *run) upload(ctx context.Context, a *api, o *publishOptions, program []b
 	}
 	fmt.Fprintf(r.Stdout, "Uploading to %s => %s\n", named, a.base)
 
-	q := url.Values{}
+	q := &query{}
 	if o.clear == "always" && o.name != "" {
 		if err := r.consentDestroy(o); err != nil {
 			return err
 		}
-		q.Set("clear", "true")
+		q.add("clear", "true")
 	} else if o.name != "" {
 		if err := r.checkBreaking(ctx, a, o, program, host, q); err != nil {
 			return err
 		}
 	}
-	for key, value := range map[string]string{"num_replicas": o.replicas, "parent": o.parent, "org": o.org} {
-		if value != "" {
-			q.Set(key, value)
-		}
-	}
-	q.Set("host_type", string(host))
+	q.add("num_replicas", o.replicas)
+	q.add("parent", o.parent)
+	q.add("org", o.org)
+	q.add("host_type", string(host))
 	fmt.Fprintln(r.Stdout, "Publishing module...")
 	call := request{method: http.MethodPost, path: "/v1/database", body: program}
 	if o.name != "" {
 		call.method, call.path = http.MethodPut, "/v1/database/"+url.PathEscape(o.name)
 	}
-	call.path += "?" + q.Encode()
+	call.path += q.String()
 	res, err := a.do(ctx, call)
 	if err != nil {
 		return err
 	}
 	return r.published(a, o, res)
 }
+
+// A query is the query of a URL, in the order of the additions.
+type query struct{ text string }
+
+// add adds a parameter unless its value is empty.
+func (q *query) add(key, value string) {
+	switch {
+	case value == "":
+		return
+	case q.text == "":
+		q.text = "?"
+	default:
+		q.text += "&"
+	}
+	q.text += key + "=" + url.QueryEscape(value)
+}
+
+func (q *query) String() string { return q.text }
 
 // consent asks and fails with text if the answer is no.
 func (r *run) consent(question string, yes bool, text string) error {
@@ -301,7 +259,7 @@ func (r *run) consentDestroy(o *publishOptions) error {
 
 // checkBreaking asks the server what the program would change, and the user for
 // consent; it adds what the publish request needs to q.
-func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, program []byte, host build.HostType, q url.Values) error {
+func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, program []byte, host build.HostType, q *query) error {
 	fmt.Fprintln(r.Stdout, "Checking for breaking changes...")
 	style := "NoColor"
 	if r.color(r.Stdout) {
@@ -345,7 +303,7 @@ func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, prog
 			return fail("Aborting because publishing would require manual migration or deletion of data and --delete-data was not specified.")
 		}
 		fmt.Fprintln(r.Stdout, "Proceeding with database clear due to --delete-data=on-conflict.")
-		q.Set("clear", "true")
+		q.add("clear", "true")
 		return r.consentDestroy(o)
 	}
 	m := plan.AutoMigrate
@@ -363,8 +321,8 @@ func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, prog
 			return fail("Publishing aborted by user")
 		}
 	}
-	q.Set("token", m.Token)
-	q.Set("policy", "BreakClients")
+	q.add("token", m.Token)
+	q.add("policy", "BreakClients")
 	return nil
 }
 

@@ -16,11 +16,7 @@ func (r *run) serverCommand() *cobra.Command {
 		Use:   "server <COMMAND>",
 		Short: "Manage the servers that commands talk to",
 		Args:  noPositionals,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cmd.SetOut(r.Stderr)
-			_ = cmd.Help()
-			return &usageError{silent: true}
-		},
+		RunE:  r.wantsSubcommand,
 	}
 	cmd.AddCommand(r.serverList(), r.serverSetDefault(), r.serverAdd(), r.serverRemove(), r.serverFingerprint(), r.serverPing(), r.serverEdit(), r.serverClear())
 	return cmd

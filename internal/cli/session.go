@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -49,6 +50,19 @@ func (r *run) connect(ctx context.Context, t *target) (*api, error) {
 	return a, r.authorize(ctx, a)
 }
 
+// connectShared is connect for commands that name no database: without --server
+// they use the one that all targets of the project share.
+func (r *run) connectShared(ctx context.Context, t *target) (*api, error) {
+	if t.server == "" {
+		p, err := r.project(t)
+		if err != nil {
+			return nil, err
+		}
+		t.server = p.sharedServer()
+	}
+	return r.connect(ctx, t)
+}
+
 // authorize gives the API the token for its server: the one that this server has
 // issued, else the one that the user is logged in with, else a new one that the
 // server issues (spec 09 §4.3).
@@ -57,19 +71,23 @@ func (r *run) authorize(ctx context.Context, a *api) error {
 	if err != nil {
 		return err
 	}
-	if a.entry.token != "" {
-		a.token = a.entry.token
+	if a.token = c.savedToken(a.entry); a.token != "" {
 		return nil
 	}
-	if c.token != "" {
-		a.token = c.token
-		return nil
-	}
-	return r.issueToken(ctx, a)
+	return r.issueToken(ctx, a, false)
 }
 
-// issueToken logs in with an identity that the server makes.
-func (r *run) issueToken(ctx context.Context, a *api) error {
+// savedToken is the token for a server, "" if there is none.
+func (c *config) savedToken(s *serverEntry) string {
+	if s.token != "" {
+		return s.token
+	}
+	return c.token
+}
+
+// issueToken logs in with an identity that the server makes. keep says that it is
+// an error if the login cannot be saved.
+func (r *run) issueToken(ctx context.Context, a *api, keep bool) error {
 	c, err := r.config()
 	if err != nil {
 		return err
@@ -94,7 +112,10 @@ func (r *run) issueToken(ctx context.Context, a *api) error {
 		a.entry.token = body.Token
 	}
 	if err := r.writeConfig(c); err != nil {
-		return err
+		if keep {
+			return err
+		}
+		fmt.Fprintf(r.Stderr, "Could not save config file: %v\n", errors.Unwrap(err))
 	}
 	fmt.Fprintf(r.Stdout, "Logged in with identity %s\n", id)
 	return nil

@@ -28,27 +28,23 @@ func (r *run) sqlCommand() *cobra.Command {
 	var format, confirmed string
 	var interactive bool
 	cmd := &cobra.Command{
-		Use:   "sql [OPTIONS] [DATABASE] [QUERY]...",
-		Short: "Run SQL statements, or a shell for them",
+		Use:         "sql [OPTIONS] [DATABASE] [QUERY]...",
+		Annotations: map[string]string{sortsArguments: "spacetime sql [database] <query> [--no-config]"},
+		Short:       "Run SQL statements, or a shell for them",
 		Long: "Runs an SQL statement on a database and prints the result.\n\n" +
 			"Without a statement it opens a shell: SQL with history, highlighting and completion, calls of reducers, live queries.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.unstable()
-			c, err := r.config()
+			kind := sqlSplit
+			if interactive {
+				if len(args) > 1 {
+					return fail("Too many positional arguments for interactive mode.\n\nUsage: spacetime sql --interactive [database] [--no-config]")
+				}
+				kind = onlyDatabase
+			}
+			database, words, err := r.pick(cmd, &t, args, kind)
 			if err != nil {
 				return err
-			}
-			p, err := r.project(&t)
-			if err != nil {
-				return err
-			}
-			database, words, err := p.split(cmd, args, sqlSplit)
-			if err != nil {
-				return err
-			}
-			_ = c
-			if interactive && len(words) > 0 {
-				return fail("Too many positional arguments for interactive mode.\n\nUsage: %s", cmd.UseLine())
 			}
 			a, err := r.connect(cmd.Context(), &t)
 			if err != nil {
@@ -73,22 +69,20 @@ func (r *run) sqlCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			tables := make([]string, len(results))
 			for i := range results {
-				if i > 0 {
-					fmt.Fprintln(r.Stdout)
-				}
 				if len(results[i].columns) > 0 {
-					fmt.Fprint(r.Stdout, results[i].table())
+					tables[i] = results[i].table()
 				}
 			}
-			fmt.Fprintln(r.Stdout)
+			fmt.Fprintln(r.Stdout, strings.Join(tables, "\n\n"))
 			return nil
 		},
 	}
 	t.flags(cmd, true)
 	f := cmd.Flags()
 	f.BoolVar(&interactive, "interactive", false, "open the shell")
-	optional(f, once(&confirmed, "bool", "true", "false"), "confirmed", "", "true", "wait until what the answer shows is on disk")
+	optional(f, once(&confirmed, boolKind, "true", "false"), "confirmed", "", "true", "wait until what the answer shows is on disk")
 	f.Var(once(&format, "format", "text", "json", "default", "txt"), "format", "how to print the result")
 	return cmd
 }

@@ -28,9 +28,10 @@ func (r *run) subscribeCommand() *cobra.Command {
 	var updates, timeout string
 	o := &watchOptions{}
 	cmd := &cobra.Command{
-		Use:   "subscribe [OPTIONS] [DATABASE] <QUERY>...",
-		Short: "Print changes of query results as they happen",
-		Long:  "Subscribes to SQL queries and prints every change of their results as a line of JSON.",
+		Use:         "subscribe [OPTIONS] [DATABASE] <QUERY>...",
+		Annotations: map[string]string{sortsArguments: "spacetime subscribe [database] <query> [query...] (or --no-config for legacy behavior)"},
+		Short:       "Print changes of query results as they happen",
+		Long:        "Subscribes to SQL queries and prints every change of their results as a line of JSON.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.unstable()
 			var err error
@@ -40,11 +41,7 @@ func (r *run) subscribeCommand() *cobra.Command {
 			if o.timeout, err = number(cmd, "timeout", timeout); err != nil {
 				return err
 			}
-			p, err := r.project(&t)
-			if err != nil {
-				return err
-			}
-			database, queries, err := p.split(cmd, args, querySplit)
+			database, queries, err := r.pick(cmd, &t, args, querySplit)
 			if err != nil {
 				return err
 			}
@@ -64,7 +61,7 @@ func (r *run) subscribeCommand() *cobra.Command {
 	f.VarP(once(&updates, "number"), "num-updates", "n", "end after so many updates")
 	f.VarP(once(&timeout, "seconds"), "timeout", "t", "end after so many seconds")
 	f.BoolVar(&o.initial, "print-initial-update", false, "print the rows at the beginning, too")
-	optional(f, once(&o.confirmed, "bool", "true", "false"), "confirmed", "", "true", "wait until a change is on disk")
+	optional(f, once(&o.confirmed, boolKind, "true", "false"), "confirmed", "", "true", "wait until a change is on disk")
 	return cmd
 }
 
@@ -175,9 +172,8 @@ func (w *watcher) rows(rows client.Rows) {
 		t = &tableUpdate{}
 		w.update.tables[rows.Table] = t
 	}
-	def := w.module.Table(rows.Table)
 	rowType := rowTypeOf(w.module, rows.Table)
-	if def == nil && rowType == nil {
+	if rowType == nil {
 		w.stop(fail("error formatting response: table not found in schema"))
 		return
 	}
@@ -192,8 +188,11 @@ func (w *watcher) rows(rows client.Rows) {
 
 // rowTypeOf returns the type of a table's rows.
 func rowTypeOf(m *schema.ModuleDef, table string) *sats.Type {
-	if t := m.Table(table); t != nil {
+	if t, ok := m.Table(table); ok {
 		return t.RowType
+	}
+	if v, ok := m.View(table); ok {
+		return v.RowType
 	}
 	return nil
 }

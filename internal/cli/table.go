@@ -7,13 +7,13 @@ import (
 )
 
 // formatTable draws a table as psql does: cells left-aligned between blanks, no
-// outer border, trailing blanks kept (spec 09 §7.6).
+// outer border, trailing blanks kept, no line feed at the end (spec 09 §7.6).
 func formatTable(header []string, rows [][]string) string {
 	widths := make([]int, len(header))
 	measure := func(cells []string) {
 		for i, c := range cells {
 			for line := range strings.SplitSeq(c, "\n") {
-				widths[i] = max(widths[i], uniseg.StringWidth(line))
+				widths[i] = max(widths[i], cellWidth(line))
 			}
 		}
 	}
@@ -38,7 +38,7 @@ func formatTable(header []string, rows [][]string) string {
 				if l < len(parts[i]) {
 					text = parts[i][l]
 				}
-				b.WriteString(" " + text + strings.Repeat(" ", widths[i]-uniseg.StringWidth(text)) + " ")
+				b.WriteString(" " + text + strings.Repeat(" ", widths[i]-cellWidth(text)) + " ")
 			}
 			b.WriteByte('\n')
 		}
@@ -54,5 +54,8 @@ func formatTable(header []string, rows [][]string) string {
 	for _, r := range rows {
 		line(r)
 	}
-	return b.String()
+	return strings.TrimSuffix(b.String(), "\n")
 }
+
+// cellWidth is how many columns a text takes; a tab counts as one.
+func cellWidth(s string) int { return uniseg.StringWidth(s) + strings.Count(s, "\t") }

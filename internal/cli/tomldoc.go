@@ -3,6 +3,8 @@ package cli
 import (
 	"regexp"
 	"strings"
+
+	"github.com/pelletier/go-toml/v2"
 )
 
 // A tomlDoc is a TOML file as text that can be changed without touching what is
@@ -60,7 +62,8 @@ func (d *tomlDoc) set(b *tomlBlock, key, value string) {
 		line = []string{key + " = " + tomlString(value)}
 	}
 	switch {
-	case from >= 0 && value != "" && b.value(from, to) == value:
+	case from >= 0 && value != "" && to == from+1 && stringLine.MatchString(b.lines[from]):
+		b.lines[from] = replaceString(b.lines[from], value)
 	case from >= 0:
 		b.lines = append(append(append([]string{}, b.lines[:from]...), line...), b.lines[to:]...)
 	case value != "":
@@ -98,15 +101,18 @@ func (b *tomlBlock) find(key string) (from, to int) {
 	return -1, -1
 }
 
-// value returns the string that the lines [from, to) give their key, if they do
-// so in the form that set writes.
-func (b *tomlBlock) value(from, to int) string {
-	_, v, _ := strings.Cut(strings.Join(b.lines[from:to], "\n"), "=")
-	v = strings.TrimSpace(v)
-	if len(v) >= 2 && v[0] == '"' && !strings.HasPrefix(v, `"""`) && v[len(v)-1] == '"' && !strings.Contains(v, `\`) {
-		return v[1 : len(v)-1]
+// stringLine is a line that gives a key a string; a comment may follow.
+var stringLine = regexp.MustCompile(`^(\s*[^=]*=\s*)("(?:[^"\\]|\\.)*"|'[^']*')(\s*(?:#.*)?)$`)
+
+// replaceString gives a stringLine another value. A line that has the value
+// already stays as it is, however it is written.
+func replaceString(line, value string) string {
+	m := stringLine.FindStringSubmatch(line)
+	var now struct{ X string }
+	if toml.Unmarshal([]byte("x = "+m[2]), &now) == nil && now.X == value {
+		return line
 	}
-	return ""
+	return m[1] + tomlString(value) + m[3]
 }
 
 func tomlString(s string) string {

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,62 +11,77 @@ import (
 
 // A usageError is a command line that cannot be understood; the exit code is 2.
 type usageError struct {
-	msg    string
-	usage  string
-	silent bool // the help has said it already
+	msg   string
+	usage string
+	help  string // printed instead of a message
 }
 
 func (e *usageError) Error() string { return e.msg }
 
-func (e *usageError) text() string {
-	if e.silent {
-		return ""
+func (e *usageError) text(color bool) string {
+	if e.help != "" {
+		return e.help
 	}
-	s := "error: " + e.msg + "\n"
+	s := paint(color, "1;31", "error:") + " " + e.msg + "\n"
 	if e.usage != "" {
-		s += "\nUsage: " + e.usage + "\n"
+		s += "\n" + paint(color, "1;4", "Usage:") + " " + e.usage + "\n"
 	}
 	return s + "\nFor more information, try '--help'.\n"
+}
+
+func paint(color bool, code, text string) string {
+	if !color {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
 func usagef(cmd *cobra.Command, format string, args ...any) error {
 	return &usageError{msg: fmt.Sprintf(format, args...), usage: cmd.UseLine()}
 }
 
-var (
-	unknownFlag  = regexp.MustCompile(`^unknown flag: (\S+)|^unknown shorthand flag: '(.)'`)
-	missingValue = regexp.MustCompile(`^flag needs an argument: (?:'(.)' in -\S+|(\S+))`)
-	badValue     = regexp.MustCompile(`(?s)^invalid argument "(.*)" for "([^"]*)" flag: (.*)`)
-)
+// helpText is a command's help: -h gives the short description, --help the long.
+func helpText(cmd *cobra.Command, long, color bool) string {
+	var b strings.Builder
+	about := cmd.Short + "."
+	if long && cmd.Long != "" {
+		about = cmd.Long
+	}
+	fmt.Fprintf(&b, "%s\n\n%s %s\n", about, paint(color, "1;4", "Usage:"), cmd.UseLine())
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprintf(&b, "\n%s\n", paint(color, "1;4", "Commands:"))
+		for _, c := range cmd.Commands() {
+			if !c.Hidden {
+				fmt.Fprintf(&b, "  %s  %s\n", paint(color, "1", fmt.Sprintf("%-12s", c.Name())), c.Short)
+			}
+		}
+		if !cmd.HasParent() {
+			fmt.Fprintf(&b, "  %s  %s\n", paint(color, "1", fmt.Sprintf("%-12s", "help")), "Show the help of a command")
+		}
+	}
+	fmt.Fprintf(&b, "\n%s\n", paint(color, "1;4", "Options:"))
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			b.WriteString(optionHelp(f, color))
+		}
+	})
+	fmt.Fprintf(&b, "  %s  %s\n", paint(color, "1", fmt.Sprintf("%-32s", "-h, --help")), "show this help")
+	return b.String()
+}
 
-// flagError turns an error of the flag parser into ours.
-func flagError(cmd *cobra.Command, err error) error {
-	msg := err.Error()
-	if m := unknownFlag.FindStringSubmatch(msg); m != nil {
-		name := m[1]
-		if name == "" {
-			name = "-" + m[2]
-		}
-		return usagef(cmd, "unexpected argument '%s' found", name)
+func optionHelp(f *pflag.Flag, color bool) string {
+	name := "    --" + f.Name
+	if f.Shorthand != "" {
+		name = "-" + f.Shorthand + ", --" + f.Name
 	}
-	if m := missingValue.FindStringSubmatch(msg); m != nil {
-		name := m[2]
-		if name == "" {
-			name = "-" + m[1]
-		}
-		return usagef(cmd, "a value is required for '%s' but none was supplied", name)
+	switch {
+	case f.Value.Type() == "bool":
+	case f.NoOptDefVal != "":
+		name += "[=<" + f.Value.Type() + ">]"
+	default:
+		name += " <" + f.Value.Type() + ">"
 	}
-	if m := badValue.FindStringSubmatch(msg); m != nil {
-		flag := m[2]
-		if i := strings.Index(flag, "--"); i >= 0 {
-			flag = flag[i:]
-		}
-		if m[3] == errRepeated.Error() {
-			return usagef(cmd, "the argument '%s' cannot be used multiple times", flag)
-		}
-		return usagef(cmd, "invalid value '%s' for '%s': %s", m[1], flag, m[3])
-	}
-	return usagef(cmd, "%s", msg)
+	return fmt.Sprintf("  %s  %s\n", paint(color, "1", fmt.Sprintf("%-32s", name)), f.Usage)
 }
 
 func noPositionals(cmd *cobra.Command, args []string) error {
@@ -77,12 +90,28 @@ func noPositionals(cmd *cobra.Command, args []string) error {
 	}
 	if cmd.HasSubCommands() {
 		msg := fmt.Sprintf("unrecognized subcommand '%s'", args[0])
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			msg += fmt.Sprintf("\n\n  tip: a similar subcommand exists: '%s'", near[0])
+		if near := nearestCommand(cmd, args[0]); near != "" {
+			msg += fmt.Sprintf("\n\n  tip: a similar subcommand exists: '%s'", near)
 		}
 		return usagef(cmd, "%s", msg)
 	}
 	return usagef(cmd, "unexpected argument '%s' found", args[0])
+}
+
+func nearestCommand(cmd *cobra.Command, name string) string {
+	best, limit := "", max(len(name), 3)/3
+	for _, c := range cmd.Commands() {
+		if d := distance(name, c.Name()); !c.Hidden && d <= limit {
+			best, limit = c.Name(), d-1
+		}
+	}
+	return best
+}
+
+// wantsSubcommand is what a command that only has subcommands does by itself: its
+// help on the error stream.
+func (r *run) wantsSubcommand(cmd *cobra.Command, _ []string) error {
+	return &usageError{help: helpText(cmd, false, r.forcedColor(r.Stderr))}
 }
 
 // positionals checks the number of positional arguments, of which the names of
@@ -99,19 +128,27 @@ func positionals(most int, required ...string) cobra.PositionalArgs {
 	}
 }
 
+// sortsArguments names the annotation that holds the usage line of commands that
+// sort their arguments themselves.
+const sortsArguments = "usage"
+
 // missingArgument is the refusal of commands that sort their arguments
 // themselves; its exit code is 1.
 func missingArgument(cmd *cobra.Command, name string) error {
-	return fail("the following required arguments were not provided:\n  <%s>\n\nUsage: %s", name, cmd.UseLine())
+	return fail("the following required arguments were not provided:\n  <%s>\n\nUsage: %s", name, cmd.Annotations[sortsArguments])
 }
 
-var errRepeated = errors.New("given twice")
+// boolKind is the kind of options whose value true or false may be left out, or
+// stand in the next word.
+const boolKind = "true|false"
 
-// onceValue is a string option that may be given once.
+// repeatable is the annotation of flags that may be given more than once.
+const repeatable = "repeatable"
+
+// onceValue is a string option, perhaps one of a few words.
 type onceValue struct {
 	to   *string
 	kind string
-	set  bool
 	only []string
 }
 
@@ -128,13 +165,9 @@ func (v *onceValue) String() string {
 }
 func (v *onceValue) Type() string { return v.kind }
 func (v *onceValue) Set(s string) error {
-	if v.set {
-		return errRepeated
-	}
 	if len(v.only) > 0 && !slices.Contains(v.only, s) {
 		return fmt.Errorf("\n  [possible values: %s]", strings.Join(v.only, ", "))
 	}
-	v.set = true
 	*v.to = s
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/stdbgo/spacetime/internal/vfs"
 	"github.com/stdbgo/spacetime/sats"
@@ -105,7 +106,7 @@ func Open(o Options) (*DB, error) {
 	path := filepath.Join(dir, "control.db")
 	var err error
 	d.bolt, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("control: %s is open in another process; stop that server first", path)
 	}
 	if err != nil {

@@ -40,8 +40,19 @@ func ParseJSON(generation int, text []byte) (*RawModule, error) {
 type jsonReader struct {
 	at    json.RawMessage
 	stack []jsonLevel
-	depth int // of submodules
 	err   error
+}
+
+// maxJSONDepth bounds the objects and lists that are open at once; a submodule
+// takes fewer than eight.
+const maxJSONDepth = 8 * (maxSubmoduleDepth + 1)
+
+// nest visits a submodule. Without an error it would not end: what is missing is
+// visited as empty, but a submodule holds submodules.
+func (r *jsonReader) nest(visit func()) {
+	if r.err == nil {
+		visit()
+	}
 }
 
 // A jsonLevel is an object or a list whose members are being visited.
@@ -67,15 +78,11 @@ func (r *jsonReader) read(into any) bool {
 	return r.err == nil
 }
 
-func (r *jsonReader) push(l jsonLevel) { r.stack = append(r.stack, l) }
-
-func (r *jsonReader) nest(visit func()) {
-	if r.depth++; r.depth > maxSubmoduleDepth {
-		r.fail("submodules are nested too deeply; the limit is %d", maxSubmoduleDepth)
-	} else {
-		visit()
+func (r *jsonReader) push(l jsonLevel) {
+	if len(r.stack) >= maxJSONDepth {
+		r.fail("nested too deeply")
 	}
-	r.depth--
+	r.stack = append(r.stack, l)
 }
 
 func (r *jsonReader) pop() { r.stack = r.stack[:len(r.stack)-1] }

@@ -115,7 +115,7 @@ func (h *fakeHost) StoredLog(uint64, int) ([]byte, error) { return h.stored, nil
 func (h *fakeHost) Close() error                          { return nil }
 
 // the returns the one database that runs.
-func (h *fakeHost) the(t *testing.T) *fakeDatabase {
+func (h *fakeHost) the(t testing.TB) *fakeDatabase {
 	t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -399,13 +399,13 @@ func (db *fakeDatabase) Done() <-chan struct{} { return db.done }
 // A rig is a server on a fake host, with its HTTP listener.
 type rig struct {
 	*Server
-	t    *testing.T
+	t    testing.TB
 	fake *fakeHost
 	url  string
 	ctl  *control.DB
 }
 
-func newRig(t *testing.T, change ...func(*Options)) *rig {
+func newRig(t testing.TB, change ...func(*Options)) *rig {
 	t.Helper()
 	dir := t.TempDir()
 	keys, err := auth.LoadKeys(vfs.OS{}, filepath.Join(dir, "k"), filepath.Join(dir, "k.pub"), nil)

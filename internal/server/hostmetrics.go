@@ -65,3 +65,28 @@ func (c *hostCollector) Collect(out chan<- prometheus.Metric) {
 		gauge(c.queries, float64(db.Queries), id)
 	}
 }
+
+// A sessionCollector sums up what waits in the queues of all sessions.
+type sessionCollector struct {
+	all                *sessions
+	incoming, outgoing *prometheus.Desc
+}
+
+func newSessionCollector(all *sessions) *sessionCollector {
+	return &sessionCollector{
+		all:      all,
+		incoming: prometheus.NewDesc("spacetime_total_incoming_queue_length", "Messages from clients that wait.", []string{labelDB}, nil),
+		outgoing: prometheus.NewDesc("spacetime_total_outgoing_queue_length", "Messages to clients that wait.", []string{labelDB}, nil),
+	}
+}
+
+// Describe sends nothing: the series are known only when they are collected.
+func (c *sessionCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the sums of every database with sessions.
+func (c *sessionCollector) Collect(out chan<- prometheus.Metric) {
+	for id, n := range c.all.waiting() {
+		out <- prometheus.MustNewConstMetric(c.incoming, prometheus.GaugeValue, float64(n.incoming), id.String())
+		out <- prometheus.MustNewConstMetric(c.outgoing, prometheus.GaugeValue, float64(n.outgoing), id.String())
+	}
+}

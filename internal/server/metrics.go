@@ -29,8 +29,6 @@ type metrics struct {
 	requestSize    *prometheus.HistogramVec
 	sentSize       *prometheus.HistogramVec
 	pongTime       *prometheus.HistogramVec
-	incoming       *prometheus.GaugeVec
-	outgoing       *prometheus.GaugeVec
 	overflows      *prometheus.CounterVec
 	launches       *prometheus.CounterVec
 	httpBytes      *prometheus.CounterVec
@@ -44,12 +42,13 @@ const (
 	labelDB       = "db"
 )
 
-func newMetrics(h Host) *metrics {
+func newMetrics(h Host, all *sessions) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if p, ok := h.(StatsProvider); ok {
 		m.registry.MustRegister(newHostCollector(p))
 	}
+	m.registry.MustRegister(newSessionCollector(all))
 	m.connected = m.gauge("spacetime_worker_connected_clients", "Clients connected over WebSocket.", labelIdentity)
 	m.spawned = m.gauge("spacetime_worker_ws_clients_spawned", "WebSocket sessions begun.", labelIdentity)
 	m.aborted = m.gauge("spacetime_worker_ws_clients_aborted", "WebSocket sessions killed by the server.", labelIdentity)
@@ -63,8 +62,6 @@ func newMetrics(h Host) *metrics {
 		[]float64{100, 500, 1e3, 10e3, 100e3, 500e3, 1e6, 5e6, 10e6, 25e6, 50e6, 75e6, 100e6, 500e6}, labelDB)
 	m.pongTime = m.histogram("spacetime_websocket_pong_rtt_secs", "Time from a ping to its pong.",
 		[]float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}, labelDB)
-	m.incoming = m.gauge("spacetime_total_incoming_queue_length", "Messages from clients that wait.", labelDB)
-	m.outgoing = m.gauge("spacetime_total_outgoing_queue_length", "Messages to clients that wait.", labelDB)
 	m.overflows = m.counter("spacetime_client_outgoing_queue_disconnects_total", "Sessions killed because the client read too slowly.", labelDB)
 	m.launches = m.counter("spacetime_module_host_init_failures_total", "Databases that could not be started.", labelIdentity)
 	m.httpBytes = m.counter("spacetime_http_response_size_bytes_total", "Bytes of HTTP answers, headers included.", labelDB)

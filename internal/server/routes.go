@@ -123,7 +123,6 @@ type request struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	route    *route
-	pattern  string            // for metrics
 	params   map[string]string // decoded path parameters
 	query    query
 	caller   caller           // of the classes that have one

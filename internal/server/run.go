@@ -88,15 +88,39 @@ func Run(ctx context.Context, o RunOptions) error {
 // Start goes through the start-up sequence of spec 06 §5.6. The server is
 // listening when it returns.
 func Start(ctx context.Context, o RunOptions) (_ *Running, err error) {
+	r, err := prepare(&o)
+	if err != nil {
+		return nil, err
+	}
+	if o.ListenAddr == "" {
+		o.ListenAddr = defaultListen
+	}
+	if r.listener, err = listen(o.ListenAddr, !o.NonInteractive, o.Stdin, o.Stdout); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	r.serve(o)
+	r.startDatabases()
+	return r, nil
+}
+
+// Open is Start for programs that serve the Handler themselves: nothing listens.
+func Open(o RunOptions) (*Running, error) {
+	r, err := prepare(&o)
+	if err != nil {
+		return nil, err
+	}
+	r.startDatabases()
+	return r, nil
+}
+
+// prepare opens everything but the port.
+func prepare(o *RunOptions) (_ *Running, err error) {
 	r := &Running{serving: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
 		}
 	}()
-	if o.ListenAddr == "" {
-		o.ListenAddr = defaultListen
-	}
 	if o.DataDir, err = filepath.Abs(o.DataDir); err != nil {
 		return nil, err
 	}
@@ -106,7 +130,7 @@ func Start(ctx context.Context, o RunOptions) (_ *Running, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.openLog(fsys, o, config); err != nil {
+	if err := r.openLog(fsys, *o, config); err != nil {
 		return nil, err
 	}
 	private, public, err := o.keyPaths(config)
@@ -121,14 +145,7 @@ func Start(ctx context.Context, o RunOptions) (_ *Running, err error) {
 	if err := checkMetadata(fsys, o.DataDir, o.Version); err != nil {
 		return nil, err
 	}
-	if err := r.open(fsys, o, config, private, public); err != nil {
-		return nil, err
-	}
-	if r.listener, err = listen(o.ListenAddr, !o.NonInteractive, o.Stdin, o.Stdout); err != nil {
-		return nil, err
-	}
-	r.serve(o)
-	return r, nil
+	return r, r.open(fsys, *o, config, private, public)
 }
 
 // greet prints what runs and where.
@@ -207,8 +224,7 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	return err
 }
 
-// serve answers requests, and launches the databases behind them: their
-// scheduled reducers must run whether or not somebody asks.
+// serve answers requests.
 func (r *Running) serve(o RunOptions) {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -226,7 +242,11 @@ func (r *Running) serve(o RunOptions) {
 	}
 	r.log.Warn("PostgreSQL wire protocol server disabled")
 	go func() { r.serving <- r.http.Serve(r.listener) }()
+}
 
+// startDatabases launches the databases: their scheduled reducers must run
+// whether or not somebody asks.
+func (r *Running) startDatabases() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.launch = cancel
 	r.launched.Go(func() { r.server.launchAll(ctx) })
@@ -249,7 +269,10 @@ func (s *Server) launchAll(ctx context.Context) {
 	}
 }
 
-// Addr is the address that the server listens on.
+// Handler answers all requests.
+func (r *Running) Handler() http.Handler { return r.server.Handler() }
+
+// Addr is the address that a server made by Start listens on.
 func (r *Running) Addr() net.Addr { return r.listener.Addr() }
 
 // Shutdown stops accepting, ends log streams, closes WebSockets with 1001, waits
@@ -266,7 +289,9 @@ func (r *Running) Shutdown() error {
 			r.log.Warn("some sessions were cut", "error", err)
 		}
 	})
-	if err := r.http.Shutdown(ctx); err != nil {
+	if r.http == nil { // made by Open
+		r.serving <- nil
+	} else if err := r.http.Shutdown(ctx); err != nil {
 		_ = r.http.Close()
 	}
 	wg.Wait()

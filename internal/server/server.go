@@ -92,9 +92,9 @@ func New(o Options) (*Server, error) {
 	if s.maxProgram == 0 {
 		s.maxProgram = defaultMaxProgram
 	}
-	s.metrics = newMetrics(o.Host)
-	s.routes = s.table()
 	s.sessions.init()
+	s.metrics = newMetrics(o.Host, &s.sessions)
+	s.routes = s.table()
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	return s, nil
 }

@@ -29,7 +29,7 @@ const patience = 10 * time.Second
 
 // A peer is a WebSocket client of another make.
 type peer struct {
-	t    *testing.T
+	t    testing.TB
 	conn *websocket.Conn
 	res  *http.Response
 }
@@ -155,7 +155,7 @@ func (p *peer) wantInOrder(first, n int) {
 }
 
 // wsRig is a rig with a database "db" that runs.
-func wsRig(t *testing.T, change ...func(*Options)) (r *rig, db *fakeDatabase, token string) {
+func wsRig(t testing.TB, change ...func(*Options)) (r *rig, db *fakeDatabase, token string) {
 	t.Helper()
 	r = newRig(t, change...)
 	_, token = r.identity()
@@ -530,7 +530,7 @@ func masked(frame []byte) []byte {
 
 // A rawConn is a connection after the handshake, without a library.
 type rawConn struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 }
 
@@ -750,6 +750,13 @@ func TestIncomingFlood(t *testing.T) {
 	p.first()
 	for i := range 50 {
 		p.send(ask(i, 1))
+	}
+	want := "spacetime_total_incoming_queue_length{db=\"" + db.info.Identity.String() + "\"} 50\n"
+	for i := 0; !strings.Contains(r.do("GET", "/v1/metrics", "", "").body, want); i++ {
+		if i > 200 {
+			t.Fatalf("no %s", want)
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 	p.send(ask(50, 1))
 	p.wantClosed(1013, "too many requests")
@@ -1049,4 +1056,90 @@ func TestEnvelope(t *testing.T) {
 			}
 		}
 	}
+}
+
+// discardConn swallows what is written.
+type discardConn struct {
+	net.Conn
+	written int
+}
+
+func (c *discardConn) Write(b []byte) (int, error) {
+	c.written++
+	return len(b), nil
+}
+
+// What waits for a client costs one write and no allocation.
+func TestWriterBatches(t *testing.T) {
+	r, db, token := wsRig(t)
+	r.dial(token, "", "v2.bsatn").first()
+	for _, protocol := range []wire.Protocol{wire.V2, wire.V3, wire.V1JSON} {
+		conn := &discardConn{}
+		ss := &session{s: r.Server, conn: conn, protocol: protocol, confirmed: true, db: db, ctx: t.Context()}
+		ss.watch.sent = r.metrics.sentSize.WithLabelValues("x")
+		ss.out = newOutbox(1000, 1<<20, func() { t.Error("full") })
+		w := &writer{ss: ss}
+		var batch []subscribe.Message
+		body := bytes.Repeat([]byte("x"), 100)
+		round := func() {
+			for range 100 {
+				ss.out.Send(subscribe.Message{Body: body, Gated: true, Offset: 5})
+			}
+			batch = ss.out.take(batch)
+			if err := w.all(batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		round() // waits for the disk once and makes the buffers
+		round()
+		conn.written = 0
+		if allocs := testing.AllocsPerRun(20, round); allocs != 0 {
+			t.Errorf("%v: %v allocations for 100 messages", protocol, allocs)
+		}
+		if conn.written != 21 {
+			t.Errorf("%v: %d writes in 21 rounds", protocol, conn.written)
+		}
+		if ss.out.length() != 0 {
+			t.Errorf("%v: %d messages still count", protocol, ss.out.length())
+		}
+	}
+}
+
+// BenchmarkEcho measures a session alone: frames, decoding, queues, the fake
+// database's answer and the write, with 64 requests on their way at a time.
+func BenchmarkEcho(b *testing.B) {
+	const inFlight = 64
+	r, _, token := wsRig(b)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = fmt.Fprintf(conn, "GET /v1/database/db/subscribe?compression=None HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Protocol: v2.bsatn.spacetimedb\r\n\r\n", token)
+	buf := make([]byte, 64<<10)
+	if _, err := conn.Read(buf); err != nil {
+		b.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	m := ask(1, 1)
+	frame := masked(append(ws.AppendHeader(nil, ws.Binary, true, len(m)), m...))
+	many := bytes.Repeat(frame, inFlight)
+	_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	for err == nil { // first message and ping
+		_, err = conn.Read(buf)
+	}
+	_ = conn.SetReadDeadline(time.Time{})
+	answer := len(oneOff(&subscribe.Client{Protocol: wire.V2}, &wire.OneOffQuery{}, "echo: 1").Body) + 3
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += inFlight {
+		if _, err := conn.Write(many); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, buf[:inFlight*answer]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }

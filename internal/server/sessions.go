@@ -71,6 +71,23 @@ func (all *sessions) claim(ss *session) bool {
 	return false
 }
 
+// queues are numbers of messages that wait.
+type queues struct{ incoming, outgoing int }
+
+// waiting sums up the queues by database.
+func (all *sessions) waiting() map[sats.Identity]queues {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	sums := map[sats.Identity]queues{}
+	for ss := range all.mu.all {
+		q := sums[ss.claim.database]
+		q.incoming += ss.in.length()
+		q.outgoing += ss.out.length()
+		sums[ss.claim.database] = q
+	}
+	return sums
+}
+
 // shutdown closes all sessions with 1001 and waits for them; when ctx ends first
 // their connections are cut.
 func (all *sessions) shutdown(ctx context.Context) error {

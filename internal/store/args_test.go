@@ -221,7 +221,7 @@ func TestDeletesCount(t *testing.T) {
 		}, 2, 16},
 		{"bad list", func() (uint32, error) { return tx.DeleteRows(def.ID, rows(gridRow(3, 3), []byte{1})) }, 0, 16},
 		{"short list", func() (uint32, error) { return tx.DeleteRows(def.ID, []byte{1, 0}) }, 0, 16},
-		{"clear", func() (uint32, error) { n, err := tx.Clear(def.ID); return uint32(n), err }, 16, 0},
+		{"clear", func() (uint32, error) { n, err := tx.Clear(def.ID); return uint32(n), err }, 25, 0},
 	} {
 		n, err := c.do()
 		if n != c.want || (err != nil) != (c.name == "bad list" || c.name == "short list") {

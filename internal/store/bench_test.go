@@ -128,17 +128,53 @@ func BenchmarkBulkInsert(b *testing.B) {
 	}
 }
 
-func BenchmarkScan(b *testing.B) {
-	s, def := filled(b, 100_000, schema.BTree, false)
+// texts returns a table of n rows (id u32, text) whose texts have up to spread
+// bytes; one class of slots for each kind of row there is.
+func texts(b testing.TB, n, spread int) (*Store, *schema.Table) {
+	s := New(Options{})
+	def := create(b, s, withUnique(tableDef("t", col("id", sats.U32), col("s", sats.String)), schema.BTree, 0))
 	tx := s.Begin()
-	defer tx.Rollback()
-	n := 0
-	for b.Loop() {
-		for row := range tx.Scan(def.ID) {
-			n += len(row)
-		}
+	x := uint32(1)
+	for i := range uint32(n) {
+		x = x*1664525 + 1013904223
+		row := append(u32(i), u32(x>>8%uint32(spread))...)
+		mustInsert(b, tx, def.ID, append(row, make([]byte, x>>8%uint32(spread))...))
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100_000, "ns/row")
+	tx.Commit(nil)
+	return s, def
+}
+
+func BenchmarkScan(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		make func() (*Store, *schema.Table)
+	}{
+		{"fixed", func() (*Store, *schema.Table) { return filled(b, 100_000, schema.BTree, false) }},
+		{"varying/spread=8", func() (*Store, *schema.Table) { return texts(b, 100_000, 8) }},
+		{"varying/spread=40", func() (*Store, *schema.Table) { return texts(b, 100_000, 40) }},
+		{"varying/spread=400", func() (*Store, *schema.Table) { return texts(b, 100_000, 400) }},
+	} {
+		s, def := c.make()
+		tx, v := s.Begin(), s.View()
+		for _, r := range []struct {
+			name string
+			r    Reader
+		}{{"tx", tx}, {"view", v}} {
+			b.Run(c.name+"/"+r.name, func(b *testing.B) {
+				n := 0
+				b.ReportAllocs()
+				for b.Loop() {
+					for row := range r.r.Scan(def.ID) {
+						n += len(row)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100_000, "ns/row")
+			})
+		}
+		b.Logf("%s: %d bytes", c.name, s.tables[def.ID].rows.bytes)
+		v.Close()
+		tx.Rollback()
+	}
 }
 
 func BenchmarkView(b *testing.B) {

@@ -20,6 +20,7 @@ type btree struct {
 	root   uint32
 	height int // inner levels above the leaves
 	count  int
+	keys   int // different ones among the entries
 }
 
 const (
@@ -142,6 +143,39 @@ func (t *btree) lowerBound(e []entry, p *treeProbe) int {
 	return lo
 }
 
+// hasKey reports whether the entry has the key of the probe, which is a whole one.
+func (t *btree) hasKey(e *entry, p *treeProbe) bool {
+	return e.key == p.key && (t.ix == nil || t.ix.compareRow(e.ptr, p.full, p.cols) == 0)
+}
+
+// sameKey reports whether two entries have the same key.
+func (t *btree) sameKey(a, b *entry) bool {
+	return a.key == b.key && (t.ix == nil || t.ix.compareRows(a.ptr, b.ptr) == 0)
+}
+
+// besideEqual reports whether one of two neighbours, counted from the start of a
+// leaf and perhaps in the leaf beside it, has the key of the probe.
+func (t *btree) besideEqual(n *leafNode, left, right int, p *treeProbe) bool {
+	switch {
+	case left >= 0:
+		if t.hasKey(&n.e[left], p) {
+			return true
+		}
+	case n.prev != noNode:
+		l := t.leaf(n.prev)
+		if t.hasKey(&l.e[l.n-1], p) {
+			return true
+		}
+	}
+	switch {
+	case right < int(n.n):
+		return t.hasKey(&n.e[right], p)
+	case n.next != noNode:
+		return t.hasKey(&t.leaf(n.next).e[0], p)
+	}
+	return false
+}
+
 type treePath [maxHeight]struct {
 	id uint32
 	at int
@@ -172,6 +206,9 @@ func (t *btree) insert(p *treeProbe) {
 	at := t.lowerBound(n.e[:n.n], p)
 	e := entry{p.key, p.ptr}
 	t.count++
+	if !t.besideEqual(n, at-1, at, p) {
+		t.keys++
+	}
 	if n.n == fanout {
 		right := t.splitLeaf(id, at)
 		n = t.leaf(id)
@@ -285,9 +322,12 @@ func (t *btree) remove(p *treeProbe) bool {
 	if at == int(n.n) || n.e[at].ptr != p.ptr || n.e[at].key != p.key {
 		return false
 	}
+	t.count--
+	if !t.besideEqual(n, at-1, at+1, p) {
+		t.keys--
+	}
 	copy(n.e[at:], n.e[at+1:n.n])
 	n.n--
-	t.count--
 	if n.n == 0 {
 		t.dropLeaf(&path, id)
 		return true
@@ -457,6 +497,11 @@ func (t *btree) fill(es []entry) {
 		return 1
 	})
 	*t = btree{ix: t.ix, count: len(es)}
+	for i := range es {
+		if i == 0 || !t.sameKey(&es[i-1], &es[i]) {
+			t.keys++
+		}
+	}
 	if len(es) == 0 {
 		t.root = t.newLeaf()
 		return

@@ -118,7 +118,7 @@ func (ix *index) check() error {
 
 // check verifies order, links, counts and that inner nodes repeat first entries.
 func (t *btree) check() error {
-	n := 0
+	n, keys := 0, 0
 	var before entry
 	prev := noNode
 	c := t.seek(nil)
@@ -132,12 +132,15 @@ func (t *btree) check() error {
 			if n > 0 && t.compareEntries(&before, &e) >= 0 {
 				return fmt.Errorf("entry %d is out of order", n)
 			}
+			if n == 0 || !t.sameKey(&before, &e) {
+				keys++
+			}
 			before = e
 			n++
 		}
 	}
-	if n != t.count {
-		return fmt.Errorf("%d entries, count is %d", n, t.count)
+	if n != t.count || keys != t.keys {
+		return fmt.Errorf("%d entries with %d keys, says %d with %d", n, keys, t.count, t.keys)
 	}
 	_, err := t.checkNode(t.root, t.height)
 	return err
@@ -220,8 +223,16 @@ func (a *arena) check() error {
 			if s.slotState(slot) != slotFree {
 				used++
 			}
+			if s.base != 0 && slot > 0 && s.stamp(slot) <= s.stamp(slot-1) || s.stamp(slot) > a.stamp {
+				return fmt.Errorf("slab %d: slot %d has stamp %d of %d", n, slot, s.stamp(slot), a.stamp)
+			}
 		}
-		for f := s.free; f != 0; f = s.header(f-1) & nextMask {
+		for slot := s.fresh; slot < s.slots; slot++ {
+			if s.header(slot) != 0 {
+				return fmt.Errorf("slab %d: unused slot %d has header %x", n, slot, s.header(slot))
+			}
+		}
+		for f := s.free; f != 0; f = s.next(f - 1) {
 			if free++; s.slotState(f-1) != slotFree || free > s.fresh {
 				return fmt.Errorf("slab %d: broken list of free slots", n)
 			}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/sats"
 )
@@ -53,14 +55,18 @@ func (tx *Tx) Commit(in *Inputs) *Commit {
 	for _, t := range tx.tables {
 		t.commit()
 	}
+	for t := range tx.reindex {
+		t.settle()
+	}
 	s.committed = s.catalog()
 	tx.end()
 	return c
 }
 
-// commit gives the transaction's slots their final states.
+// commit gives the transaction's slots their final states. It goes backwards because
+// what is freed last is used first.
 func (t *table) commit() {
-	for _, p := range t.touched {
+	for _, p := range slices.Backward(t.touched) {
 		switch {
 		case t.slotIs(p, slotDeleted):
 			t.rows.release(p)
@@ -73,6 +79,14 @@ func (t *table) commit() {
 		}
 	}
 	t.endTx()
+	t.settle()
+}
+
+// settle notes that the state of the indexes is committed.
+func (t *table) settle() {
+	for _, ix := range t.indexes {
+		ix.settle()
+	}
 }
 
 // A Delta is what a transaction changed. It is immutable and lasts as long as it is

@@ -40,7 +40,20 @@ type index struct {
 	points  *hashMap // unique and not direct
 	direct  *directIndex
 	ordered *btree // not unique, or a range was asked for
+
+	committedKeys int // different keys in the committed state
 }
+
+// keys returns the number of different keys. Of Algo Hash it counts hashes.
+func (ix *index) keys() int {
+	if ix.def.Unique {
+		return ix.t.count
+	}
+	return ix.ordered.keys
+}
+
+// settle notes that the state of the index is committed.
+func (ix *index) settle() { ix.committedKeys = ix.keys() }
 
 func newIndex(def *schema.Index, l *sats.Layout, t *table) *index {
 	ix := &index{def: def, t: t, layout: l, alive: true, inline: -1, offset: -1}

@@ -288,9 +288,17 @@ func (m *machine) deleteRange(t *rapid.T) {
 
 func (m *machine) clear(t *rapid.T) {
 	mt := m.drawTable(t)
+	want := len(mt.rows)
+	for _, before := range m.committed {
+		for r := range before.rows {
+			if before.def.ID == mt.def.ID && !mt.rows[r] {
+				want++
+			}
+		}
+	}
 	n, err := m.begin().Clear(mt.def.ID)
-	if err != nil || int(n) != len(mt.rows) {
-		t.Fatalf("Clear = %d, %v, want %d", n, err, len(mt.rows))
+	if err != nil || int(n) != want {
+		t.Fatalf("Clear = %d, %v, want %d", n, err, want)
 	}
 	clear(mt.rows)
 }
@@ -367,6 +375,8 @@ func (m model) sameAs(t *rapid.T, what string, r Reader) {
 		if len(mt.def.Indexes) == 0 {
 			continue
 		}
+		_, view := r.(*View)
+		mt.sameKeys(t, what, r.(keyCounter), view)
 		ix := rapid.SampledFrom(mt.def.Indexes).Draw(t, "index")
 		key := drawKey(t, mt.def, ix.Cols)
 		if got, want := collect(r.Point(ix.ID, key)), mt.point(ix, key); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
@@ -382,6 +392,31 @@ func (m model) sameAs(t *rapid.T, what string, r Reader) {
 		slices.Sort(got)
 		if want := mt.between(ix, rg); !slices.Equal(got, want) {
 			t.Fatalf("%s: Range(%s, %v) = %q, want %q", what, ix.Name, rg, got, want)
+		}
+	}
+}
+
+// A keyCounter is what Tx and View are besides a Reader.
+type keyCounter interface {
+	DistinctKeys(schema.IndexID) uint64
+}
+
+// sameKeys compares the numbers of different keys. An old view only promises to be
+// near.
+func (mt *modelTable) sameKeys(t *rapid.T, what string, r keyCounter, old bool) {
+	for _, ix := range mt.def.Indexes {
+		var keys []string
+		for row := range mt.rows {
+			if !slices.ContainsFunc(keys, func(k string) bool { return compareCols(mt.def, ix.Cols, []byte(k), []byte(row)) == 0 }) {
+				keys = append(keys, row)
+			}
+		}
+		n := int(r.DistinctKeys(ix.ID))
+		if old && n <= len(mt.rows) && (n > 0) == (len(mt.rows) > 0) {
+			continue
+		}
+		if n != len(keys) {
+			t.Fatalf("%s: DistinctKeys(%s) = %d, want %d", what, ix.Name, n, len(keys))
 		}
 	}
 }
@@ -461,7 +496,11 @@ func (m *machine) rollback(*rapid.T) {
 
 func (m *machine) openView(t *rapid.T) {
 	if len(m.views) < 4 {
-		m.views = append(m.views, pinned{m.s.View(), m.committed.clone()})
+		p := pinned{m.s.View(), m.committed.clone()}
+		m.views = append(m.views, p)
+		for _, mt := range p.m {
+			mt.sameKeys(t, "new view", p.v, false)
+		}
 	}
 }
 
@@ -680,6 +719,9 @@ func TestModel(t *testing.T) {
 			s := m.recovered(t, from)
 			v := s.View()
 			m.committed.sameAs(t, "recovered", v)
+			for _, mt := range m.committed {
+				mt.sameKeys(t, "recovered", v, false)
+			}
 			v.Close()
 		}
 	})

@@ -9,19 +9,34 @@ import (
 	"testing"
 
 	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // TestViewsBesideWriter moves amounts between accounts while views add them up in
 // every way there is: the sum must be the same in each.
 func TestViewsBesideWriter(t *testing.T) {
+	t.Run("rows of one length", func(t *testing.T) { testViewsBesideWriter(t, false) })
+	t.Run("rows of many lengths", func(t *testing.T) { testViewsBesideWriter(t, true) })
+}
+
+func testViewsBesideWriter(t *testing.T, varying bool) {
 	const accounts, total = 3000, 3000 * 100
 	s := New(Options{})
 	d := tableDef("account", colU32("id"), colU32("amount"), colU32("group"))
+	if varying {
+		d = tableDef("account", colU32("id"), colU32("amount"), colU32("group"), col("history", sats.Array(sats.U8)))
+	}
 	withUnique(d, schema.BTree, 0)
 	withIndex(d, schema.BTree, 2)
 	withIndex(d, schema.Hash, 2)
 	def := create(t, s, d)
-	row := func(id, amount uint32) []byte { return append(append(u32(id), u32(amount)...), u32(id%7)...) }
+	row := func(id, amount uint32) []byte {
+		row := append(append(u32(id), u32(amount)...), u32(id%7)...)
+		if n := (id ^ amount) % 150; varying {
+			row = append(append(row, u32(n)...), make([]byte, n)...)
+		}
+		return row
+	}
 	amount := func(row []byte) int { return int(binary.LittleEndian.Uint32(row[4:])) }
 	tx := s.Begin()
 	for i := range uint32(accounts) {

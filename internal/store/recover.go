@@ -27,6 +27,9 @@ func (s *Store) FinishReplay() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, t := range s.tables {
+		t.settle()
+	}
 	s.replay, s.cat = nil, nil
 	s.committed = s.catalog()
 	return nil

@@ -6,8 +6,10 @@ import "encoding/binary"
 // A slot starts with a header word, then the row's BSATN:
 //
 //	bits 30–31  state (slotFree … slotDeleted)
+//	bits 13–29  age of the slot, in a slab with stamps (see slab.base)
 //	bits 0–12   length of the row, for a slot in use
-//	bits 0–15   1 + number of the next free slot of the slab, 0 = none, for a free one
+//	bits 0–12   1 + number of the next free slot of the slab, 0 = none, for a free one;
+//	            bits 0–15 in a slab without stamps
 //
 // A row above maxSlotRow has a slab of its own, exactly as large as the row, and
 // its state stands in the slab struct.
@@ -18,8 +20,12 @@ const (
 	headerSize = 4
 
 	stateShift = 30
-	lengthMask = 1<<13 - 1
-	nextMask   = 1<<16 - 1
+	stateMask  = 3 << stateShift
+	ageShift   = 13
+	maxAge     = 1<<(stateShift-ageShift) - 1
+	ageMask    = maxAge << ageShift
+	lengthMask = 1<<ageShift - 1
+	nextMask   = 1<<16 - 1 // without stamps
 )
 
 // The state of a slot. A view opened in the middle of a transaction takes
@@ -70,8 +76,12 @@ var slotSizeOf = func() (t [(maxSlotRow+headerSize)/8 + 2]uint8) {
 // A slab is visible to every view whose epoch is at least birth; the writer copies
 // it before a change while such a view is open.
 type slab struct {
-	data   []byte
-	birth  uint64 // epoch in which this copy came to be
+	data  []byte
+	birth uint64 // epoch in which this copy came to be
+	// base is the stamp of slot 0: how many slots the table had handed out for the
+	// first time when it did so with this one. That of any other slot is base and
+	// the slot's age. 0: the slots have no stamps, all being of one size.
+	base   uint64
 	stride uint32 // slot size; 0: one large row
 	class  uint32 // index into arena.classes
 	fresh  uint32 // slots from here on were never used
@@ -79,6 +89,7 @@ type slab struct {
 	free   uint32 // 1 + first free slot below fresh, 0 = none
 	used   uint32 // slots not free
 	state  uint32 // of the large row
+	sealed bool   // it was cut off behind its last slot
 }
 
 func (s *slab) large() bool { return s.stride == 0 }
@@ -92,6 +103,25 @@ func (s *slab) header(slot uint32) uint32 {
 
 func (s *slab) setHeader(slot, h uint32) {
 	binary.LittleEndian.PutUint32(s.data[slot*s.stride:], h)
+}
+
+// stamp returns the stamp of a slot below fresh.
+func (s *slab) stamp(slot uint32) uint64 { return s.base + uint64(s.ageIn(s.header(slot))) }
+
+// ageIn returns the age that a header has, 0 if it has none.
+func (s *slab) ageIn(h uint32) uint32 {
+	if s.base == 0 {
+		return 0
+	}
+	return h & ageMask >> ageShift
+}
+
+// next returns 1 + the free slot behind a free one, 0 = none.
+func (s *slab) next(slot uint32) uint32 {
+	if s.base == 0 {
+		return s.header(slot) & nextMask
+	}
+	return s.header(slot) & lengthMask
 }
 
 func (s *slab) slotState(slot uint32) uint32 { return s.header(slot) >> stateShift }
@@ -117,7 +147,8 @@ type slotClass struct {
 // An arena holds the rows of one table.
 //
 // Invariants: dir[0] is nil; a slab with a free slot stands in its class's avail;
-// avail may also name slabs that are full, gone or of another class now.
+// avail may also name slabs that are full, gone or of another class now; the stamps
+// of a slab rise from slot to slot, and no two slots have the same one.
 type arena struct {
 	epochs  *epochs
 	dir     []*slab // by slab number; shared with views up to their len
@@ -126,6 +157,7 @@ type arena struct {
 	classes []slotClass
 	classOf [32]uint8 // by index of slotSizes: 1 + index of classes, 0 = none yet
 	fixed   bool      // one class, for rows of one length
+	stamp   uint64    // the last one given to a slot; none are given while fixed
 	bytes   uint64
 }
 
@@ -178,7 +210,7 @@ func (a *arena) setState(p rowPtr, state uint32) {
 		return
 	}
 	slot := p.slot()
-	s.setHeader(slot, s.header(slot)&lengthMask|state<<stateShift)
+	s.setHeader(slot, s.header(slot)&^stateMask|state<<stateShift)
 }
 
 // writable returns the slab for a change, copied first if an open view may read it.
@@ -220,24 +252,43 @@ func (a *arena) addSlab(s *slab) uint32 {
 // put stores a copy of row in the given state.
 func (a *arena) put(row []byte, state uint32) rowPtr {
 	if len(row) > maxSlotRow {
-		s := &slab{data: append([]byte(nil), row...), birth: a.epochs.now, slots: 1, fresh: 1, used: 1, state: state}
+		a.stamp++
+		s := &slab{
+			data: append([]byte(nil), row...), birth: a.epochs.now, base: a.stamp,
+			slots: 1, fresh: 1, used: 1, state: state,
+		}
 		return makePtr(a.addSlab(s), 0)
 	}
-	ci := a.classFor(len(row))
-	s, n := a.slabWithRoom(ci)
-	var slot uint32
-	if s.free != 0 {
-		slot = s.free - 1
-		s.free = s.header(slot) & nextMask
-	} else {
-		slot = s.fresh
-		s.fresh++
-	}
-	s.used++
+	s, n := a.slabWithRoom(a.classFor(len(row)))
+	slot, age := a.take(s)
 	at := slot * s.stride
-	binary.LittleEndian.PutUint32(s.data[at:], state<<stateShift|uint32(len(row)))
+	binary.LittleEndian.PutUint32(s.data[at:], state<<stateShift|age|uint32(len(row)))
 	copy(s.data[at+headerSize:], row)
 	return makePtr(n, slot)
+}
+
+// take hands out a slot of a slab that has one, and its age as it stands in a header.
+// A slot that was used before keeps its age, so that ages still rise.
+func (a *arena) take(s *slab) (slot, age uint32) {
+	s.used++
+	if s.free != 0 {
+		slot = s.free - 1
+		s.free = s.next(slot)
+		if s.base != 0 {
+			age = s.header(slot) & ageMask
+		}
+		return slot, age
+	}
+	slot = s.fresh
+	s.fresh++
+	if !a.fixed {
+		a.stamp++
+		if slot == 0 {
+			s.base = a.stamp
+		}
+		age = uint32(a.stamp-s.base) << ageShift
+	}
+	return slot, age
 }
 
 func (a *arena) slabWithRoom(ci uint32) (*slab, uint32) {
@@ -245,7 +296,10 @@ func (a *arena) slabWithRoom(ci uint32) (*slab, uint32) {
 	for k := len(c.avail); k > 0; k-- {
 		n := c.avail[k-1]
 		if s := a.dir[n]; s != nil && s.class == ci && !s.large() && s.used < s.slots {
-			return a.writable(n), n
+			if a.fixed || s.free != 0 || s.fresh == 0 || a.stamp-s.base < maxAge {
+				return a.writable(n), n
+			}
+			a.seal(n)
 		}
 		c.avail = c.avail[:k-1]
 	}
@@ -258,29 +312,79 @@ func (a *arena) slabWithRoom(ci uint32) (*slab, uint32) {
 	return s, n
 }
 
+// seal cuts off the slots of a slab that were never used: it has become too old for
+// the ages that a header can hold. Its class gets few rows, so its next slab is as
+// large as what this one needed.
+func (a *arena) seal(n uint32) {
+	s := *a.dir[n]
+	s.birth, s.sealed = a.epochs.now, true
+	a.bytes -= uint64(len(s.data))
+	s.slots = s.fresh
+	s.data = append([]byte(nil), s.data[:s.fresh*s.stride]...)
+	a.bytes += uint64(len(s.data))
+	a.setDir(n, &s)
+	a.classes[s.class].slab = uint32(len(s.data)) / 2
+}
+
 // release frees the row's slot, and the slab with its last one.
 func (a *arena) release(p rowPtr) {
 	n := p.slab()
 	s := a.dir[n]
-	if s.large() || s.used == 1 && len(s.data) == maxSlab {
+	if s.large() || s.used == 1 && (len(s.data) == maxSlab || s.sealed) {
 		a.bytes -= uint64(len(s.data))
 		a.setDir(n, nil)
 		a.gone = append(a.gone, n)
 		return
 	}
 	s = a.writable(n)
-	slot := p.slot()
 	if s.used == s.slots {
 		c := &a.classes[s.class]
 		c.avail = append(c.avail, n)
 	}
-	s.setHeader(slot, s.free)
-	s.free = slot + 1
-	s.used--
+	if s.used--; s.used == 0 {
+		s.reset()
+		return
+	}
+	s.giveBack(p.slot())
 }
 
-// each calls fn for every slot in use until it returns false.
+// reset makes all slots of a slab without rows unused again.
+func (s *slab) reset() {
+	for slot := range s.fresh {
+		s.setHeader(slot, 0)
+	}
+	s.fresh, s.free = 0, 0
+}
+
+// giveBack makes a slot free. The last slots that were ever used become unused again
+// as far as possible, so that what is undone leaves no trace in the order of rows.
+func (s *slab) giveBack(slot uint32) {
+	if slot+1 != s.fresh {
+		var age uint32
+		if s.base != 0 {
+			age = s.header(slot) & ageMask
+		}
+		s.setHeader(slot, age|s.free)
+		s.free = slot + 1
+		return
+	}
+	s.setHeader(slot, 0)
+	s.fresh--
+	for s.free != 0 && s.free == s.fresh {
+		slot = s.free - 1
+		s.free = s.next(slot)
+		s.setHeader(slot, 0)
+		s.fresh--
+	}
+}
+
+// each calls fn for every slot in use, in the order of stamps, until it returns
+// false. fn may free the slot it is called for.
 func (a *arena) each(fn func(p rowPtr, state uint32, row []byte) bool) {
+	if !a.fixed {
+		eachInOrder(a.dir, fn)
+		return
+	}
 	for n := 1; n < len(a.dir); n++ { // dir may change under fn
 		if s := a.dir[n]; s != nil && !s.each(uint32(n), fn) {
 			return

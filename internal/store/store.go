@@ -50,6 +50,9 @@ func New(o Options) *Store {
 	s.epochs.now, s.epochs.open = 1, map[uint64]int{}
 	s.tx.s = s
 	s.bootstrap()
+	for _, t := range s.tables {
+		t.settle()
+	}
 	s.committed = s.catalog()
 	return s
 }
@@ -86,7 +89,9 @@ type Reader interface {
 	IndexByID(id schema.IndexID) (*schema.Table, *schema.Index)
 	Tables() []*schema.Table // in id order; shared
 	RowCount(id schema.TableID) uint64
-	Scan(id schema.TableID) iter.Seq[[]byte] // in no order
+	// Scan yields rows as they came, as long as no row was deleted or updated. A
+	// new row may stand where such a row stood.
+	Scan(id schema.TableID) iter.Seq[[]byte]
 	// Point yields the rows whose index columns have the values key, their BSATN
 	// back to back, which must be valid (see Tx.ParsePoint).
 	Point(id schema.IndexID, key []byte) iter.Seq[[]byte]

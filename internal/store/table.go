@@ -284,7 +284,7 @@ func (t *table) touch(p rowPtr) {
 // rollback undoes the transaction's changes of rows. With reindex the indexes are
 // built anew instead of followed, as schema changes may have made them stale.
 func (t *table) rollback(reindex bool) {
-	for _, p := range t.touched {
+	for _, p := range slices.Backward(t.touched) { // gives the slots back as they came
 		if t.slotIs(p, slotInserted) {
 			if row := t.rows.get(p); !reindex {
 				t.unlink(p, row)

@@ -136,6 +136,15 @@ func (tx *Tx) RowCount(id schema.TableID) uint64 {
 	return uint64(t.count)
 }
 
+// DistinctKeys returns the number of different keys in an index, 0 if there is no
+// such index. It does not count as reading the table.
+func (tx *Tx) DistinctKeys(id schema.IndexID) uint64 {
+	if ix := tx.index(id); ix != nil {
+		return uint64(ix.keys())
+	}
+	return 0
+}
+
 func (tx *Tx) Scan(id schema.TableID) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		t := tx.table(id)

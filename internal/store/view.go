@@ -28,6 +28,7 @@ type View struct {
 // A viewTable is a table at the moment the view was opened.
 type viewTable struct {
 	dir     []*slab
+	fixed   bool // as arena.fixed
 	count   int
 	removed int // position in the table's list of removed rows
 }
@@ -45,6 +46,7 @@ func (s *Store) View() *View {
 		// removed, behind the position.
 		v.tables[i] = viewTable{
 			dir:     t.rows.dir[:len(t.rows.dir):len(t.rows.dir)],
+			fixed:   t.rows.fixed,
 			count:   t.count - t.inserted + t.deleted,
 			removed: t.removedBase + len(t.removed) - t.removedInTx,
 		}
@@ -95,6 +97,23 @@ func (v *View) RowCount(id schema.TableID) uint64 {
 	return 0
 }
 
+// DistinctKeys is the number of different keys in an index, 0 if there is no such
+// index. It is that of the last commit, which may be newer than the view, but not
+// more than the view has rows, and not 0 if it has any.
+func (v *View) DistinctKeys(id schema.IndexID) uint64 {
+	x := v.cat.indexes.get(uint32(id))
+	if x == nil {
+		return 0
+	}
+	rows := v.tables[x.e.at].count
+	if x.def.Unique {
+		return uint64(rows)
+	}
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	return uint64(min(max(x.ix.committedKeys, 1), rows))
+}
+
 func (v *View) Scan(id schema.TableID) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if e := v.cat.byID.get(uint32(id)); e != nil {
@@ -103,12 +122,18 @@ func (v *View) Scan(id schema.TableID) iter.Seq[[]byte] {
 	}
 }
 
-// each calls fn for the rows of the view until it returns false.
+// each calls fn for the rows of the view, in the order of a scan, until it returns
+// false.
 func (vt *viewTable) each(fn func(p rowPtr, row []byte) bool) {
+	visible := func(p rowPtr, state uint32, row []byte) bool {
+		return state == slotInserted || fn(p, row)
+	}
+	if !vt.fixed {
+		eachInOrder(vt.dir, visible)
+		return
+	}
 	for n, s := range vt.dir {
-		if s != nil && !s.each(uint32(n), func(p rowPtr, state uint32, row []byte) bool {
-			return state == slotInserted || fn(p, row)
-		}) {
+		if s != nil && !s.each(uint32(n), visible) {
 			return
 		}
 	}

@@ -192,7 +192,8 @@ func (tx *Tx) deleteFound(t *table) uint32 {
 	return n
 }
 
-// Clear removes all rows and returns how many there were.
+// Clear removes all rows. It returns how many there were, and those of the committed
+// state that the transaction had deleted count as well (spec 08 §3.4).
 func (tx *Tx) Clear(id schema.TableID) (uint64, error) {
 	t := tx.table(id)
 	if t == nil {
@@ -200,15 +201,16 @@ func (tx *Tx) Clear(id schema.TableID) (uint64, error) {
 	}
 	tx.s.mu.Lock()
 	defer tx.s.mu.Unlock()
-	return t.clear(), nil
+	n := uint64(t.count + t.deleted)
+	t.clear()
+	return n, nil
 }
 
 // clear empties the table. Emptying the indexes at once is much cheaper than taking
 // out row by row.
-func (t *table) clear() uint64 {
-	n := uint64(t.count)
-	if n == 0 {
-		return 0
+func (t *table) clear() {
+	if t.count == 0 {
+		return
 	}
 	for _, ix := range t.indexes {
 		ix.reset()
@@ -221,5 +223,4 @@ func (t *table) clear() uint64 {
 		t.vacate(p, row)
 		return true
 	})
-	return n
 }

@@ -381,7 +381,7 @@ func OnTick(ctx *module.Context, tick Tick) error {
 	if ctx.Sender != ctx.Database() {
 		return errors.New("called by somebody else")
 	}
-	_, err := secrets.Insert(ctx, Secret{ID: uint32(tick.ID), Text: tick.Note})
+	_, err := secrets.Insert(ctx, Secret{ID: 100 + uint32(tick.ID), Text: tick.Note})
 	return err
 }
 

@@ -132,7 +132,7 @@ func TestScheduled(t *testing.T) {
 		if out := w.call(alice, "on_tick", encode(planned[0])); out.Message != "called by somebody else" {
 			t.Errorf("on_tick by somebody: %v %s", out.Status, out.Message)
 		}
-		if got := rows[Secret](w, "secret"); len(got) != 1 || got[0] != (Secret{1, "later"}) {
+		if got := rows[Secret](w, "secret"); len(got) != 1 || got[0] != (Secret{101, "later"}) {
 			t.Errorf("secrets %v", got)
 		}
 	})

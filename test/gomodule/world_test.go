@@ -138,6 +138,9 @@ func build(t testing.TB, dir string) []byte {
 	if testing.Short() {
 		t.Skip("compiles a module with the Go tool chain; not in -short")
 	}
+	if skipWasm {
+		t.Skip("the race detector makes compilers slow, and one instance is one goroutine")
+	}
 	out := filepath.Join(t.TempDir(), "module.wasm")
 	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
 	cmd.Dir = filepath.FromSlash(dir)

@@ -24,6 +24,8 @@ import (
 	"time"
 )
 
+const defaultServer = "127.0.0.1:3000"
+
 type demo struct {
 	spacetime string // the binary
 	state     string // data directory, client configuration and the built page
@@ -36,7 +38,7 @@ func main() {
 	var d demo
 	flag.StringVar(&d.spacetime, "spacetime", "bin/spacetime", "the server's binary")
 	flag.StringVar(&d.state, "state", ".work/demo", "folder for everything that the demo stores")
-	flag.StringVar(&d.server, "listen", "127.0.0.1:3000", "address of the server")
+	flag.StringVar(&d.server, "listen", defaultServer, "address of the server")
 	flag.StringVar(&d.page, "page", "127.0.0.1:8080", "address of the chat page")
 	flag.StringVar(&d.database, "db", "chat", "name of the database")
 	flag.Parse()
@@ -149,6 +151,10 @@ func (d *demo) waitForServer(ctx context.Context, ended <-chan error) error {
 
 func (d *demo) greet() {
 	bin := d.spacetime + " --root-dir " + filepath.Join(d.state, "root")
+	database := d.database
+	if d.server != defaultServer { // which the command line would ask otherwise
+		database = "--server http://" + d.server + " " + d.database
+	}
 	address := fmt.Sprintf("http://%s/?server=%s&db=%s", d.page, url.QueryEscape("http://"+d.server), d.database)
 	fmt.Printf(`
 The server runs at http://%s, the module of examples/chat/module in it as database %q.
@@ -157,11 +163,11 @@ The server runs at http://%s, the module of examples/chat/module in it as databa
       %s
 
   Or try, in another terminal:
-      %[4]s call %[2]s send_message '"Hello, World!"'
-      %[4]s sql %[2]s "SELECT * FROM message"
-      %[4]s sql %[2]s
-      %[4]s subscribe %[2]s "SELECT * FROM message"
+      %[4]s call %[5]s send_message '"Hello, World!"'
+      %[4]s sql %[5]s "SELECT * FROM message"
+      %[4]s sql %[5]s
+      %[4]s subscribe %[5]s "SELECT * FROM message"
 
 The module's logs follow; Ctrl-C ends everything.
-`, d.server, d.database, address, strings.TrimSpace(bin))
+`, d.server, d.database, address, strings.TrimSpace(bin), database)
 }

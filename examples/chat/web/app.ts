@@ -56,6 +56,10 @@ function nameOf(identity: Identity): string {
   return user.identity.find(identity)?.name ?? shortName(identity);
 }
 
+function isOwn(identity: Identity): boolean {
+  return connection.identity?.isEqual(identity) ?? false;
+}
+
 // Several changes of one transaction are drawn once.
 let drawing = false;
 function render() {
@@ -74,6 +78,7 @@ function drawMessages(rows: Message[]) {
   list.replaceChildren(
     ...rows.map((m) => {
       const item = document.createElement("li");
+      item.classList.toggle("own", isOwn(m.sender));
       const who = document.createElement("b");
       who.textContent = nameOf(m.sender);
       const when = document.createElement("time");
@@ -94,6 +99,7 @@ function drawUsers(rows: User[]) {
       const item = document.createElement("li");
       item.textContent = nameOf(u.identity);
       item.classList.toggle("away", !u.online);
+      item.classList.toggle("own", isOwn(u.identity));
       return item;
     }),
   );

@@ -135,7 +135,7 @@ func panicSite() (p panicPlace) {
 	for {
 		f, more := frames.Next()
 		switch {
-		case strings.HasPrefix(f.Function, enginePackage):
+		case strings.HasPrefix(f.Function, engineMethods):
 			if len(p.trace) > 0 {
 				return p
 			}
@@ -155,7 +155,7 @@ func panicSite() (p panicPlace) {
 }
 
 const (
-	enginePackage = "github.com/stdbgo/spacetime/internal/engine/native."
+	engineMethods = "github.com/stdbgo/spacetime/internal/engine/native.(*instance)."
 	sdkPackage    = "github.com/stdbgo/spacetime/module."
 	satsPackage   = "github.com/stdbgo/spacetime/sats."
 )

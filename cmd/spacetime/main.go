@@ -1,0 +1,77 @@
+// Command spacetime is the server and its command line.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/stdbgo/spacetime"
+	"github.com/stdbgo/spacetime/internal/cli"
+	"github.com/stdbgo/spacetime/internal/server"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the program at once, should an orderly end take long.
+	context.AfterFunc(ctx, stop)
+	home, _ := os.UserHomeDir() // without one, paths below it are relative
+	work, err := os.Getwd()
+	if err != nil {
+		work = "."
+	}
+	program := &cli.Program{
+		Version: version(), Path: executable(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Getenv: os.Getenv, HomeDir: home, WorkDir: work,
+		Start: start, SDK: spacetime.SDK(),
+	}
+	code := program.Main(ctx, os.Args[1:])
+	os.Exit(code)
+}
+
+// start runs a server until ctx ends.
+func start(ctx context.Context, o cli.StartOptions) error {
+	path := executable()
+	return server.Run(ctx, server.RunOptions{
+		DataDir: o.DataDir, ListenAddr: o.ListenAddr,
+		PrivateKeyPath: o.PrivateKeyPath, PublicKeyPath: o.PublicKeyPath, KeyDir: o.KeyDir,
+		InMemory: o.InMemory, NonInteractive: o.NonInteractive,
+		Version: cli.CompatVersion, ExeName: strings.TrimSuffix(filepath.Base(path), ".exe"), ExePath: path,
+		Engines: engines,
+		Stdin:   o.Stdin, Stdout: o.Stdout, Color: o.Color,
+		NoDiskLogging: os.Getenv("SPACETIMEDB_DISABLE_DISK_LOGGING") != "",
+		PublishIssuer: os.Getenv("TEMP_SPACETIMEAUTH_ISSUER_REQUIRED_TO_PUBLISH"),
+	})
+}
+
+func executable() string {
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}
+
+// version is the product's: of a release its number, else the revision.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "devel"
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v += " " + s.Value
+			}
+		}
+	}
+	return v
+}

@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/stdbgo/spacetime/internal/control"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// reset begins a database anew, with the program in the body if there is one.
+func (s *Server) reset(q *request) error {
+	replicas, _, err := q.query.unsigned("num_replicas", 64)
+	if err != nil {
+		return err
+	}
+	kind, err := q.hostType(control.Wasm)
+	if err != nil {
+		return err
+	}
+	program, err := q.body(s.maxProgram)
+	if err != nil {
+		return err
+	}
+	if len(program) == 0 {
+		program = nil
+	}
+	defer s.publishes.lock(q.database.String())()
+	if err := q.resolve(); err != nil { // it may be gone meanwhile
+		return err
+	}
+	t := target{identity: q.database, known: true}
+	if _, err := sats.IdentityFromHexPrefixed(q.params["n"]); err != nil {
+		t.name = q.params["n"]
+	}
+	return s.restart(q, t, replicas, kind, program)
+}
+
+// restart gives the database of the request a new replica, initialised with the
+// program, or with the initial program if that is nil. Until the new replica
+// stands the old one runs on.
+func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kind, program []byte) error {
+	if err := q.mustOwn(q.rec, "reset database"); err != nil {
+		return err
+	}
+	locked, err := s.control.Locked(q.database)
+	if err != nil {
+		return controlError(err)
+	}
+	if locked {
+		return failure(http.StatusForbidden, "Database is locked and cannot be reset with --delete-data. Run `spacetime unlock` first.")
+	}
+	if err := checkReplicas(replicas); err != nil {
+		return err
+	}
+	if program == nil {
+		kind = q.rec.Kind
+		if program, err = s.control.Program(sats.Hash(q.rec.InitialProgram)); err != nil {
+			return controlError(err)
+		}
+	}
+	old, rec := q.rec.Replica, q.rec
+	rec.Kind = kind
+	if err := s.launchNew(q, &rec, program); err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(q.r.Context())
+	if err := s.control.Replace(rec.Identity, rec.Replica, rec.Kind, sats.Hash(rec.InitialProgram)); err != nil {
+		return controlError(errors.Join(err, s.host.Stop(ctx, rec.Replica)))
+	}
+	if err := s.stop(ctx, old); err != nil {
+		s.log.Error("old replica did not stop", "replica", old, "database", rec.Identity, "error", err)
+	}
+	q.published(t, rec.Identity, "updated")
+	return nil
+}
+
+// stopTimeout bounds the wait for a replica to stop.
+const stopTimeout = 30 * time.Second
+
+func (s *Server) stop(ctx context.Context, replica uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	return s.host.Stop(ctx, replica)
+}
