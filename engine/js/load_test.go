@@ -100,7 +100,7 @@ func TestComplexity(t *testing.T) {
 		}
 	}
 	// A large table of numbers is no chain of calls.
-	text := "{ using x = null; }\nexport const data = [" + strings.Repeat("[1,2,3],", 20_000) + "]; export default {};"
+	text := "{ using x = null; }\nexport const data = [" + strings.Repeat("[1,2,3],", 12_000) + "]; export default {};"
 	if _, err := New(Options{}).Load(t.Context(), []byte(text), abi.LoadOptions{}); err != nil {
 		t.Error(err)
 	}
