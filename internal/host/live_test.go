@@ -147,6 +147,21 @@ func TestAnswersInOrder(t *testing.T) {
 	}
 }
 
+// Only version 1 shows the causes of bad arguments (spec 05 §11.3).
+func TestTextOfBadArguments(t *testing.T) {
+	short := &sats.DecodeError{Kind: sats.ErrBufferLength, What: "u32", Expected: 4}
+	err := &InvalidArgsError{Kind: "reducer", Name: "add", Err: short}
+	const text = "invalid arguments for reducer add: data too short for u32: Expected 4, given 0"
+	for p, want := range map[wire.Protocol]string{
+		wire.V1Binary: text + ": invalid arguments for function add: data too short for u32: Expected 4, given 0: data too short for u32: Expected 4, given 0",
+		wire.V2:       text, wire.V3: text,
+	} {
+		if got := notStartedText(&subscribe.Client{Protocol: p}, err); got != want {
+			t.Errorf("protocol %v: %s", p, got)
+		}
+	}
+}
+
 // Whoever subscribes while others write gets every row once: in the initial rows or
 // in one later update.
 func TestSubscribersMissNothing(t *testing.T) {
