@@ -212,7 +212,7 @@ func TestFailedUpdate(t *testing.T) {
 	}{
 		{"no program", []byte("nonsense"), nil, "not a program (register it)"},
 		{"broken", w.engine.register(broken), nil, "start function trapped"},
-		{"manual", w.engine.register(noColumn), nil, "Errors occurred:\nRemoving a column (`name`) from table `person` requires a manual migration\n\n"},
+		{"manual", w.engine.register(noColumn), nil, "Errors occurred:\nRemoving a column name from table person requires a manual migration\n\n"},
 		{"rows in the way", w.engine.register(gone), func() UpdatePolicy {
 			p, err := db.PrePublish(background, Wasm, []byte("gone"))
 			if err != nil {
