@@ -88,7 +88,9 @@ func Open(dir string, o Options) (*Server, error) {
 func (s *Server) Close() error { return s.running.Shutdown() }
 
 // ServeHTTP answers the HTTP and WebSocket interface.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.running.Handler().ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.running.Handler().ServeHTTP(w, r)
+}
 
 // Token is the token of the owner of what Publish and PublishLinked make, the same whenever the directory is opened.
 func (s *Server) Token() string { return s.token }

@@ -36,38 +36,45 @@ func standIn(code []byte) []byte {
 	return append(out, code[last:]...)
 }
 
-// maxPostfix bounds the calls and member accesses of a program that is to be lowered. They may all be one chain, which the
-// rewriter walks by recursion: half a million exhaust its stack, and nothing can catch that. All other kinds of nesting the
-// engine's own parser has bounded before.
-const maxPostfix = 300_000
+const (
+	// maxPostfix bounds the calls and member accesses of a program that is to be lowered. They may all be one chain, which the
+	// rewriter walks by recursion: half a million exhaust its stack, and nothing can catch that. All other kinds of nesting the
+	// engine's own parser has bounded before.
+	maxPostfix = 300_000
+	// maxCommas bounds the commas. They may all be operators of one expression, for which the rewriter needs a time that grows
+	// with the square of their number: seven seconds for twenty thousand.
+	maxCommas = 100_000
+)
 
-// postfix counts what may be calls and member accesses: dots, templates and opening brackets, but for those that stand right
-// behind a character after which an expression begins.
-func postfix(code []byte) (n int) {
+// complexity counts commas and what may be calls and member accesses: dots, templates and opening brackets, but for those
+// that stand right behind a character after which an expression begins.
+func complexity(code []byte) (postfix, commas int) {
 	var last byte
 	for _, c := range code {
 		switch c {
+		case ',':
+			commas++
 		case '.', '`':
-			n++
+			postfix++
 		case '(', '[':
 			switch last {
 			case ',', '(', '[', ':', '=', ';':
 			default:
-				n++
+				postfix++
 			}
 		}
 		last = c
 	}
-	return n
+	return postfix, commas
 }
 
 // lower rewrites `using` declarations, and returns the map from the new text to the given one. Names stay as they are: stack
 // traces show them, and one of them has a meaning (spec 04 §10.2).
 func lower(code []byte) (lowered, rawMap []byte, err error) {
-	if n := postfix(code); n > maxPostfix {
+	if postfix, commas := complexity(code); postfix > maxPostfix || commas > maxCommas {
 		return nil, nil, &abi.LoadError{
-			Problem: fmt.Sprintf("the program is too large for a rewriting of its `using` declarations: %d calls and member accesses, "+
-				"where %d are possible", n, maxPostfix),
+			Problem: fmt.Sprintf("the program is too large for a rewriting of its `using` declarations: %d calls and member accesses "+
+				"and %d commas, where %d and %d are possible", postfix, commas, maxPostfix, maxCommas),
 			Fix: "bundle it for a target without `using`, such as es2022"}
 	}
 	res := api.Transform(string(code), api.TransformOptions{

@@ -57,11 +57,13 @@ func (s *shell) interact(ctx context.Context) error {
 
 // interactPlain is the shell at a terminal without cursor movement.
 func (s *shell) interactPlain(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for {
 		fmt.Fprint(s.Stdout, s.prompt())
-		line, err := s.readLine()
+		line, err := s.waitLine(ctx)
 		switch {
-		case errors.Is(err, io.EOF):
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, io.EOF), errors.Is(err, context.Canceled):
 			s.aborted()
 			return nil
 		case err != nil:
@@ -71,7 +73,28 @@ func (s *shell) interactPlain(ctx context.Context) error {
 			return nil
 		}
 	}
-	return nil
+}
+
+// waitLine reads a line that Ctrl-C and the end of ctx interrupt. Then the shell
+// ends, and the process with the goroutine that still reads.
+func (s *shell) waitLine(ctx context.Context) (string, error) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	type read struct {
+		line string
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		line, err := s.readLine()
+		done <- read{line, err}
+	}()
+	select {
+	case r := <-done:
+		return r.line, r.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 // interruptible executes a line that Ctrl-C ends.
@@ -124,7 +147,7 @@ func (s *shell) editor() *readline.Shell {
 	}
 	e.Completer = func(line []rune, cursor int) readline.Completions {
 		word, values := s.names.complete(string(line[:min(cursor, len(line))]))
-		c := readline.CompleteValues(values...).NoSpace('.')
+		c := readline.CompleteValues(values...)
 		c.PREFIX = word
 		return c
 	}

@@ -11,20 +11,17 @@ type Errno uint16
 
 // The numbers that the SDK tells apart.
 const (
-	OK                Errno = 0
-	NotInTransaction  Errno = 2
-	InvalidEncoding   Errno = 3
-	NoSuchTable       Errno = 4
-	NoSuchIndex       Errno = 5
-	NoSuchIterator    Errno = 6
-	WrongIndexAlgo    Errno = 10
-	BufferTooSmall    Errno = 11
-	NotUnique         Errno = 12
-	DelayTooLong      Errno = 13
-	IndexNotUnique    Errno = 14
-	NoSuchRow         Errno = 15
-	SequenceExhausted Errno = 16
-	ReadOnly          Errno = 19
+	OK               Errno = 0
+	NotInTransaction Errno = 2
+	InvalidEncoding  Errno = 3
+	NoSuchTable      Errno = 4
+	NoSuchIndex      Errno = 5
+	WrongIndexAlgo   Errno = 10
+	BufferTooSmall   Errno = 11
+	NotUnique        Errno = 12
+	DelayTooLong     Errno = 13
+	NoSuchRow        Errno = 15
+	ReadOnly         Errno = 19
 )
 
 // Levels of log records (spec 03 §5.12).

@@ -365,3 +365,45 @@ func TestClearAfterDelete(t *testing.T) {
 		t.Errorf("%d rows after a rollback, want 3", n)
 	}
 }
+
+// Many slabs that a rollback or a clear has emptied are filled again from the first.
+func TestScanOrderWhenRefilled(t *testing.T) {
+	for _, varying := range []bool{false, true} {
+		s := New(Options{})
+		d := tableDef("t", col("id", sats.U32))
+		if varying {
+			d = tableDef("t", col("id", sats.U32), col("b", sats.Array(sats.U8)))
+		}
+		def := create(t, s, d)
+		id := uint32(0)
+		fill := func(tx *Tx) (rows []string) {
+			for range 30_000 {
+				id++
+				row := u32(id)
+				if varying {
+					row = blob(id, blobSizes[id%5])
+				}
+				mustInsert(t, tx, def.ID, row)
+				rows = append(rows, string(row))
+			}
+			return rows
+		}
+		tx := s.Begin()
+		first := fill(tx)
+		tx.Commit(nil)
+		tx = s.Begin()
+		fill(tx)
+		tx.Rollback()
+		tx = s.Begin()
+		wantOrder(t, "after a rollback", tx, def.ID, append(first, fill(tx)...))
+		tx.Commit(nil)
+		tx = s.Begin()
+		tx.Clear(def.ID)
+		tx.Commit(nil)
+		check(t, s)
+		tx = s.Begin()
+		wantOrder(t, "after a clear", tx, def.ID, fill(tx))
+		tx.Rollback()
+		check(t, s)
+	}
+}
