@@ -31,13 +31,13 @@ func (c *Conn) Call(reducer string, args []byte) *Call {
 
 // CallFunc is Call for callers with many calls in flight: done runs on the
 // reading goroutine when the outcome is known, or at once if the connection has
-// ended.
+// ended. done may make further calls.
 func (c *Conn) CallFunc(reducer string, args []byte, done func(*Call)) {
 	c.start(&Call{reducer: reducer, notify: done}, args)
 }
 
 func (c *Conn) start(call *Call, args []byte) {
-	err := c.enqueue(func(id uint32) wire.ClientMessage {
+	err := c.enqueue(context.Background(), func(id uint32) wire.ClientMessage {
 		c.mu.calls[id] = call
 		return &wire.CallReducer{RequestID: id, Reducer: call.reducer, Args: args}
 	})

@@ -16,7 +16,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 // Confirmed says whether the server holds answers back until what they show is
@@ -57,6 +56,9 @@ const (
 // ErrDisconnected is why a call's outcome is unknown: the connection ended before
 // it arrived, and the call may or may not have committed.
 var ErrDisconnected = errors.New("client: the connection has ended")
+
+// errClosed is the cause that ErrDisconnected wraps after Close.
+var errClosed = errors.New("Close was called")
 
 // A ReducerError is the error that a reducer returned.
 type ReducerError struct{ Reducer, Message string }
@@ -105,7 +107,7 @@ func (o *Options) address() (string, error) {
 	default:
 		return "", fmt.Errorf("client: Options.URL %q must begin with http://, https://, ws:// or wss://", o.URL)
 	}
-	u.Path = strings.TrimSuffix(u.Path, "/") + "/v1/database/" + o.Database + "/subscribe"
+	u = u.JoinPath("v1", "database", url.PathEscape(o.Database), "subscribe")
 	q := url.Values{"compression": {"None"}}
 	switch o.ConfirmedReads {
 	case ConfirmedYes:

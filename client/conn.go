@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/stdbgo/spacetime/internal/wire"
@@ -28,6 +30,7 @@ type Conn struct {
 	token        string
 
 	stop   context.CancelFunc
+	closes sync.Once
 	wg     sync.WaitGroup
 	done   chan struct{} // closed when the connection has ended and every call with it
 	wake   chan struct{} // capacity 1: there is something to write
@@ -38,15 +41,19 @@ type Conn struct {
 // connState is what the methods and the two goroutines share.
 type connState struct {
 	sync.Mutex
-	space   *sync.Cond // queued shrank, or err was set
+	space   *sync.Cond // queue shrank, or nothing can be queued any more
 	queue   []byte     // encoded messages that wait to be written
 	ends    []int      // where each of them ends
-	next    uint32     // request and query set ids
+	next    uint32     // the last request or query set id
+	wrapped bool       // next has been through all ids
 	calls   map[uint32]*Call
 	subs    map[uint32]*Subscription // by query set id
 	err     error                    // why the connection ended; sticky
-	closing bool
+	closing bool                     // Close was called first
 }
+
+// closeTimeout bounds the closing handshake.
+const closeTimeout = 2 * time.Second
 
 // Dial connects and returns when the server has told the connection's identity.
 // ctx bounds the dialling only.
@@ -55,6 +62,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.MaxMessage = min(o.MaxMessage, math.MaxInt-1) // one more is read to see that it is too long
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = defaultMaxMessage
 	}
@@ -111,7 +119,8 @@ func dialError(addr string, res *http.Response, err error) error {
 	return &DialError{URL: addr, Status: res.StatusCode, Message: text}
 }
 
-// hello reads the server's first message.
+// hello reads the server's first message. A server that accepts the connection
+// and ends it before that has refused the client.
 func (c *Conn) hello(ctx context.Context) error {
 	var first *v2.InitialConnection
 	err := c.read(ctx, func(m v2.ServerMessage) error {
@@ -124,8 +133,16 @@ func (c *Conn) hello(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err == nil && first == nil:
+		return errors.New("client: the server's first message is empty")
+	case err == nil:
+	case ctx.Err() != nil:
+		return fmt.Errorf("client: waiting for the server's first message: %w", context.Cause(ctx))
+	case websocket.CloseStatus(err) >= 0 || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("client: the server ended the connection at once, as when the module refuses a client: %w", err)
+	default:
+		return err
 	}
 	c.identity, c.connectionID, c.token = first.Identity, first.ConnectionID, first.Token
 	return nil
@@ -160,15 +177,23 @@ func (c *Conn) Err() error {
 // the connection in order, with a Close frame.
 func ClosedByServer(err error) bool { return websocket.CloseStatus(err) >= 0 }
 
-// Close ends the connection and waits for its goroutines. Calls under way fail.
+// Close ends the connection and waits for its goroutines; it must not be called by
+// a function that was handed to the connection. Calls under way fail, and those
+// that wait in the queue are not sent. It may be called again, and always returns
+// nil.
 func (c *Conn) Close() error {
-	c.mu.Lock()
-	first := !c.mu.closing && c.mu.err == nil
-	c.mu.closing = c.mu.closing || c.mu.err == nil
-	c.mu.Unlock()
-	if first {
-		_ = c.ws.Close(websocket.StatusNormalClosure, "") // an end that the server did first is an end, too
-	}
+	c.closes.Do(func() {
+		c.mu.Lock()
+		c.mu.closing = c.mu.err == nil
+		first := c.mu.closing
+		c.mu.space.Broadcast()
+		c.mu.Unlock()
+		if first {
+			// A peer that reads nothing, or never answers, is not waited for.
+			defer time.AfterFunc(closeTimeout, c.stop).Stop()
+			_ = c.ws.Close(websocket.StatusNormalClosure, "") // an end that the server did first is an end, too
+		}
+	})
 	c.stop()
 	c.wg.Wait()
 	return nil
@@ -209,18 +234,21 @@ func (c *Conn) read(ctx context.Context, handle func(v2.ServerMessage) error) er
 	return nil
 }
 
-// fail ends the connection for err and every call and subscription with it.
+// fail ends the connection for err, why reading ended, and every call and
+// subscription with it.
 func (c *Conn) fail(err error) {
 	c.stop()
 	_ = c.ws.CloseNow()
 	c.mu.Lock()
-	c.mu.err = err
+	if c.mu.err == nil || websocket.CloseStatus(err) >= 0 {
+		c.mu.err = err // else writing failed first, and reading because of that
+	}
+	end := c.mu.ended()
 	calls, subs := c.mu.calls, c.mu.subs
 	c.mu.calls, c.mu.subs = map[uint32]*Call{}, map[uint32]*Subscription{}
 	c.mu.space.Broadcast()
 	c.mu.Unlock()
 
-	end := fmt.Errorf("%w: %w", ErrDisconnected, err)
 	for _, call := range calls {
 		call.finish(end)
 	}
@@ -228,4 +256,15 @@ func (c *Conn) fail(err error) {
 		s.end(end)
 	}
 	close(c.done)
+}
+
+// ended returns why nothing can be sent any more, or nil. The lock is held.
+func (s *connState) ended() error {
+	switch {
+	case s.closing:
+		return fmt.Errorf("%w: %w", ErrDisconnected, errClosed)
+	case s.err != nil:
+		return fmt.Errorf("%w: %w", ErrDisconnected, s.err)
+	}
+	return nil
 }

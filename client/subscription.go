@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/stdbgo/spacetime/internal/wire"
@@ -47,7 +48,8 @@ type Subscription struct {
 
 // SubscribeRows subscribes to SQL queries as one set and returns when their
 // initial rows have been handed over. handle runs on the reading goroutine, once
-// for each query and message that concerns it.
+// for each query and message that concerns it. If ctx ends first the subscription
+// is taken back; one more call of handle may then be under way.
 func (c *Conn) SubscribeRows(ctx context.Context, handle func(Rows), queries ...string) (*Subscription, error) {
 	return c.SubscribeUpdates(ctx, handle, nil, queries...)
 }
@@ -57,7 +59,7 @@ func (c *Conn) SubscribeRows(ctx context.Context, handle func(Rows), queries ...
 // that concerns the set, of the initial one, too, and if that has no rows.
 func (c *Conn) SubscribeUpdates(ctx context.Context, rows func(Rows), end func(EventKind), queries ...string) (*Subscription, error) {
 	s := &Subscription{conn: c, queries: queries, handle: rows, after: end, applied: make(chan struct{}), done: make(chan struct{})}
-	err := c.enqueue(func(id uint32) wire.ClientMessage {
+	err := c.enqueue(ctx, func(id uint32) wire.ClientMessage {
 		s.id = id
 		c.mu.subs[id] = s
 		return &wire.SubscribeSet{RequestID: id, QuerySetID: id, Queries: queries}
@@ -71,8 +73,26 @@ func (c *Conn) SubscribeUpdates(ctx context.Context, rows func(Rows), end func(E
 	case <-s.done:
 		return nil, s.err
 	case <-ctx.Done():
+		s.abandon(context.Cause(ctx))
 		return nil, context.Cause(ctx)
 	}
+}
+
+// abandon ends a subscription that nobody waits for any more: what the server
+// still says about it is dropped, and the server is told.
+func (s *Subscription) abandon(err error) {
+	c := s.conn
+	c.mu.Lock()
+	if c.mu.subs[s.id] == s {
+		delete(c.mu.subs, s.id)
+		if c.mu.ended() == nil {
+			c.push(func(id uint32) wire.ClientMessage {
+				return &wire.UnsubscribeSet{RequestID: id, QuerySetID: s.id}
+			})
+		}
+	}
+	c.mu.Unlock()
+	s.end(err)
 }
 
 // Queries returns the SQL of the set.
@@ -99,7 +119,7 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 		return nil
 	default:
 	}
-	err := s.conn.enqueue(func(id uint32) wire.ClientMessage {
+	err := s.conn.enqueue(ctx, func(id uint32) wire.ClientMessage {
 		return &wire.UnsubscribeSet{RequestID: id, QuerySetID: s.id, SendDroppedRows: true}
 	})
 	if err != nil {
@@ -130,7 +150,12 @@ func (c *Conn) dispatch(m v2.ServerMessage) error {
 	case *v2.SubscribeApplied:
 		s := c.subscription(m.QuerySetID, false)
 		if s == nil {
-			return nil
+			return nil // abandoned
+		}
+		select {
+		case <-s.applied:
+			return fmt.Errorf("client: the server applies the query set %d twice", s.id)
+		default:
 		}
 		err := s.rows(m.Rows, Applied)
 		close(s.applied)

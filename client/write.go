@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/coder/websocket"
 	"github.com/stdbgo/spacetime/internal/wire"
@@ -19,25 +18,57 @@ type writer struct {
 }
 
 // enqueue encodes what make returns for a fresh id and queues it. It waits while
-// the queue is full. make is called with the lock held and registers what belongs
-// to the id.
-func (c *Conn) enqueue(make func(id uint32) wire.ClientMessage) error {
+// the queue is full, until ctx ends. make is called with the lock held and
+// registers what belongs to the id.
+func (c *Conn) enqueue(ctx context.Context, make func(id uint32) wire.ClientMessage) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.mu.queue) >= c.opts.QueueBytes && c.mu.err == nil {
-		c.mu.space.Wait()
+	if err := c.waitForSpace(ctx); err != nil {
+		return err
 	}
-	if c.mu.err != nil {
-		return fmt.Errorf("%w: %w", ErrDisconnected, c.mu.err)
+	c.push(make)
+	return nil
+}
+
+// waitForSpace waits until a message may be queued. The lock is held, but not
+// while it waits.
+func (c *Conn) waitForSpace(ctx context.Context) error {
+	full := func() bool { return len(c.mu.queue) >= c.opts.QueueBytes && c.mu.ended() == nil }
+	if full() {
+		defer context.AfterFunc(ctx, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.mu.space.Broadcast()
+		})()
+		for full() {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			c.mu.space.Wait()
+		}
 	}
-	c.mu.next++
-	c.mu.queue = v2.AppendClient(c.mu.queue, make(c.mu.next))
+	return c.mu.ended()
+}
+
+// push queues a message whatever the queue's length. The lock is held.
+func (c *Conn) push(make func(id uint32) wire.ClientMessage) {
+	c.mu.queue = v2.AppendClient(c.mu.queue, make(c.mu.freshID()))
 	c.mu.ends = append(c.mu.ends, len(c.mu.queue))
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
-	return nil
+}
+
+// freshID returns an id that no call under way and no subscription has.
+func (s *connState) freshID() uint32 {
+	for {
+		s.next++
+		s.wrapped = s.wrapped || s.next == 0
+		if !s.wrapped || s.calls[s.next] == nil && s.subs[s.next] == nil {
+			return s.next
+		}
+	}
 }
 
 func (c *Conn) writeLoop(ctx context.Context) {
@@ -55,10 +86,22 @@ func (c *Conn) writeLoop(ctx context.Context) {
 		c.mu.space.Broadcast()
 		c.mu.Unlock()
 		if err := c.writeBatch(ctx); err != nil {
-			_ = c.ws.CloseNow() // the reader learns of it and says why the connection ended
+			c.writeFailed(err)
 			return
 		}
 	}
+}
+
+// writeFailed ends the connection. The reading goroutine tells everybody; it may
+// be waiting for space itself, so it is woken here.
+func (c *Conn) writeFailed(err error) {
+	c.mu.Lock()
+	if c.mu.err == nil {
+		c.mu.err = err
+	}
+	c.mu.space.Broadcast()
+	c.mu.Unlock()
+	_ = c.ws.CloseNow()
 }
 
 // writeBatch sends the batch: v3 takes many messages in one payload, v2 one.

@@ -1,13 +1,12 @@
 package sats
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 )
 
 // ParseJSON parses the JSON text of a value of type t by the rules of spec 01 §4.3–4.5 and appends its BSATN to dst.
-// Refs in t are looked up in ts. On error the result is dst unchanged.
+// Refs in t are looked up in ts. On error, a *[JSONError] unless ts is to blame, the result is dst unchanged.
 func ParseJSON(dst []byte, ts *Typespace, t *Type, json []byte) ([]byte, error) {
 	p := jsonParser{out: dst, ts: ts}
 	err := p.parse(json, func() error { return p.value(t) })
@@ -22,7 +21,7 @@ func ParseJSON(dst []byte, ts *Typespace, t *Type, json []byte) ([]byte, error) 
 // list that is too short gives "invalid length …, expected reducer args for …".
 func ParseJSONArgs(dst []byte, ts *Typespace, params *Type, fn string, json []byte) ([]byte, error) {
 	p := jsonParser{out: dst, ts: ts}
-	err := p.parse(json, func() error { return p.product(params, "reducer args for "+fn) })
+	err := p.parse(json, func() error { return p.product(params, fn) })
 	if err != nil {
 		return dst, err
 	}
@@ -39,7 +38,7 @@ type jsonParser struct {
 func (p *jsonParser) parse(json []byte, value func() error) error {
 	p.s = json
 	if !validText(json) {
-		return errors.New("JSON text is not valid UTF-8")
+		return &JSONError{Text: "JSON text is not valid UTF-8"}
 	}
 	if err := value(); err != nil {
 		return err
@@ -56,7 +55,7 @@ func (p *jsonParser) value(t *Type) error {
 	}
 	switch t.Kind {
 	case KindProduct:
-		return p.product(t, "product type <product>")
+		return p.product(t, "")
 	case KindSum:
 		return p.sum(t)
 	case KindArray:
@@ -229,46 +228,44 @@ func (p *jsonParser) wideHex(k Kind) error {
 	return nil
 }
 
-// product parses the array or object form; what names it when it is too short.
-func (p *jsonParser) product(t *Type, what string) error {
+// product parses the array or object form. It holds the arguments of a function if fn is not empty.
+func (p *jsonParser) product(t *Type, fn string) error {
 	switch p.space() {
 	case '[':
-		return p.productArray(t, what)
+		return p.productArray(t, fn)
 	case '{':
-		return p.productObject(t)
+		return p.productObject(t, fn)
+	}
+	if fn != "" {
+		return p.mismatch("a " + fn + " tuple")
 	}
 	return p.mismatch("a " + strconv.Itoa(len(t.Elems)) + "-element tuple")
 }
 
-func (p *jsonParser) productArray(t *Type, what string) error {
+func (p *jsonParser) productArray(t *Type, fn string) error {
 	if err := p.open(); err != nil {
 		return err
 	}
 	for i := range t.Elems {
-		if p.space() == ']' {
+		switch {
+		case p.space() == ']':
+			what := "product type <product>"
+			if fn != "" {
+				what = "reducer args for " + fn
+			}
 			return p.errorAt(p.pos+1, "invalid length "+strconv.Itoa(i)+", expected "+what+" with "+strconv.Itoa(len(t.Elems))+" elements")
-		}
-		if i > 0 {
+		case i > 0:
 			if err := p.more(']'); err != nil {
 				return err
 			}
+		case p.pos >= len(p.s):
+			return p.unfinished(']')
 		}
 		if err := p.value(t.Elems[i].Type); err != nil {
-			return err
+			return withinItem(err, i)
 		}
 	}
 	return p.closeOnly(']')
-}
-
-// closeOnly consumes the closing bracket and fails if something else comes.
-func (p *jsonParser) closeOnly(bracket byte) error {
-	if p.close(bracket) {
-		return nil
-	}
-	if p.pos >= len(p.s) {
-		return p.fail("EOF while parsing a list or object")
-	}
-	return p.errorAt(p.pos+1, "trailing characters")
 }
 
 // A span is the place of an element's encoding in the output; its zero means not seen yet.
@@ -276,7 +273,7 @@ type span struct{ start, end int }
 
 // productObject parses members in whatever order they come, encoding each where it comes, and puts the encodings in
 // the order of the elements afterwards if need be.
-func (p *jsonParser) productObject(t *Type) error {
+func (p *jsonParser) productObject(t *Type, fn string) error {
 	if err := p.open(); err != nil {
 		return err
 	}
@@ -285,7 +282,7 @@ func (p *jsonParser) productObject(t *Type) error {
 	for seen := 0; ; seen++ {
 		if p.close('}') {
 			if seen < len(t.Elems) {
-				return p.fail("missing field `" + firstMissing(t, spans, seen) + "`")
+				return p.fail("missing " + memberWord(fn) + " `" + firstMissing(t, spans, seen) + "`")
 			}
 			break
 		}
@@ -294,7 +291,10 @@ func (p *jsonParser) productObject(t *Type) error {
 				return err
 			}
 		}
-		i, err := p.member(t, seen, spans)
+		i, err := p.member(t, fn, seen, spans)
+		if err == nil {
+			err = p.colon()
+		}
 		if err != nil {
 			return err
 		}
@@ -303,7 +303,7 @@ func (p *jsonParser) productObject(t *Type) error {
 		}
 		start := len(p.out)
 		if err := p.value(t.Elems[i].Type); err != nil {
-			return err
+			return within(err, t.Elems[i].Name.Text)
 		}
 		if spans != nil {
 			spans[i] = span{start + 1, len(p.out) + 1}
@@ -337,7 +337,7 @@ func (p *jsonParser) reorder(base int, spans []span) {
 }
 
 // member reads a key and returns the element it names, of which seen have come.
-func (p *jsonParser) member(t *Type, seen int, spans []span) (int, error) {
+func (p *jsonParser) member(t *Type, fn string, seen int, spans []span) (int, error) {
 	key, err := p.key()
 	if err != nil {
 		return 0, err
@@ -354,11 +354,19 @@ func (p *jsonParser) member(t *Type, seen int, spans []span) (int, error) {
 	}
 	switch {
 	case i < 0:
-		return 0, p.fail("unknown field `" + clip(key) + "`, expected " + fieldNames(t))
+		return 0, within(p.fail("unknown "+memberWord(fn)+" `"+clip(key)+"`, expected "+fieldNames(t)), clip(key))
 	case spans == nil && i < seen, spans != nil && spans[i] != span{}:
-		return 0, p.fail("duplicate field `" + clip(key) + "`")
+		return 0, within(p.fail("duplicate "+memberWord(fn)+" `"+clip(key)+"`"), clip(key))
 	}
 	return i, nil
+}
+
+// memberWord says what errors call the members of a product.
+func memberWord(fn string) string {
+	if fn != "" {
+		return "reducer argument"
+	}
+	return "field"
 }
 
 func firstMissing(t *Type, spans []span, seen int) string {
@@ -410,7 +418,7 @@ func (p *jsonParser) sumObject(t *Type) error {
 		return err
 	}
 	if p.space() == '}' {
-		return p.fail("expected map representing sum type to have exactly one field")
+		return p.errorAt(p.pos+1, "expected map representing sum type to have exactly one field")
 	}
 	key, err := p.key()
 	if err != nil {
@@ -418,11 +426,14 @@ func (p *jsonParser) sumObject(t *Type) error {
 	}
 	tag, err := p.variant(t, key)
 	if err != nil {
+		return within(err, clip(key))
+	}
+	if err := p.colon(); err != nil {
 		return err
 	}
 	p.out = append(p.out, byte(tag))
 	if err := p.value(t.Elems[tag].Type); err != nil {
-		return err
+		return within(err, t.Elems[tag].Name.Or(strconv.Itoa(tag)))
 	}
 	return p.closeOnly('}')
 }
@@ -433,21 +444,21 @@ func (p *jsonParser) sumArray(t *Type) error {
 	}
 	const two = "expected seq representing sum type to have exactly two fields"
 	if p.space() == ']' {
-		return p.fail(two)
+		return p.errorAt(p.pos+1, two)
 	}
 	tag, err := p.tagItem(t)
 	if err != nil {
-		return err
+		return withinItem(err, 0)
 	}
 	if p.space() == ']' {
-		return p.fail(two)
+		return p.errorAt(p.pos+1, two)
 	}
 	if err := p.more(']'); err != nil {
 		return err
 	}
 	p.out = append(p.out, byte(tag))
 	if err := p.value(t.Elems[tag].Type); err != nil {
-		return err
+		return withinItem(err, 1)
 	}
 	return p.closeOnly(']')
 }
@@ -532,7 +543,7 @@ func (p *jsonParser) array(t *Type) error {
 		}
 		before := len(p.out)
 		if err := p.value(e); err != nil {
-			return err
+			return withinItem(err, int(count))
 		}
 		if len(p.out) == before {
 			if p.zero++; p.zero > MaxZeroSizeElements {

@@ -1,8 +1,8 @@
 package sats
 
 import (
-	"errors"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -18,6 +18,34 @@ type jsonReader struct {
 	buf   []byte // unescaped text of the last string that had escapes
 }
 
+// A JSONError reports JSON text that is malformed or does not fit its type.
+type JSONError struct {
+	// Path leads from the whole to the offending value, as in [3].inner; a single
+	// dot is the whole. Empty: something follows the value.
+	Path string
+	Text string // what is wrong, with line and column
+}
+
+func (e *JSONError) Error() string { return e.Text }
+
+// within puts the place of a value before the path of an error in it: [i], or
+// the name of a member.
+func within(err error, segment string) error {
+	e, ok := err.(*JSONError)
+	switch {
+	case !ok:
+	case e.Path == ".":
+		e.Path = segment
+	case strings.HasPrefix(e.Path, "["):
+		e.Path = segment + e.Path
+	default:
+		e.Path = segment + "." + e.Path
+	}
+	return err
+}
+
+func withinItem(err error, i int) error { return within(err, "["+strconv.Itoa(i)+"]") }
+
 func (j *jsonReader) errorAt(pos int, text string) error {
 	line, col := 1, 0
 	for _, c := range j.s[:min(pos, len(j.s))] {
@@ -27,7 +55,7 @@ func (j *jsonReader) errorAt(pos int, text string) error {
 			col++
 		}
 	}
-	return errors.New(text + " at line " + strconv.Itoa(line) + " column " + strconv.Itoa(col))
+	return &JSONError{Path: ".", Text: text + " at line " + strconv.Itoa(line) + " column " + strconv.Itoa(col)}
 }
 
 // fail returns an error at the current position.
@@ -93,9 +121,27 @@ func (j *jsonReader) mismatch(want string) error {
 	at := j.pos
 	found := j.found()
 	if found == "" {
-		return j.errorAt(at+1, "expected value")
+		return j.noValue(at)
 	}
 	return j.fail("invalid type: " + found + ", expected " + want)
+}
+
+// noValue reports text that begins no value, or a misspelt name.
+func (j *jsonReader) noValue(at int) error {
+	for _, w := range []string{"true", "false", "null"} {
+		if j.s[at] != w[0] {
+			continue
+		}
+		for i := 1; ; i++ {
+			if at+i >= len(j.s) {
+				return j.errorAt(at+i, "EOF while parsing a value")
+			}
+			if j.s[at+i] != w[i] {
+				return j.errorAt(at+i+1, "expected ident")
+			}
+		}
+	}
+	return j.errorAt(at+1, "expected value")
 }
 
 // word consumes a literal name.
@@ -131,31 +177,62 @@ func (j *jsonReader) more(bracket byte) error {
 	c := j.space()
 	if c != ',' {
 		if j.pos >= len(j.s) {
-			return j.fail("EOF while parsing a list or object")
+			return j.unfinished(bracket)
 		}
-		return j.fail("expected `,` or `" + string(bracket) + "`")
+		return j.errorAt(j.pos+1, "expected `,` or `"+string(bracket)+"`")
 	}
 	j.pos++
 	if j.space() == bracket {
-		return j.fail("trailing comma")
+		return j.errorAt(j.pos+1, "trailing comma")
 	}
 	return nil
 }
 
-// key consumes an object key and its colon. The bytes are valid until the next string is read.
+// unfinished reports that the text ends before a closing bracket.
+func (j *jsonReader) unfinished(bracket byte) error {
+	if bracket == ']' {
+		return j.fail("EOF while parsing a list")
+	}
+	return j.fail("EOF while parsing an object")
+}
+
+// closeOnly consumes the closing bracket and fails if something else comes.
+func (j *jsonReader) closeOnly(bracket byte) error {
+	if j.close(bracket) {
+		return nil
+	}
+	switch {
+	case j.pos >= len(j.s):
+		return j.unfinished(bracket)
+	case j.s[j.pos] == ',' && bracket == '}':
+		return j.errorAt(j.pos+1, "trailing comma")
+	case j.s[j.pos] == ',':
+		j.pos++
+		if j.space() == bracket {
+			return j.errorAt(j.pos+1, "trailing comma")
+		}
+	}
+	return j.errorAt(j.pos+1, "trailing characters")
+}
+
+// key consumes an object key. The bytes are valid until the next string is read.
 func (j *jsonReader) key() ([]byte, error) {
-	if j.space() != '"' {
-		return nil, j.fail("key must be a string")
+	switch {
+	case j.space() == '"':
+		return j.str()
+	case j.pos >= len(j.s):
+		return nil, j.unfinished('}')
 	}
-	s, err := j.str()
-	if err != nil {
-		return nil, err
-	}
+	return nil, j.errorAt(j.pos+1, "key must be a string")
+}
+
+// colon consumes what separates a key from its value.
+func (j *jsonReader) colon() error {
 	if j.space() != ':' {
-		return nil, j.fail("expected `:`")
+		return j.errorAt(j.pos+1, "expected `:`")
 	}
 	j.pos++
-	return s, nil
+	return nil
 }
 
 // str consumes a string that starts here. The bytes are valid until the next string is read.
@@ -307,7 +384,7 @@ func (j *jsonReader) number() (tok []byte, isInt bool, err error) {
 func (j *jsonReader) end() error {
 	j.space()
 	if j.pos < len(j.s) {
-		return j.errorAt(j.pos+1, "trailing characters")
+		return within(j.errorAt(j.pos+1, "trailing characters"), "")
 	}
 	return nil
 }

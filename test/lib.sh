@@ -64,7 +64,10 @@ use_server() {
 
 # rust_toolchain prefers a rustup toolchain that has the target; else Debian's
 # compiler, whose standard library for the target is built from its source.
+# All crates share one folder for what they build, so that the standard library is
+# built once.
 rust_toolchain() {
+  export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/.work/cargo}
   if rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null | { read -r d && [ -d "$d" ]; }; then
     return 0
   fi

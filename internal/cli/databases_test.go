@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -201,7 +203,7 @@ func TestSubscribeServerCloses(t *testing.T) {
 	// InitialConnection of 05 §6 with zero ids and an empty token, then SubscribeApplied without rows
 	hello := append([]byte{0, 0}, make([]byte, 32+16+4)...)
 	applied := []byte{0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-	var orderly bool
+	var orderly atomic.Bool
 	f.answers["GET "+base+"/subscribe"] = func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"v3.bsatn.spacetimedb"}})
 		if err != nil {
@@ -214,9 +216,10 @@ func TestSubscribeServerCloses(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		copy(applied[2:10], payload[1:9]) // request and query set ids
-		_ = c.Write(r.Context(), websocket.MessageBinary, applied)
-		if orderly {
+		answer := slices.Clone(applied)
+		copy(answer[2:10], payload[1:9]) // request and query set ids
+		_ = c.Write(r.Context(), websocket.MessageBinary, answer)
+		if orderly.Load() {
 			_ = c.Close(websocket.StatusGoingAway, "")
 		} else {
 			_ = c.CloseNow()
@@ -226,7 +229,7 @@ func TestSubscribeServerCloses(t *testing.T) {
 	if r.code != 1 || !strings.Contains(r.stderr, "Error: websocket error\n") {
 		t.Errorf("a connection that is cut: %s", r)
 	}
-	orderly = true
+	orderly.Store(true)
 	r = u.run("subscribe", someIdentity, "select * from x", "-t", "20")
 	if r.code != 0 || r.stderr != unstable+"disconnected by server\n" {
 		t.Error(r)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -45,6 +46,7 @@ type user struct {
 	work  string
 	env   map[string]string
 	start func(context.Context, cli.StartOptions) error
+	sdk   fs.FS
 }
 
 func newUser(t *testing.T) *user {
@@ -76,7 +78,7 @@ func (u *user) runContext(ctx context.Context, stdin io.Reader, args ...string) 
 	var out, errs bytes.Buffer
 	p := &cli.Program{
 		Version: "test", Path: "/bin/spacetime", Stdin: stdin, Stdout: &out, Stderr: &errs,
-		Getenv: func(k string) string { return u.env[k] }, HomeDir: u.home, WorkDir: u.work, Start: u.start,
+		Getenv: func(k string) string { return u.env[k] }, HomeDir: u.home, WorkDir: u.work, Start: u.start, SDK: u.sdk,
 	}
 	code := p.Main(ctx, args)
 	return result{code, out.String(), errs.String()}

@@ -202,7 +202,7 @@ func TestShellTerminal(t *testing.T) {
 	at = s.expect(at, `🪐`)
 	s.send(".clear\r")
 	at = s.expect(at, `\x1b\[2J`)
-	at = s.expect(at, `🪐`)
+	s.expect(at, `🪐`)
 	s.send(".exit\r")
 	s.ends()
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 var (
@@ -36,8 +37,28 @@ type InvalidArgsError struct {
 	Err  error
 }
 
+// Error names the function and, if the arguments are JSON, only the path of what
+// is wrong with them; Chain says all (spec 05 §11.3, 06 §4.8).
 func (e *InvalidArgsError) Error() string {
-	return fmt.Sprintf("invalid arguments for %s %s: %v", e.Kind, e.Name, e.Err)
+	return fmt.Sprintf("invalid arguments for %s %s: %s", e.Kind, e.Name, e.place())
+}
+
+// Chain returns the text with all causes.
+func (e *InvalidArgsError) Chain() string {
+	place := e.place()
+	chain := fmt.Sprintf("%s: invalid arguments for function %s: %s: %[3]s", e.Error(), e.Name, place)
+	if cause := e.Err.Error(); cause != place {
+		chain += ": " + cause
+	}
+	return chain
+}
+
+func (e *InvalidArgsError) place() string {
+	var json *sats.JSONError
+	if errors.As(e.Err, &json) && json.Path != "" {
+		return json.Path
+	}
+	return e.Err.Error()
 }
 
 func (e *InvalidArgsError) Unwrap() error { return e.Err }

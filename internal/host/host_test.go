@@ -161,8 +161,10 @@ func TestRequestErrors(t *testing.T) {
 		}
 	}
 	var bad *InvalidArgsError
-	if err := call(alice, "add", `[1]`); !errors.As(err, &bad) || !strings.HasPrefix(err.Error(), "invalid arguments for reducer add: ") {
+	if err := call(alice, "add", `[1]`); !errors.As(err, &bad) || err.Error() != "invalid arguments for reducer add: ." {
 		t.Errorf("short arguments: %v", err)
+	} else if chain := bad.Chain(); chain != "invalid arguments for reducer add: .: invalid arguments for function add: .: .: invalid length 1, expected reducer args for add with 2 elements at line 1 column 3" {
+		t.Errorf("short arguments, all causes: %s", chain)
 	}
 	logs := logsOf(t, db)
 	for _, want := range []string{

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/stdbgo/spacetime/internal/query"
@@ -70,7 +71,17 @@ func (db *Database) handleCall(at sats.Timestamp, c *subscribe.Client, who Calle
 	if r := db.mod.reducers[msg.Reducer]; r != nil {
 		ev.ReducerID = r.ID
 	}
-	db.push(&single{c, subscribe.NotStarted(ev, err.Error())})
+	db.push(&single{c, subscribe.NotStarted(ev, notStartedText(c, err))})
+}
+
+// notStartedText returns what a client reads; only clients of version 1 get the
+// causes of bad arguments (spec 05 §11.3).
+func notStartedText(c *subscribe.Client, err error) string {
+	var args *InvalidArgsError
+	if errors.As(err, &args) && c.Protocol.Version() == 1 {
+		return args.Chain()
+	}
+	return err.Error()
 }
 
 // handleQuery carries out a subscribe, unsubscribe or one-off message.

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/internal/wire"
+	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 	"github.com/stdbgo/spacetime/sats"
 )
@@ -144,6 +146,71 @@ func TestAnswersInOrder(t *testing.T) {
 	})
 	if len(v.rows) != 2 {
 		t.Errorf("the client holds %d rows; want 2", len(v.rows))
+	}
+}
+
+// Only version 1 shows the causes of bad arguments (spec 05 §11.3).
+func TestTextOfBadArguments(t *testing.T) {
+	short := &sats.DecodeError{Kind: sats.ErrBufferLength, What: "u32", Expected: 4}
+	err := &InvalidArgsError{Kind: "reducer", Name: "add", Err: short}
+	const text = "invalid arguments for reducer add: data too short for u32: Expected 4, given 0"
+	for p, want := range map[wire.Protocol]string{
+		wire.V1Binary: text + ": invalid arguments for function add: data too short for u32: Expected 4, given 0: data too short for u32: Expected 4, given 0",
+		wire.V2:       text, wire.V3: text,
+	} {
+		if got := notStartedText(&subscribe.Client{Protocol: p}, err); got != want {
+			t.Errorf("protocol %v: %s", p, got)
+		}
+	}
+}
+
+// lastV1 is a version 1 client that remembers its last message.
+type lastV1 struct {
+	t   *testing.T
+	msg v1.ServerMessage
+}
+
+func (l *lastV1) Send(m subscribe.Message) {
+	msg, err := v1.DecodeServer(m.Body)
+	if err != nil {
+		l.t.Error(err)
+	}
+	l.msg = msg
+}
+
+// Full updates tell who did what. A statement is nobody's call: subscribers see who sent it, but neither a
+// reducer nor the connection of the request (spec 05 §7.2).
+func TestEventsSeenByClients(t *testing.T) {
+	w := newWorld(t)
+	db := w.create(people("people"))
+	db.subs.HideCaller = false // as with a module of definition version 9
+	w.call(db, alice, "add", append(u32(1), str("x")...))
+	out := &lastV1{t: t}
+	c := &subscribe.Client{Identity: alice.Identity, Connection: alice.Conn, Protocol: wire.V1Binary, Out: out}
+	if err := db.Attach(background, c, alice, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Handle(background, c, alice, []wire.ClientMessage{&wire.Subscribe{Queries: []string{"SELECT * FROM person"}}}); err != nil {
+		t.Fatal(err)
+	}
+	// A call shows its arguments as they were sent, bytes beyond the last one
+	// included; the reducer does not see those (spec 03 §8.4).
+	sent := append(append(u32(2), str("y")...), 7)
+	if err := db.Handle(background, c, alice, []wire.ClientMessage{call(1, "add", sent)}); err != nil {
+		t.Fatal(err)
+	}
+	if m, ok := out.msg.(*v1.TransactionUpdate); !ok || m.Status.Kind != v1.Committed || !bytes.Equal(m.Reducer.Args, sent) {
+		t.Errorf("%+v", out.msg)
+	}
+	who := owner
+	who.Conn = sats.ConnectionID{9}
+	if _, err := db.SQL(background, who, "DELETE FROM person"); err != nil {
+		t.Fatal(err)
+	}
+	db.send.flush()
+	m, ok := out.msg.(*v1.TransactionUpdate)
+	if !ok || m.Caller != who.Identity || m.ConnectionID != (sats.ConnectionID{}) || m.Reducer.ID != v1.NoReducer || len(m.Status.Update.Tables) != 1 {
+		t.Errorf("%+v", out.msg)
 	}
 }
 

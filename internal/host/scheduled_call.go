@@ -8,7 +8,6 @@ import (
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/subscribe"
-	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -101,7 +100,8 @@ func (db *Database) finishScheduled(t *timer) {
 		db.logger.Error("a schedule row cannot be removed", "table", table.Name, "error", err)
 		return
 	}
-	ev := &subscribe.Event{Caller: db.info.Identity, ReducerID: v1.NoReducer, Timestamp: db.exec.stamp()}
+	// Reducer 0 is what clients know of such a transaction (spec 05 §7.2).
+	ev := &subscribe.Event{Caller: db.info.Identity, ReducerID: 0, Timestamp: db.exec.stamp()}
 	if _, err := db.commit(tx, nil, ev); err != nil {
 		return // the database has stopped; the row runs again after the next start
 	}

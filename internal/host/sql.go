@@ -72,7 +72,8 @@ func (db *Database) write(ctx context.Context, who Caller, text string, caller s
 			tx.Rollback()
 			return
 		}
-		ev := &subscribe.Event{Caller: who.Identity, Connection: who.Conn, ReducerID: v1.NoReducer, Timestamp: at}
+		// Subscribers see no connection: the one of a request is nobody's (spec 05 §7.2).
+		ev := &subscribe.Event{Caller: who.Identity, ReducerID: v1.NoReducer, Timestamp: at}
 		if res.Offset, failed = db.commit(tx, nil, ev); failed != nil {
 			failed = ErrStopped
 			return

@@ -77,8 +77,7 @@ func PlanMigration(old, new *ModuleDef) (*Plan, error) {
 	p.views()
 	p.rls()
 	if len(p.reasons) > 0 {
-		slices.Sort(p.reasons)
-		return nil, &MigrationError{Reasons: slices.Compact(p.reasons), Hint: p.hint()}
+		return nil, &MigrationError{Reasons: p.reasons, Hint: p.hint()}
 	}
 	if p.plan.BreaksClients {
 		p.step(DisconnectAllUsers{})
@@ -101,12 +100,15 @@ func (p *planner) breaking(s Step) {
 	p.plan.BreaksClients = true
 }
 
-// refuse adds a reason. Clients look for the words "manual migration".
+// refuse adds a reason, once; users read them in the order in which they were
+// found. Clients look for the words "manual migration".
 func (p *planner) refuse(format string, args ...any) {
 	if p.refused++; p.refused > maxProblems {
 		return
 	}
-	p.reasons = append(p.reasons, fmt.Sprintf(format, args...))
+	if reason := fmt.Sprintf(format, args...); !slices.Contains(p.reasons, reason) {
+		p.reasons = append(p.reasons, reason)
+	}
 }
 
 func (p *planner) hint() string {
@@ -157,10 +159,10 @@ func (p *planner) tables() {
 
 func (p *planner) table(old, new *TableDef) {
 	if old.Kind != new.Kind {
-		p.refuse("Changing the type of table `%s` from %s to %s requires a manual migration", new.Name, old.Kind, new.Kind)
+		p.refuse("Changing the type of table %s from %s to %s requires a manual migration", new.Name, old.Kind, new.Kind)
 	}
 	if old.IsEvent != new.IsEvent {
-		p.refuse("Changing the event flag of table `%s` from %t to %t requires a manual migration", new.Name, old.IsEvent, new.IsEvent)
+		p.refuse("Changing the event flag of table %s from %t to %t requires a manual migration", new.Name, old.IsEvent, new.IsEvent)
 	}
 	if old.Access != new.Access {
 		p.step(ChangeAccess{new.Namespace, new.Name, old.Access, new.Access})
@@ -199,7 +201,7 @@ func (p *planner) columns(old, new *TableDef) {
 		c.old(&old.Columns[i], i, positions, new.Columns)
 	}
 	if c.moved {
-		p.refuse("Reordering the columns of table `%s` requires a manual migration; new columns belong at its end", new.Name)
+		p.refuse("Reordering the columns of table %s requires a manual migration; new columns belong at its end", new.Name)
 	}
 	c.added(old, new)
 	switch {
@@ -223,7 +225,7 @@ type columnPlan struct {
 func (c *columnPlan) old(o *ColumnDef, i int, positions map[string]int, new []ColumnDef) {
 	j, kept := positions[o.Name]
 	if !kept {
-		c.refuse("Removing a column (`%s`) from table `%s` requires a manual migration", o.Name, c.table)
+		c.refuse("Removing a column %s from table %s requires a manual migration", o.Name, c.table)
 		return
 	}
 	if i != j {
@@ -249,18 +251,18 @@ func (c *columnPlan) added(old, new *TableDef) {
 		}
 		c.adds++
 		if n.Default == nil {
-			c.refuse("Adding a column (`%s`) to table `%s` needs a default value for existing rows: give the column a default value annotation", n.Name, c.table)
+			c.refuse("Adding a column %s to table %s requires a default value annotation", n.Name, c.table)
 		}
 	}
 }
 
 // compatText describes why a column's type cannot change in place.
 func compatText(p compatProblem, within bool, old, new *sats.Type, column, table string) string {
-	where := "the type of column `" + column + "`"
+	where := "the type of column " + column
 	if within {
-		where = "a type within the type of column `" + column + "`"
+		where = "a type within the type of column " + column
 	}
-	change := fmt.Sprintf("%s in table `%s` from %s to %s", where, table, typeText(old), typeText(new))
+	change := fmt.Sprintf("%s in table %s from %s to %s", where, table, typeText(old), typeText(new))
 	switch p {
 	case fewerVariants:
 		return "Changing " + change + " requires a manual migration, because the new type has fewer variants"
@@ -295,7 +297,7 @@ func (p *planner) indexes(old, new *TableDef) {
 		func(o, n *IndexDef) {
 			switch {
 			case o.Codegen != n.Codegen:
-				p.refuse("Changing the accessor name of index `%s` of table `%s` from `%s` to `%s` requires a manual migration",
+				p.refuse("Changing the accessor name of index %s of table %s from %s to %s requires a manual migration",
 					n.Name, new.Name, o.Codegen.Or(""), n.Codegen.Or(""))
 			case o.Algo != n.Algo || !slices.Equal(o.Cols, n.Cols):
 				p.step(RemoveIndex{old, o})
@@ -312,7 +314,7 @@ func (p *planner) constraints(old, new *TableDef) {
 		func(c *ConstraintDef) { p.step(AddConstraint{new, c}) },
 		func(o, n *ConstraintDef) {
 			if !slices.Equal(o.Cols, n.Cols) {
-				p.refuse("Changing the unique constraint `%s` of table `%s` from the columns [%s] to [%s] requires a manual migration", n.Name, new.Name,
+				p.refuse("Changing the unique constraint %s of table %s from the columns [%s] to [%s] requires a manual migration", n.Name, new.Name,
 					strings.Join(columnNames(old.Columns, o.Cols), ", "), strings.Join(columnNames(new.Columns, n.Cols), ", "))
 			}
 		})
@@ -353,17 +355,17 @@ func (p *planner) outbox(old, new *TableDef) {
 	case o == nil && n == nil:
 		return
 	case o == nil:
-		p.refuse("Making table `%s` an outbox requires a manual migration", new.Name)
+		p.refuse("Making table %s an outbox requires a manual migration", new.Name)
 		return
 	case n == nil:
-		p.refuse("Making table `%s` an ordinary table, which is an outbox, requires a manual migration", new.Name)
+		p.refuse("Making table %s an ordinary table, which is an outbox, requires a manual migration", new.Name)
 		return
 	}
 	if o.TargetCol != n.TargetCol {
-		p.refuse("Changing the target column of outbox `%s` requires a manual migration", new.Name)
+		p.refuse("Changing the target column of outbox %s requires a manual migration", new.Name)
 	}
 	if !sameKey(old.PrimaryKey, new.PrimaryKey) {
-		p.refuse("Changing the primary key of outbox `%s` requires a manual migration", new.Name)
+		p.refuse("Changing the primary key of outbox %s requires a manual migration", new.Name)
 	}
 	if o.RemoteReducer != n.RemoteReducer || !slices.Equal(o.ArgCols, n.ArgCols) || o.OnResult != n.OnResult || o.SignatureHash != n.SignatureHash {
 		p.step(ChangeOutbox{old, new})

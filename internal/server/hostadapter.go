@@ -147,7 +147,7 @@ func callError(err error) error {
 	case errors.As(err, &lifecycle):
 		return &CallError{Kind: LifecycleCall, Message: err.Error()}
 	case errors.As(err, &args):
-		return &CallError{Kind: InvalidArguments, Message: err.Error()}
+		return &CallError{Kind: InvalidArguments, Message: args.Chain()}
 	case errors.Is(err, host.ErrStopped):
 		return &CallError{Kind: ModuleGone, Message: err.Error()}
 	}

@@ -41,12 +41,12 @@ func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
 
 func (m *Manager) subscribeMulti(req *Request, msg *wire.SubscribeMulti) Delivery {
 	c := req.Client
-	if _, taken := c.multi[msg.QueryID]; taken {
-		return req.errorV1(msg.RequestID, msg.QueryID, duplicateID(c, msg.QueryID))
-	}
 	qs, err := m.compileV1(req, msg.Queries)
 	if err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
+	}
+	if _, taken := c.multi[msg.QueryID]; taken {
+		return req.errorV1(msg.RequestID, msg.QueryID, duplicateID(c, msg.QueryID))
 	}
 	tables, err := req.tablesV1(m.hold(c, msg.QueryID, qs), false)
 	if err != nil {
@@ -105,9 +105,6 @@ func (m *Manager) endMulti(req *Request, msg *wire.UnsubscribeMulti) Delivery {
 
 func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Delivery {
 	c := req.Client
-	if _, taken := c.multi[msg.QueryID]; taken {
-		return req.errorV1(msg.RequestID, msg.QueryID, duplicateID(c, msg.QueryID))
-	}
 	compiled, err := req.CompileOne(msg.Query)
 	var q *liveQuery
 	if err == nil {
@@ -122,6 +119,9 @@ func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Deliv
 	}
 	if err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
+	}
+	if _, taken := c.multi[msg.QueryID]; taken {
+		return req.errorV1(msg.RequestID, msg.QueryID, duplicateID(c, msg.QueryID))
 	}
 	m.hold(c, msg.QueryID, []*liveQuery{q})
 	c.single[msg.QueryID] = true

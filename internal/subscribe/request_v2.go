@@ -11,12 +11,12 @@ import (
 // the client gets; the id is then as free or as taken as before.
 func (m *Manager) openSet(req *Request, id uint32, texts []string) (v2.QueryRows, error) {
 	c := req.Client
-	if _, taken := c.sets[id]; taken {
-		return nil, errors.New(duplicateID(c, id))
-	}
 	qs, err := m.compile(req, texts)
 	if err != nil {
 		return nil, err
+	}
+	if _, taken := c.sets[id]; taken {
+		return nil, errors.New(duplicateID(c, id))
 	}
 	rows, err := req.rowsV2(qs)
 	if err != nil {

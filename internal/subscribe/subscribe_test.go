@@ -58,6 +58,14 @@ func TestBadQueryFailsTheMessage(t *testing.T) {
 	if e, ok := k.last.(*v1.SubscriptionError); !ok || *e.RequestID != 8 || !strings.HasPrefix(e.Error, "Subscription with id QuerySetId { id: 1 } already exists for client: ") {
 		t.Errorf("%+v", k.last)
 	}
+	for _, m := range []wire.ClientMessage{
+		&wire.SubscribeMulti{QueryID: 1, Queries: []string{"nonsense"}}, &wire.SubscribeSingle{QueryID: 1, Query: "nonsense"},
+	} { // the query counts before the id
+		b.handle(k.c, m)
+		if e, ok := k.last.(*v1.SubscriptionError); !ok || !strings.HasSuffix(e.Error, ", executing: `nonsense`") {
+			t.Errorf("%T: %+v", m, k.last)
+		}
+	}
 	b.handle(k.c, &wire.UnsubscribeMulti{RequestID: 9, QueryID: 5})
 	if e, ok := k.last.(*v1.SubscriptionError); !ok || *e.QueryID != 5 || !strings.HasPrefix(e.Error, "Subscription not found: ") {
 		t.Errorf("%+v", k.last)
@@ -181,12 +189,13 @@ func TestQuerySetsV2(t *testing.T) {
 		{QuerySetID: 3, Queries: []string{"nonsense"}},
 		{QuerySetID: 2, Queries: []string{"SELECT * FROM a"}},
 		{QuerySetID: 1},
+		{QuerySetID: 1, Queries: []string{"nonsense"}},
 	}})
 	m := k.last.(*v2.SubscribeBatchApplied)
-	if m.RequestID != 2 || len(m.Results) != 4 || m.Results[0].Error != nil {
+	if m.RequestID != 2 || len(m.Results) != 5 || m.Results[0].Error != nil {
 		t.Fatalf("%+v", m)
 	}
-	for i, want := range map[int]string{1: ", executing: `nonsense`", 2: "already exists", 3: "already exists"} {
+	for i, want := range map[int]string{1: ", executing: `nonsense`", 2: "already exists", 3: "already exists", 4: ", executing: `nonsense`"} {
 		if e := m.Results[i].Error; e == nil || !strings.Contains(*e, want) {
 			t.Errorf("result %d: %v", i, e)
 		}

@@ -1,0 +1,222 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stdbgo/spacetime"
+	"github.com/stdbgo/spacetime/internal/spec"
+)
+
+// files lists the files below a directory.
+func (u *user) files(dir string) []string {
+	u.t.Helper()
+	var list []string
+	top := filepath.Join(u.work, dir)
+	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			rel, _ := filepath.Rel(top, path)
+			list = append(list, filepath.ToSlash(rel))
+		}
+		return err
+	})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return list
+}
+
+func (u *user) read(name string) string {
+	u.t.Helper()
+	text, err := os.ReadFile(filepath.Join(u.work, name))
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestInitFirstForm(t *testing.T) {
+	u := newUser(t)
+	u.sdk = fstest.MapFS{"go.mod": {Data: []byte("module example.com/sdk\n\ngo 1.26.0\n")}, "module/m.go": {Data: []byte("package module\n")}}
+	for lang, files := range map[string][]string{
+		"rust":       {".cargo/config.toml", ".gitignore", "Cargo.toml", "src/lib.rs"},
+		"csharp":     {".gitignore", "Lib.cs", "StdbModule.csproj", "global.json"},
+		"typescript": {".gitignore", "package.json", "src/index.ts", "tsconfig.json"},
+		"go":         {".gitignore", "go.mod", "main.go"},
+	} {
+		r := u.run("init", "--lang", lang, "./d-"+lang)
+		if r.code != 0 || !strings.HasPrefix(r.stdout, "Project successfully created at path: ./d-"+lang+"\n") || !strings.HasPrefix(r.stderr, unstable) {
+			t.Errorf("%s: %s", lang, r)
+		}
+		if got := u.files("d-" + lang); !slices.Equal(got, files) {
+			t.Errorf("%s: %q", lang, got)
+		}
+		want(t, u.fails(1, "init", "--lang", lang, "./d-"+lang), "Error: Cannot create new SpacetimeDB project in non-empty directory: ./d-"+lang+"\n")
+	}
+	want(t, u.read("d-rust/Cargo.toml"), "name = \"spacetime-module\"\n", "crate-type = [\"cdylib\"]\n", "spacetimedb = \"1.12.*\"\n", "log = \"0.4\"\n")
+	want(t, u.read("d-rust/src/lib.rs"), "#[spacetimedb::table(name = person)]", "#[spacetimedb::reducer(client_connected)]", "pub fn say_hello(ctx: &ReducerContext)")
+	want(t, u.read("d-rust/.cargo/config.toml"), `target = "wasm32-unknown-unknown"`)
+	want(t, u.read("d-csharp/StdbModule.csproj"), `<TargetFramework>net8.0</TargetFramework>`, `<PackageReference Include="SpacetimeDB.Runtime" Version="1.12.*"`, "<AssemblyName>StdbModule</AssemblyName>")
+	want(t, u.read("d-csharp/global.json"), `"version": "8.0.100"`)
+	want(t, u.read("d-go/go.mod"), "module d-go\n", "require example.com/sdk v0.0.0", "replace example.com/sdk => "+u.home)
+
+	u.write("full/x", "")
+	want(t, u.fails(1, "init", "--lang", "rust", "./full"), "non-empty directory: ./full")
+	want(t, u.fails(1, "init", "--lang", "rust", "./full/x"), "Path ./full/x exists but is not a directory.")
+	want(t, u.fails(1, "init", "--lang", "cobol", "./y"), "Unknown server language: cobol.")
+	want(t, u.fails(2, "init", "--lang", "rust", "-l", "rust", "./y"), "cannot be used multiple times")
+
+	empty := newUser(t) // -l alone: the current directory
+	empty.ok("init", "-l", "ts")
+	if !slices.Contains(empty.files("."), "src/index.ts") {
+		t.Error(empty.files("."))
+	}
+}
+
+func TestInitSecondForm(t *testing.T) {
+	spec.Covers(t, "09.82", "09.84", "09.86")
+	u := newUser(t)
+	u.sdk = fstest.MapFS{"go.mod": {Data: []byte("module example.com/sdk\n\ngo 1.26.0\n")}, "module/native/n.go": {Data: []byte("package native\n")}}
+	u.env["PATH"] = ""
+	out := u.ok("init", "--non-interactive", "--lang", "rust", "--project-path", "D", "My-Game")
+	wantMatch(t, out, `^Initializing project from template...\nSetting up Rust server...\nProject initialized successfully!\n✓ Created ./D/spacetime.json\n✓ Created ./D/spacetime.local.json\n\nNext steps:\n  cd D\n`)
+	if got := u.files("D"); !slices.Equal(got, []string{"spacetime.json", "spacetime.local.json", "spacetimedb/.gitignore", "spacetimedb/Cargo.toml", "spacetimedb/src/lib.rs"}) {
+		t.Error(got)
+	}
+	want(t, u.read("D/spacetimedb/Cargo.toml"), "name = \"My_Game\"\n", "spacetimedb = \"2.8.*\"\n")
+	want(t, u.read("D/spacetimedb/src/lib.rs"), "#[spacetimedb::table(accessor = person, public)]")
+	wantEqual(t, u.read("D/spacetime.json"), "{\n  \"server\": \"local\",\n  \"module-path\": \"./spacetimedb\"\n}")
+	wantMatch(t, u.read("D/spacetime.local.json"), `^\{\n  "database": "my-game-[a-z0-9]{5}"\n\}$`)
+
+	want(t, u.fails(1, "init", "--non-interactive", "--lang", "rust", "--project-path", "D", "n"), "non-empty directory: D")
+	want(t, u.fails(1, "init", "--non-interactive", "--lang", "rust", "--project-path", "E"), "Error: PROJECT_NAME is required in non-interactive mode\n")
+	want(t, u.fails(1, "init", "--non-interactive", "n"), "Error: Either --template or --lang must be provided in non-interactive mode\n")
+	want(t, u.fails(1, "init", "--non-interactive", "--lang", "rust", "--template", "basic-rs", "n"), "Cannot specify both --template and --lang.")
+	want(t, u.fails(1, "init", "--non-interactive", "--lang", "rust", "--native-aot", "n"), "--lang csharp")
+	want(t, u.fails(1, "init", "n"), "choose the language by --lang")
+
+	u.write("E/README.md", "")
+	u.ok("init", "--server-only", "--project-path", "E", "--lang", "typescript", "--non-interactive", "e")
+	want(t, u.read("E/spacetimedb/src/index.ts"), "export default spacetimedb;")
+	var manifest struct {
+		Name            string
+		Dependencies    map[string]string
+		DevDependencies map[string]string
+	}
+	if err := json.Unmarshal([]byte(u.read("E/spacetimedb/package.json")), &manifest); err != nil || manifest.Name != "e" || manifest.Dependencies["spacetimedb"] != "2.8.*" || manifest.DevDependencies["typescript"] != "~5.6" {
+		t.Errorf("%+v, %v", manifest, err)
+	}
+	want(t, u.fails(1, "init", "--server-only", "--project-path", "E", "--lang", "typescript", "--non-interactive", "e"), "A SpacetimeDB module already exists in the target directory: "+filepath.Join("E", "spacetimedb"))
+
+	for version, text := range map[string]string{"8": `"version": "8.0.100"`, "10": `"version": "10.0.100"`} {
+		dir := "cs" + version
+		want(t, u.ok("init", "--non-interactive", "--lang", "c#", "--dotnet-version", version, dir), "Targeting .NET SDK "+version+".\n")
+		want(t, u.read(dir+"/spacetimedb/global.json"), text)
+		project := u.read(dir + "/spacetimedb/StdbModule.csproj")
+		want(t, project, "<TargetFramework>net"+version+".0</TargetFramework>", `<PackageReference Include="SpacetimeDB.Runtime" Version="2.8.*"`)
+		if strings.Contains(project, "TargetFrameworks") {
+			t.Error("TargetFrameworks")
+		}
+	}
+	u.ok("init", "--lang", "go", "--local", "people")
+	want(t, u.read("people/spacetimedb/main.go"), `import "example.com/sdk/module"`)
+	want(t, u.read("people/spacetimedb/native.go"), "//go:build !wasip1", `import _ "example.com/sdk/module/native"`)
+}
+
+func TestInitTemplates(t *testing.T) {
+	spec.Covers(t, "09.85")
+	u := newUser(t)
+	wantMatch(t, u.ok("init", "--template"), `(?s)^Available templates:\n.*\n  basic-rs - [^\n]+\n.*basic-ts - `)
+	wantEqual(t, u.ok("init", "-t"), u.ok("init", "--template"))
+	u.ok("init", "--template", "basic-rs", "--local", "--non-interactive", "one")
+	u.ok("init", "--non-interactive", "--template=basic-typescript", "two")
+	want(t, u.read("one/spacetimedb/src/lib.rs"), "say_hello")
+	want(t, u.read("two/spacetimedb/src/index.ts"), "say_hello")
+	want(t, u.fails(1, "init", "--non-interactive", "--template", "react-ts", "x"), "Unknown template `react-ts`. This version has the templates basic-cs, basic-go, basic-rs, basic-ts")
+	want(t, u.fails(1, "init", "--non-interactive", "--template", "owner/repo", "x"), "does not fetch templates from repositories")
+}
+
+// What init --lang go makes builds and publishes with nothing but the Go tool
+// chain, and behaves as the quick start says.
+func TestInitGoBuilds(t *testing.T) {
+	u := realUser(t)
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("the go command is not installed")
+	}
+	u.sdk = spacetime.SDK()
+	t.Setenv("GOPROXY", "off")
+	t.Setenv("GOFLAGS", "")
+	u.ok("init", "--lang", "go", "./chat app")
+	u.work = filepath.Join(u.work, "chat app")
+	u.ok("publish", "-y", "go-chat")
+	u.ok("call", "go-chat", "set_name", `"Alice"`)
+	u.ok("call", "go-chat", "send_message", `"Hello, World!"`)
+	want(t, u.ok("sql", "go-chat", "SELECT * FROM message"), `"Hello, World!"`)
+	want(t, u.ok("sql", "go-chat", "SELECT name FROM user"), `(some = "Alice")`)
+	want(t, u.fails(1, "call", "go-chat", "send_message", ""), "Messages must not be empty")
+
+	u.work = filepath.Dir(u.work)
+	u.ok("init", "--lang", "go", "--non-interactive", "people")
+	u.work = filepath.Join(u.work, "people")
+	u.ok("publish")
+	u.ok("call", "add", "Alice")
+	want(t, u.ok("sql", "SELECT * FROM person"), `"Alice"`)
+	u.ok("call", "say_hello")
+	wantMatch(t, u.ok("logs"), `INFO: .*Hello, Alice!\n.*INFO: .*Hello, World!\n$`)
+
+	// a module that does not compile: the compiler's words, and nothing is published
+	u.write("spacetimedb/broken.go", "package main\n\nfunc broken() { return 1 }\n")
+	r := u.run("publish", "-y", "broken")
+	if r.code == 0 || !regexp.MustCompile(`broken.go:3:\d+: too many return values`).MatchString(r.stderr) {
+		t.Error(r)
+	}
+	want(t, u.fails(1, "logs", "--no-config", "broken"), "No such database")
+}
+
+func TestBuild(t *testing.T) {
+	spec.Covers(t, "09.45")
+	u := newUser(t)
+	want(t, u.fails(1, "build"), "Could not find a SpacetimeDB module in spacetimedb/ or the current directory.")
+	want(t, u.fails(1, "build", "-p", "gone"), "Fatal Error: path gone does not exist.")
+	u.write("file", "")
+	want(t, u.fails(1, "build", "--project-path", "file"), "Fatal Error: path file exists but is not a directory.")
+	u.write("README.md", "")
+	f := newFake(t)
+	token, _ := tokenOf("b")
+	u.setConfig(f.URL, "spacetimedb_token = \""+token+"\"\n")
+	want(t, u.fails(1, "publish", "-y", "db"), "Could not detect the language of the module. Are you in a SpacetimeDB project directory?")
+
+	// build options reach cargo, and the search for print statements
+	bin := t.TempDir()
+	script := "#!/bin/sh\necho \"cargo $*\" >&2\nexit 3\n"
+	rustc := "#!/bin/sh\necho " + bin + "\n"
+	for name, text := range map[string]string{"cargo": script, "rustc": rustc} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	u.write("m/Cargo.toml", "[package]\nname = \"m\"\n")
+	u.write("m/src/lib.rs", "fn f() { println!(\"x\"); }\n")
+	r := u.run("publish", "-y", "-p", "m", "--build-options=--features x --lint-dir=", "db")
+	if r.code == 0 || !strings.Contains(r.stderr, "--features x") && !strings.Contains(r.stderr, "--features=x") {
+		t.Errorf("the features: %s", r)
+	}
+	r = u.run("publish", "-y", "-p", "m", "db")
+	if r.code != 1 || strings.Contains(r.stderr, "cargo ") || !strings.Contains(r.stderr, "println!") {
+		t.Errorf("the print statement: %s", r)
+	}
+	want(t, u.fails(2, "publish", "-y", "-p", "m", "--build-options=--nope", "db"), "unexpected argument '--nope' found")
+	want(t, u.fails(2, "publish", "-y", "-p", "m", "--build-options=-p x", "db"), "cannot be used multiple times")
+	if len(f.asked()) > 0 {
+		t.Errorf("asked %v", f.asked())
+	}
+}
