@@ -361,3 +361,17 @@ func TestRetire(t *testing.T) {
 	}
 	t.Error("never retired")
 }
+
+func TestCallAllocatesLittle(t *testing.T) {
+	w := newWorld(t, bundle(t, "edges-2.10"), abi.Limits{})
+	w.must("seed", u32(10))
+	r, _ := w.def.Reducer("transfer")
+	tx := w.store.Begin()
+	defer tx.Rollback()
+	call := &abi.ReducerCall{ID: r.ID, Name: "transfer", Args: slices.Concat(u32(1), u32(2), i64(0)), Tx: tx}
+	ctx := context.Background()
+	const want = 1 // the closure that guard runs
+	if n := testing.AllocsPerRun(100, func() { w.CallReducer(ctx, call) }); n > want {
+		t.Errorf("a call allocates %v times, want %d", n, want)
+	}
+}
