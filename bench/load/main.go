@@ -97,6 +97,9 @@ func run(ctx context.Context, c config) error {
 	if err := l.failure(); err != nil {
 		return err
 	}
+	if err := checkSum(ctx, c); err != nil {
+		return err
+	}
 	if n == 0 {
 		return errors.New("no transfer committed")
 	}
@@ -126,6 +129,34 @@ func seed(ctx context.Context, c config) error {
 	}
 	defer conn.Close()
 	return conn.Call("seed", sats.AppendU32(nil, uint32(c.accounts))).Wait(ctx)
+}
+
+// startBalance is what seed gives every account.
+const startBalance = 1_000_000
+
+// checkSum fails unless the accounts together hold what they held at first.
+func checkSum(ctx context.Context, c config) error {
+	conn, err := dial(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var rows, sum int64
+	_, err = conn.SubscribeRows(ctx, func(r client.Rows) {
+		for i := range r.Inserted.Len() {
+			account := sats.NewReader(r.Inserted.At(i))
+			account.U32()
+			sum += account.I64()
+			rows++
+		}
+	}, "SELECT * FROM accounts")
+	if err != nil {
+		return err
+	}
+	if rows != int64(c.accounts) || sum != rows*startBalance {
+		return fmt.Errorf("%d accounts hold %d together, %d should hold %d: the run is not valid", rows, sum, c.accounts, int64(c.accounts)*startBalance)
+	}
+	return nil
 }
 
 type load struct {

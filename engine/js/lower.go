@@ -38,12 +38,12 @@ func standIn(code []byte) []byte {
 
 const (
 	// maxPostfix bounds the calls and member accesses of a program that is to be lowered. They may all be one chain, which the
-	// rewriter walks by recursion: half a million exhaust its stack, and nothing can catch that. All other kinds of nesting the
+	// rewriter walks by recursion: some 150 thousand can exhaust its stack, and nothing can catch that. All other kinds of nesting the
 	// engine's own parser has bounded before.
-	maxPostfix = 300_000
+	maxPostfix = 100_000
 	// maxCommas bounds the commas. They may all be operators of one expression, for which the rewriter needs a time that grows
-	// with the square of their number: seven seconds for twenty thousand.
-	maxCommas = 100_000
+	// with the square of their number: seven seconds for twenty thousand. The official package has less than a tenth of both.
+	maxCommas = 50_000
 )
 
 // complexity counts commas and what may be calls and member accesses: dots, templates and opening brackets, but for those

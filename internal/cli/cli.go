@@ -65,6 +65,9 @@ func (r *run) exitCode(err error) int {
 		return exit.Code
 	}
 	fmt.Fprint(r.Stderr, formatError(err))
+	if terminal(r.Stderr) { // tools compare what they read, people are helped
+		fmt.Fprint(r.Stderr, hintOf(err))
+	}
 	return 1
 }
 

@@ -11,7 +11,8 @@ import (
 type failure struct {
 	msg    string
 	causes []string
-	code   int // HTTP status behind it, 0 if none
+	code   int    // HTTP status behind it, 0 if none
+	hint   string // where the fault is and what may have been meant; for people at a terminal
 	err    error
 }
 
@@ -35,6 +36,26 @@ func because(err error, format string, args ...any) error {
 		out.causes = []string{err.Error()}
 	}
 	return out
+}
+
+// withHint adds a hint to a failure.
+func withHint(err error, hint string) error {
+	var f *failure
+	if hint == "" || !errors.As(err, &f) {
+		return err
+	}
+	hinted := *f
+	hinted.hint = hint
+	return &hinted
+}
+
+// hintOf returns the hint of a failure as a line, or "".
+func hintOf(err error) string {
+	var f *failure
+	if errors.As(err, &f) && f.hint != "" {
+		return "Hint: " + f.hint + "\n"
+	}
+	return ""
 }
 
 // formatError renders an error for the error stream (spec 09 §2.4).

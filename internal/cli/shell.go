@@ -75,6 +75,9 @@ func (s *shell) complain(err error) {
 	var f *failure
 	if errors.As(err, &f) {
 		text = f.msg
+		if f.hint != "" {
+			text += " (" + f.hint + ")"
+		}
 	}
 	fmt.Fprintln(s.Stderr, paint(s.color(s.Stderr), "31", text))
 }

@@ -163,8 +163,11 @@ func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRe
 	if clients, _ := db.subs.Len(); clients > 0 {
 		ev = event(r, req.Caller, at, args)
 		ev.Client, ev.RequestID, ev.Flags = req.Client, req.RequestID, req.Flags
+		// Clients see the arguments as they were sent.
 		if req.ArgsJSON {
 			ev.ArgsJSON = func() []byte { return req.Args }
+		} else {
+			ev.Args = req.Args
 		}
 		ev.Energy.Lo, ev.Duration = out.Fuel, sats.TimeDurationOf(took)
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"sync"
@@ -177,9 +178,9 @@ func (l *lastV1) Send(m subscribe.Message) {
 	l.msg = msg
 }
 
-// A statement is nobody's call: subscribers see who sent it, but neither a
+// Full updates tell who did what. A statement is nobody's call: subscribers see who sent it, but neither a
 // reducer nor the connection of the request (spec 05 §7.2).
-func TestEventOfAStatement(t *testing.T) {
+func TestEventsSeenByClients(t *testing.T) {
 	w := newWorld(t)
 	db := w.create(people("people"))
 	db.subs.HideCaller = false // as with a module of definition version 9
@@ -191,6 +192,15 @@ func TestEventOfAStatement(t *testing.T) {
 	}
 	if err := db.Handle(background, c, alice, []wire.ClientMessage{&wire.Subscribe{Queries: []string{"SELECT * FROM person"}}}); err != nil {
 		t.Fatal(err)
+	}
+	// A call shows its arguments as they were sent, bytes beyond the last one
+	// included; the reducer does not see those (spec 03 §8.4).
+	sent := append(append(u32(2), str("y")...), 7)
+	if err := db.Handle(background, c, alice, []wire.ClientMessage{call(1, "add", sent)}); err != nil {
+		t.Fatal(err)
+	}
+	if m, ok := out.msg.(*v1.TransactionUpdate); !ok || m.Status.Kind != v1.Committed || !bytes.Equal(m.Reducer.Args, sent) {
+		t.Errorf("%+v", out.msg)
 	}
 	who := owner
 	who.Conn = sats.ConnectionID{9}

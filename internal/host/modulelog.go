@@ -348,7 +348,11 @@ func appendLogRecord(b []byte, r *abi.LogRecord) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = append(b, `{"func_name":`...)
+			b = append(b, '{')
+			if i < len(r.TraceAt) {
+				b = append(sats.AppendJSONString(append(b, `"module_name":`...), r.TraceAt[i]), ',')
+			}
+			b = append(b, `"func_name":`...)
 			b = append(sats.AppendJSONString(b, frame), '}')
 		}
 		b = append(b, ']')

@@ -184,6 +184,7 @@ func (s *Server) sql(q *request) error {
 	var res SQLResult
 	err = q.connected(ctx, db, func(who Caller) error {
 		if res, err = db.SQL(ctx, who, text); err != nil {
+			q.hint(err)
 			return badRequest("%v", err)
 		}
 		if confirmed && res.HasOffset {
@@ -201,6 +202,24 @@ func (s *Server) sql(q *request) error {
 	q.setDuration(res.Duration)
 	q.json(http.StatusOK, body)
 	return nil
+}
+
+// hint tells beside the answer's text, which is fixed to the byte, where in the
+// statement the fault is and what may have been meant.
+func (q *request) hint(err error) {
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) {
+		return
+	}
+	text := strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '?'
+		}
+		return c
+	}, h.Hint())
+	if text != "" {
+		q.w.Header().Set("Spacetime-Hint", text)
+	}
 }
 
 // appendJSON appends the array with one result that the route answers with.

@@ -173,7 +173,7 @@ func (rt *route) match(segments []string) (map[string]string, bool) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	rt, params := s.match(r.URL.EscapedPath())
 	if rt == nil {
-		w.WriteHeader(http.StatusNotFound)
+		unmatched(w, r)
 		return
 	}
 	if rt.pattern[0] == "v1" {
@@ -193,6 +193,25 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if req.counter != nil {
 		s.metrics.responseBytes(req.database, req.counter)
 	}
+}
+
+// unmatched answers a path without a route, by name if the path is one of a
+// feature that this server does not have yet.
+func unmatched(w http.ResponseWriter, r *http.Request) {
+	var feature string
+	switch p := strings.Split(r.URL.EscapedPath(), "/"); {
+	case len(p) >= 5 && p[1] == "v1" && p[2] == "database" && p[4] == "route":
+		feature = "run HTTP handlers of modules"
+	case len(p) == 5 && p[1] == "v1" && p[2] == "database" && p[4] == "mcp", len(p) == 3 && p[1] == "v1" && p[2] == "mcp":
+		feature = "speak MCP"
+	default:
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	setCORS(w.Header())
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(http.StatusNotImplemented)
+	_, _ = io.WriteString(w, "this server does not "+feature+" yet")
 }
 
 func (q *request) run() error {

@@ -25,17 +25,22 @@ func (e *Error) Error() string { return e.Msg }
 // Detail is the message followed by its hints: the place, unless the message
 // names one already, and the suggestion (spec 07 §34.12).
 func (e *Error) Detail() string {
-	var b strings.Builder
-	b.WriteString(e.Msg)
+	if h := e.Hint(); h != "" {
+		return e.Msg + " " + h
+	}
+	return e.Msg
+}
+
+// Hint is what Detail adds to the message; it may be empty.
+func (e *Error) Hint() string {
+	var parts []string
 	if e.Pos != (Pos{}) && !strings.Contains(e.Msg, " at Line: ") {
-		b.WriteByte(' ')
-		b.WriteString(e.Pos.String())
+		parts = append(parts, e.Pos.String())
 	}
 	if e.Suggestion != "" {
-		b.WriteByte(' ')
-		b.WriteString(e.Suggestion)
+		parts = append(parts, e.Suggestion)
 	}
-	return b.String()
+	return strings.Join(parts, " ")
 }
 
 // A QueryError is the failure of one query among several of a call. Its text

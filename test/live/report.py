@@ -1,6 +1,6 @@
 """Judges what a replayer of the recorded suite printed.
 
-    report.py NAME CASES LOG [--ran-differs]
+    report.py NAME CASES LOG
 
 NAME names the file in the list of what is left for later (test/live/later).
 Prints every failure that is not on the list, every entry of the list that passes
@@ -64,6 +64,6 @@ proven = sorted(i for i, (ok, bad) in items.items() if ok and not bad)
 if proven:
     print("covers: " + " ".join(proven))
 total = int(closing[-1][0])
-print(f"{name}: the replayer says {closing[-1][0]} passed, {closing[-1][1]} failed; {len(failed) - len(unexpected)} cases fail that belong to later features (test/live/later)")
+print(f"{name}: the replayer says {closing[-1][0]} passed, {closing[-1][1]} failed; {len(failed) - len(unexpected)} cases fail that test/live/later lists")
 print(f"{total} passed, {len(unexpected) + len(stale)} failed")
 sys.exit(bool(unexpected or stale))
