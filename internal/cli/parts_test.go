@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseJSON5(t *testing.T) {
+	got, err := parseJSON5(`// a comment
+{
+  unquoted: 'single \'quotes\'', "a": [1, -2.5e3, 0xFF, +1, .5, 5., NaN, -Infinity,], /* more */
+  $x_1: "\u00e4\ud83e\ude90\x41\n\
+joined", t: true, f: false, n: null, o: {},
+}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := map[string]any{
+		"unquoted": "single 'quotes'",
+		"a":        []any{number5("1"), number5("-2.5e3"), number5("0xFF"), number5("+1"), number5(".5"), number5("5."), number5("NaN"), number5("-Infinity")},
+		"$x_1":     "ä🪐A\njoined", "t": true, "f": false, "n": nil, "o": map[string]any{},
+	}
+	if !reflect.DeepEqual(got, wanted) {
+		t.Errorf("%#v", got)
+	}
+	for text, at := range map[string]string{
+		"":                      "line 1, column 1: a value is missing",
+		"{":                     "line 1, column 2: a } is missing",
+		"{a 1}":                 "line 1, column 4: a : is missing",
+		"{a:1\n b:2}":           "line 2, column 2: a comma or } is missing",
+		"[1 2]":                 "line 1, column 4: a comma or ] is missing",
+		"{} {}":                 "line 1, column 4: there is more",
+		"{a:secret}":            "line 1, column 4: this is no value",
+		"{a:'x\n'}":             "line 1, column 6: this text has no closing quote",
+		"/* x":                  "line 1, column 1: this comment does not end",
+		`"\u12"`:                "needs 4 hexadecimal digits",
+		"--1":                   "this is no value",
+		strings.Repeat("[", 99): "nested more than",
+	} {
+		if _, err := parseJSON5(text); err == nil || !strings.Contains(err.Error(), at) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func FuzzParseJSON5(f *testing.F) {
+	for _, text := range []string{`{"a":1}`, `{a:'b',}`, "[1,//x\n2]", `"\ud800\u0000"`, `/**/{}`, "\ufeff1"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := parseJSON5(text); err != nil && !strings.HasPrefix(err.Error(), "line ") {
+			t.Errorf("an error without a place: %v", err)
+		}
+	})
+}
+
+func TestSplitWords(t *testing.T) {
+	for line, wanted := range map[string][]string{
+		`a  b`:              {"a", "b"},
+		`say "a b" 'c "d"'`: {"say", "a b", `c "d"`},
+		`x"y z"w ''`:        {"xy zw", ""},
+		`"\"q\"" \  '\n'`:   {`"q"`, " ", `\n`},
+		`"{\"some\":1}"`:    {`{"some":1}`},
+		``:                  nil,
+	} {
+		if got, err := splitWords(line); err != nil || !slices.Equal(got, wanted) {
+			t.Errorf("%s: %q, %v", line, got, err)
+		}
+	}
+	if _, err := splitWords(`a "b`); err == nil {
+		t.Error("an open quote")
+	}
+}
+
+func TestBalanced(t *testing.T) {
+	for text, wanted := range map[string]bool{
+		"select 1": true, "f(": false, "f('(')": true, "a -- (\n": true, "a -- (\n(": false, `"[" {}`: true, ")": true, "([{}])": true,
+	} {
+		if balanced([]rune(text)) != wanted {
+			t.Errorf("%q", text)
+		}
+	}
+}
+
+func TestComplete(t *testing.T) {
+	n := &schemaNames{tables: []string{"item", "user"}, reducers: []string{"add_item", "add_user"}, columns: map[string][]string{"item": {"id", "name"}}}
+	for _, c := range []struct {
+		before, word string
+		wanted       []string
+	}{
+		{"", "sel", []string{"select"}},
+		{"", "SEL", []string{"SELECT"}},
+		{"select ", "na", []string{"name"}},
+		{"select item.id from ", "it", []string{"item"}},
+		{"select (", "item.n", []string{"item.name"}},
+		{"", ".su", []string{".subscribe"}},
+		{"", ".", []string{".call", ".clear", ".exit", ".help", ".logs", ".quit", ".schema", ".subscribe", ".tables"}},
+		{".call ", "add", []string{"add_item", "add_user"}},
+		{".call add_item ", "a", nil},
+		{".schema ", "", []string{"item", "user"}},
+	} {
+		if got := n.complete(c.before, c.word); !slices.Equal(got, c.wanted) {
+			t.Errorf("%q %q: %q", c.before, c.word, got)
+		}
+	}
+}
+
+func TestHighlight(t *testing.T) {
+	for _, text := range []string{"select * from t where a = 'x' and b > 0x1f -- end", ".call f \"x\"", "'open", "sélect \"", ".x", "", "--"} {
+		plain := highlight(text)
+		for _, code := range []string{colorKeyword, colorString, colorNumber, colorComment, colorCommand, "0"} {
+			plain = strings.ReplaceAll(plain, "\x1b["+code+"m", "")
+		}
+		if plain != text {
+			t.Errorf("%q became %q", text, plain)
+		}
+	}
+}
+
+func TestDurationText(t *testing.T) {
+	for d, wanted := range map[time.Duration]string{0: "0.00ns", 97 * time.Microsecond: "97.00µs", 1500 * time.Microsecond: "1.50ms", 2300 * time.Millisecond: "2.30s"} {
+		if got := durationText(d); got != wanted {
+			t.Errorf("%v: %s", d, got)
+		}
+	}
+}
+
+func TestFormatTable(t *testing.T) {
+	got := formatTable([]string{"a", "wide"}, [][]string{{"日本", "x\ty"}, {"1\n22", ""}})
+	wanted := " a    | wide \n------+------\n 日本 | x\ty  \n 1    |      \n 22   |      "
+	if got != wanted {
+		t.Errorf("%q", got)
+	}
+}
+
+// A history file of another form is left alone.
+func TestHistory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history")
+	if err := os.WriteFile(path, []byte("something else\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := openHistory(path)
+	_, _ = h.Write("select 1")
+	h.save()
+	if text, _ := os.ReadFile(path); string(text) != "something else\n" {
+		t.Errorf("overwritten by %q", text)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	h = openHistory(path)
+	for range maxHistory {
+		_, _ = h.Write("x")
+		_, _ = h.Write("a\\\nb")
+	}
+	h.save()
+	again := openHistory(path)
+	if last, err := again.GetLine(again.Len() - 1); err != nil || last != "a\\\nb" || again.Len() != maxHistory {
+		t.Errorf("%q of %d, %v", last, again.Len(), err)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		d    int
+	}{{"", "", 0}, {"abc", "", 3}, {"abc", "abd", 1}, {"abcd", "acbd", 1}, {"ä", "a", 1}, {"ca", "abc", 3}, {"kitten", "sitting", 3}} {
+		if got := distance(c.a, c.b); got != c.d {
+			t.Errorf("%s %s: %d", c.a, c.b, got)
+		}
+	}
+}
