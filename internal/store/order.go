@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 // Rows of several sizes lie in slabs of several sizes, so that the place of a row
@@ -17,7 +18,8 @@ import (
 // sizes of slots.
 type merge struct {
 	dir     []*slab
-	pending []uint32 // slabs to come, by base
+	slabs   []uint32 // with rows, by base
+	pending []uint32 // those of them to come
 	open    []slabCursor
 	start   uint64                  // stamp of the first place
 	filled  [windowSize / 64]uint64 // bits of places that have a slot
@@ -41,10 +43,22 @@ type slabCursor struct {
 
 const never = math.MaxUint64
 
+// merges keeps merges for reuse: reading a table is to take no memory.
+var merges = sync.Pool{New: func() any { return new(merge) }}
+
+func (m *merge) release() {
+	clear(m.open[:cap(m.open)])
+	m.dir, m.pending = nil, nil
+	merges.Put(m)
+}
+
 // eachInOrder calls fn for every slot in use, by stamp, until it returns false. fn
 // may free the slot it is called for.
 func eachInOrder(dir []*slab, fn func(p rowPtr, state uint32, row []byte) bool) {
-	m := merge{dir: dir, pending: slabsByBase(dir)}
+	m := merges.Get().(*merge)
+	m.dir, m.slabs, m.open = dir, slabsByBase(m.slabs[:0], dir), m.open[:0]
+	m.pending = m.slabs
+	defer m.release()
 	for len(m.pending) > 0 && dir[m.pending[0]].base == 0 { // without stamps
 		n := m.pending[0]
 		if m.pending = m.pending[1:]; !dir[n].each(n, fn) {
@@ -64,9 +78,8 @@ func eachInOrder(dir []*slab, fn func(p rowPtr, state uint32, row []byte) bool) 
 	}
 }
 
-// slabsByBase returns the numbers of the slabs with rows. They mostly are in order.
-func slabsByBase(dir []*slab) []uint32 {
-	to := make([]uint32, 0, len(dir))
+// slabsByBase appends the numbers of the slabs with rows. They mostly are in order.
+func slabsByBase(to []uint32, dir []*slab) []uint32 {
 	sorted, last := true, uint64(0)
 	for n, s := range dir {
 		if s == nil || s.used == 0 {
