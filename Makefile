@@ -42,11 +42,11 @@ fuzz: deps
 # The benchmarks beside the code, then the whole product.
 bench: build
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
-	bench/run
+	bench/run --alone
 
 # The transfer benchmark beside Redis and PostgreSQL, in one run.
 peers: build
-	bench/peers/run
+	bench/run
 
 # Kill the server under load again and again and count what it lost.
 crash: build
