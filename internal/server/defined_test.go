@@ -122,6 +122,11 @@ func newRealRig(t testing.TB) *realRig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
 	r := &realRig{rig: newRig(t, func(o *Options) { o.Host = Databases(h) }), engine: engine}
 	_, r.alice = r.identity()
 	_, r.bob = r.identity()
