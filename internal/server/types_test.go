@@ -17,6 +17,8 @@ import (
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/spec"
+	"github.com/stdbgo/spacetime/internal/wire"
+	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -149,6 +151,40 @@ func TestRowsOfTheTextProtocol(t *testing.T) {
 	escaped, _ := json.Marshal(allStored)
 	if !bytes.Contains(answer, escaped) {
 		t.Errorf("one-off query: no %s in %s", escaped, answer)
+	}
+}
+
+// Behind a message of the first two protocols bytes are ignored; a frame of the
+// third holds as many messages as there are bytes for.
+func TestBytesBehindMessages(t *testing.T) {
+	spec.Covers(t, "01.8")
+	r := newRealRig(t)
+	r.must(newDefinition())
+	junk := []byte{0xff, 0xff, 0xff}
+	p := r.dial(r.bob, "", "v1.bsatn")
+	p.next()
+	for range 2 {
+		p.send(append(v1.AppendClient(nil, &wire.OneOffQuery{MessageID: []byte{9}, Query: "x"}), junk...))
+		m, err := v1.DecodeServer(p.next()[1:])
+		if got, ok := m.(*v1.OneOffQueryResponse); err != nil || !ok || !bytes.Equal(got.MessageID, []byte{9}) {
+			t.Fatalf("v1: %+v, %v", m, err)
+		}
+	}
+	p = r.dial(r.bob, "", "v2.bsatn")
+	p.first()
+	p.send(append(ask(1, 1), junk...))
+	p.send(ask(2, 2)) // the second one is behind the first
+	p.send(ask(4, 1))
+	if got := p.answers(3); got[0] != 1 || got[1] != 2 || got[2] != 4 {
+		t.Errorf("v2 answered %v", got)
+	}
+	p = r.dial(r.bob, "", "v3.bsatn")
+	p.first()
+	p.send(ask(1, 3))
+	p.wantInOrder(1, 3)
+	p.send(append(ask(4, 1), junk...)) // no message
+	if code, _ := p.closed(); code == 1000 || code == 1001 {
+		t.Errorf("v3 closed with %d", code)
 	}
 }
 
