@@ -3,6 +3,7 @@ package sats_test
 import (
 	"errors"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"testing"
 
@@ -17,6 +18,43 @@ func allocated(f func()) uint64 {
 	f()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+// What decoders may allocate, whatever the input says. Each value decoded costs
+// memory for itself and for the place where it is kept; valueBytes is generous for
+// both, growing lists included. Elements without a size are free for the sender
+// and limited in number (MaxZeroSizeElements).
+const (
+	valueBytes = 256
+	freeBytes  = MaxZeroSizeElements * valueBytes
+	jsonBytes  = 64 // per byte of text: the widest value of the shortest text, and growth
+	jsonFixed  = 1 << 20
+)
+
+// nodes is the number of types in t, which has no references: so many values may
+// come of one byte.
+func nodes(t *Type) uint64 {
+	n := uint64(1)
+	if t.Elem != nil {
+		n += nodes(t.Elem)
+	}
+	for _, e := range t.Elems {
+		n += nodes(e.Type)
+	}
+	return n
+}
+
+// wantAllocated fails the test if f allocates more than limit bytes.
+func wantAllocated(t testing.TB, what string, limit uint64, f func()) {
+	t.Helper()
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	before := s[0].Value.Uint64()
+	f()
+	metrics.Read(s)
+	if n := s[0].Value.Uint64() - before; n > limit {
+		t.Errorf("%s allocated %d bytes; the limit is %d", what, n, limit)
+	}
 }
 
 func TestHugeCountsAllocateLittle(t *testing.T) {
@@ -59,6 +97,24 @@ func TestHugeCountsAllocateLittle(t *testing.T) {
 	}
 	if _, err := DecodeValue(NewReader(in), nil, many); err == nil {
 		t.Error("a billion units in 4 kB decode")
+	}
+}
+
+// Texts that stand for as much as they can.
+func TestJSONAllocatesLittle(t *testing.T) {
+	ts := &Typespace{Types: []*Type{Product(E("a", Array(U256Type)), E("n", Array(Option(Unit))), E("kids", Array(Ref(0))), E("f", Array(F64)), E("b", Bytes), E("u", Array(Unit)))}}
+	many := func(item string) string { return "[" + strings.Repeat(item+",", 200_000) + item + "]" }
+	for _, text := range []string{
+		`[` + many(`"0x0"`) + `,[],[],[],"",[]]`, `[[],` + many("null") + `,[],[],"",[]]`, `[[],[],[],` + many("0") + `,"",[]]`,
+		`[[],[],[],[],` + many("7") + `,[]]`, `[[],[],[],[],"` + strings.Repeat("00", 1<<19) + `",[]]`, `[[],[],[],[],"",` + many("[]") + `]`,
+		`[[],[],` + many(`[[],[],[],[],"",[]]`) + `,[],"",[]]`, `{"u":` + many("{}") + `,"b":` + many("0") + `,"f":[],"kids":[],"n":[],"a":` + many(`"-0"`) + `}`,
+		strings.Repeat("[", 1<<20), `{"` + strings.Repeat("x", 1<<20) + `":`, `["` + strings.Repeat(`\u0041`, 1<<18),
+	} {
+		wantAllocated(t, text[:min(len(text), 30)], jsonBytes*uint64(len(text))+jsonFixed, func() {
+			if b, err := ParseJSON(nil, ts, Ref(0), []byte(text)); err == nil && len(b) > 33*len(text) {
+				t.Errorf("%d bytes of text became %d", len(text), len(b))
+			}
+		})
 	}
 }
 
@@ -165,7 +221,9 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r := NewReader(in)
-		typ, err := DecodeType(r)
+		var typ *Type
+		var err error
+		wantAllocated(t, "decoding a type", valueBytes*uint64(len(in))+64<<10, func() { typ, err = DecodeType(r) })
 		if err != nil || typ.HasRefs() {
 			return
 		}
@@ -173,9 +231,14 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("type %x is encoded as %x", in[:r.Pos()], again)
 		}
 		b := r.Rest()
-		v, derr := DecodeValue(NewReader(b), nil, typ)
+		var v Value
+		var derr, werr error
+		wantAllocated(t, "decoding "+typ.String(), valueBytes*(uint64(len(b))+1)*nodes(typ)+freeBytes, func() {
+			v, derr = DecodeValue(NewReader(b), nil, typ)
+		})
 		w := NewWalker(typ)
-		n, werr := w.Validate(b)
+		var n int
+		wantAllocated(t, "validating", 64<<10, func() { n, werr = w.Validate(b) })
 		if derr != nil && strings.Contains(derr.Error(), "too many parts") {
 			return
 		}
@@ -212,7 +275,9 @@ func FuzzJSON(f *testing.F) {
 	f.Add(`[1,"x",1.5,-0,"00ff","-0x1",-1,[],null,{"A":[]},{"Time":[5]}]`)
 	f.Add(`{"s":"\ud83e\udd76","id":0,"f":0,"g":1e39,"b":[1],"w":"0x0","q":-0,"kids":[],"o":{"some":null},"e":["B",{}],"at":[0,[1]]}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		b, err := ParseJSON(nil, ts, Ref(0), []byte(text))
+		var b []byte
+		var err error
+		wantAllocated(t, "parsing", jsonBytes*uint64(len(text))+jsonFixed, func() { b, err = ParseJSON(nil, ts, Ref(0), []byte(text)) })
 		if err != nil {
 			return
 		}

@@ -1,6 +1,7 @@
 package sats_test
 
 import (
+	"encoding/json"
 	"math/big"
 	"strings"
 	"testing"
@@ -10,8 +11,14 @@ import (
 	"pgregory.net/rapid"
 )
 
+// identityFile has the parts of identity.json that are about texts; derivation and
+// claims are tested where identities are derived, in internal/auth.
 type identityFile struct {
-	HexParse []struct {
+	vectorHead
+	Derivation json.RawMessage `json:"derivation"`
+	Claims     json.RawMessage `json:"claims"`
+	HexParse   []struct {
+		Note    string `json:"note"`
 		Kind    string `json:"kind"`
 		Input   string `json:"input"`
 		OK      bool   `json:"ok"`
@@ -25,6 +32,7 @@ type identityFile struct {
 		JSON    string `json:"sats_json_named"`
 	} `json:"connection_id"`
 	Hash []struct {
+		Input   string `json:"input_hex"`
 		Display string `json:"display_hex"`
 		BSATN   string `json:"bsatn"`
 		JSON    string `json:"sats_json"`

@@ -14,6 +14,7 @@ import (
 )
 
 type textFile struct {
+	vectorHead
 	TimestampFormat []struct {
 		Micros  string `json:"micros"`
 		RFC3339 string `json:"rfc3339"`
@@ -28,6 +29,8 @@ type textFile struct {
 		Micros string `json:"micros"`
 		ISO    string `json:"iso8601"`
 		Text   string `json:"text"`
+		NPM    string `json:"npm_2_10_1_text"`
+		Note   string `json:"note"`
 	} `json:"duration_format"`
 	UuidParse []struct {
 		Text      string `json:"text"`
@@ -108,10 +111,10 @@ func TestDurationText(t *testing.T) {
 	spec.Covers(t, "01.36")
 	for _, v := range loadText(t).DurationFormat {
 		d := TimeDuration(micros(t, v.Micros))
-		if v.Text == "" {
-			v.Text = "-9223372036854.775808"
+		if v.Text == "" { // the original panics; the SDK's text is the one to print
+			v.Text = v.NPM
 		}
-		if d.String() != v.Text || d.ISO8601() != v.ISO {
+		if d.String() != v.Text || d.String() != v.NPM || d.ISO8601() != v.ISO {
 			t.Errorf("%s: %s and %s, want %s and %s", v.Micros, d, d.ISO8601(), v.Text, v.ISO)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zeebo/blake3"
 	"go.uber.org/goleak"
 
 	"github.com/stdbgo/spacetime/internal/spec"
@@ -78,17 +79,25 @@ func otherKey(t *testing.T) *ecdsa.PrivateKey {
 type vectors struct {
 	Derivation []struct {
 		ID, Issuer, Subject string
+		Source              string
+		Digest              string `json:"blake3_issuer_pipe_subject"`
+		Hash                string `json:"id_hash_26"`
+		Checksum            string `json:"checksum_4"`
 		Hex                 string `json:"identity_hex"`
 		BSATN               string `json:"identity_bsatn"`
-		Accepted            *bool  `json:"accepted_in_token"`
+		JSON                string `json:"identity_u256_json"`
+		Decimal             string `json:"identity_decimal"`
+		Accepted            bool   `json:"accepted_in_token"`
 	}
 	Hashes []struct {
 		Input   string `json:"input_hex"`
 		Display string `json:"display_hex"`
 		BSATN   string `json:"bsatn"`
+		JSON    string `json:"sats_json"`
 	} `json:"hash_keccak256"`
 	Claims []struct {
 		ID     string
+		Note   string
 		Claims json.RawMessage
 		OK     bool
 		Hex    string `json:"identity_hex"`
@@ -101,8 +110,16 @@ func readVectors(t *testing.T) (v vectors) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(b, &v); err != nil {
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(b, &parts); err != nil {
 		t.Fatal(err)
+	}
+	for name, list := range map[string]any{"derivation": &v.Derivation, "hash_keccak256": &v.Hashes, "claims": &v.Claims} {
+		d := json.NewDecoder(bytes.NewReader(parts[name]))
+		d.DisallowUnknownFields() // a field that is not read is not tested
+		if err := d.Decode(list); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
 	}
 	if len(v.Derivation) == 0 || len(v.Hashes) == 0 || len(v.Claims) == 0 {
 		t.Fatal("vectors are missing")
@@ -111,27 +128,44 @@ func readVectors(t *testing.T) (v vectors) {
 }
 
 func TestIdentityVectors(t *testing.T) {
-	spec.Covers(t, "06.7")
-	v := readVectors(t)
-	for _, d := range v.Derivation {
+	spec.Covers(t, "06.7", "01.41")
+	a := newAuthority(t)
+	for _, d := range readVectors(t).Derivation {
+		digest := blake3.Sum256([]byte(d.Issuer + "|" + d.Subject))
+		if hex.EncodeToString(digest[:]) != d.Digest || d.Digest[:2*hashLen] != d.Hash || "c200"+d.Checksum+d.Hash != d.Hex {
+			t.Errorf("%s: the parts are not those of the identity", d.ID)
+		}
 		id := IdentityFromClaims(d.Issuer, d.Subject)
-		if id.String() != d.Hex || hex.EncodeToString(id[:]) != d.BSATN {
-			t.Errorf("%s: got %s, want %s", d.ID, id, d.Hex)
+		if id.String() != d.Hex || hex.EncodeToString(id[:]) != d.BSATN || id.U256().String() != d.Decimal || sats.Hash(id).JSON() != d.JSON {
+			t.Errorf("%s: got %s, %x, %s, %s; want %+v", d.ID, id, id[:], id.U256(), sats.Hash(id).JSON(), d)
+		}
+		text, err := json.Marshal(map[string]any{"iss": d.Issuer, "sub": d.Subject, "iat": start.Unix()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := a.Validate(context.Background(), made(t, a.keys.private, es256, string(text)))
+		if (err == nil) != d.Accepted || err == nil && got.Identity != id {
+			t.Errorf("%s: as a token: %+v, %v; accepted: %t", d.ID, got, err, d.Accepted)
 		}
 	}
-	for _, h := range v.Hashes {
+}
+
+func TestProgramHashVectors(t *testing.T) {
+	spec.Covers(t, "01.47")
+	for _, h := range readVectors(t).Hashes {
 		in, err := hex.DecodeString(h.Input)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := HashProgram(in)
-		if got.String() != h.Display || hex.EncodeToString(got[:]) != h.BSATN {
-			t.Errorf("hash of %s: got %s, want %s", h.Input, got, h.Display)
+		if got.String() != h.Display || hex.EncodeToString(got[:]) != h.BSATN || `"`+got.JSON()+`"` != h.JSON {
+			t.Errorf("hash of %s: got %s, %s; want %s, %s", h.Input, got, got.JSON(), h.Display, h.JSON)
 		}
 	}
 }
 
 func TestClaimVectors(t *testing.T) {
+	spec.Covers(t, "01.42")
 	a := newAuthority(t)
 	a.now = func() time.Time { return time.Unix(1693425600, 0) }
 	for _, c := range readVectors(t).Claims {

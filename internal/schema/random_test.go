@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/metrics"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -303,6 +305,60 @@ func carryOut(r *rapid.T, names map[string]string, s Step) {
 	}
 }
 
+// What a definition may cost in memory: it comes from whoever publishes.
+const (
+	rawBytes   = 256 // per byte, for decoding
+	validBytes = 2048
+	fixedBytes = 16 << 20
+)
+
+// wantAllocated fails the test if f allocates more than limit bytes.
+func wantAllocated(t testing.TB, what string, limit uint64, f func()) {
+	t.Helper()
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	before := s[0].Value.Uint64()
+	f()
+	metrics.Read(s)
+	if n := s[0].Value.Uint64() - before; n > limit {
+		t.Errorf("%s allocated %d bytes; the limit is %d", what, n, limit)
+	}
+}
+
+// Definitions that say much in few bytes stay within the limits.
+func TestDefinitionsAllocateLittle(t *testing.T) {
+	doubling := func(depth, tables int) []byte {
+		m := newModule()
+		ref := m.named("T0", sats.Product(sats.E("a", sats.U8)))
+		for i := range depth {
+			ref = m.named("T"+strings.Repeat("x", i+1), sats.Product(sats.E("a", sats.Ref(ref)), sats.E("b", sats.Ref(ref))))
+		}
+		d := m.table("t", sats.E("a", sats.Ref(ref)))
+		for i := range tables {
+			m.Tables = append(m.Tables, RawTableV10{SourceName: fmt.Sprint("t", i), ProductTypeRef: d.ProductTypeRef, Kind: User})
+		}
+		return (&RawModule{V10: m.v10()}).Append(nil)
+	}
+	inputs := [][]byte{
+		doubling(100, 0), doubling(14, 2000), doubling(12, 300), doubling(16, 30),
+		append([]byte{2, 1, 0, 0, 0, 2, 0xff, 0xff, 0, 0}, make([]byte, 1<<20)...),
+		append([]byte{2, 0xff, 0xff, 0xff, 0xff}, make([]byte, 1<<20)...),
+		append([]byte{2, 1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0}, bytes.Repeat([]byte{2, 0, 0, 0, 0}, 1<<18)...), // a quarter of a million units
+	}
+	for _, name := range vectorNames(t) {
+		inputs = append(inputs, vector(t, name))
+	}
+	for i, b := range inputs {
+		var raw *RawModule
+		var err error
+		wantAllocated(t, fmt.Sprint("decoding definition ", i), rawBytes*uint64(len(b))+fixedBytes, func() { raw, err = DecodeRaw(b) })
+		if err != nil {
+			continue
+		}
+		wantAllocated(t, fmt.Sprint("validating definition ", i), validBytes*uint64(len(b))+fixedBytes, func() { _, _ = Validate(raw) })
+	}
+}
+
 func FuzzDefinition(f *testing.F) {
 	for _, name := range vectorNames(f) {
 		f.Add(vector(f, name))
@@ -314,10 +370,13 @@ func FuzzDefinition(f *testing.F) {
 	f.Add((&RawModule{V10: m.v10()}).Append(nil))
 	f.Add((&RawModule{V8: &RawV8{Tables: []RawTableDescV8{{Schema: RawTableV8{Name: "t", Kind: "user", Access: "public"}}}}}).Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		raw, err := DecodeRaw(b)
+		var raw *RawModule
+		var err error
+		wantAllocated(t, "decoding", rawBytes*uint64(len(b))+fixedBytes, func() { raw, err = DecodeRaw(b) })
 		if err != nil {
 			return
 		}
+		wantAllocated(t, "validating", validBytes*uint64(len(b))+fixedBytes, func() { _, _ = Validate(raw) })
 		if got := raw.Append(nil); !bytes.HasPrefix(b, got) {
 			t.Fatalf("encoded again:\n%x\nwant a prefix of\n%x", got, b)
 		}
