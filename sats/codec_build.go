@@ -16,15 +16,12 @@ func (b *codecBuilder) codec(t reflect.Type) (*Codec, error) {
 	if c, ok := b.open[t]; ok {
 		return c, nil
 	}
-	c := &Codec{goType: t, fixed: 0}
+	c := &Codec{goType: t, word: wordOfType(t), short: noShort}
 	b.open[t] = c
 	if err := b.emit(c, t, 0); err != nil {
 		return nil, err
 	}
-	c.closeRun()
-	if len(c.steps) == 1 && c.steps[0].op == opRun {
-		c.only = c.steps[0].run
-	}
+	c.close()
 	typ, err := (&typeBuilder{open: map[reflect.Type]bool{}}).build(t)
 	if err == nil {
 		c.typ = typ
@@ -36,7 +33,6 @@ func (b *codecBuilder) codec(t reflect.Type) (*Codec, error) {
 
 // add appends a step whose values take at least min encoded bytes, all of them so many if fixed.
 func (c *Codec) add(s step, min int, fixed bool) {
-	c.closeRun()
 	c.steps = append(c.steps, s)
 	c.sized(min, fixed)
 }
@@ -51,29 +47,63 @@ func (c *Codec) sized(min int, fixed bool) {
 }
 
 // copied adds n bytes at off that are the same in memory and encoded, to the run at the end of the steps.
-func (c *Codec) copied(off uintptr, n int) *step {
+func (c *Codec) copied(off uintptr, n int) *run {
 	if len(c.steps) == 0 || c.steps[len(c.steps)-1].op != opRun {
-		c.steps = append(c.steps, step{op: opRun, run: &run{}})
+		c.steps = append(c.steps, step{op: opRun, sub: &Codec{}})
 	}
-	s := &c.steps[len(c.steps)-1]
-	s.run.extend(uint32(off), uint32(s.n), uint32(n))
-	s.n += n
+	r := &c.steps[len(c.steps)-1].sub.run
+	r.extend(uint32(off), uint32(n))
 	c.sized(n, true)
-	return s
+	return r
 }
 
 // checked adds a byte that must not be above max when it is decoded.
 func (c *Codec) checked(off uintptr, max uint8, isBool bool) {
-	s := c.copied(off, 1)
+	r := c.copied(off, 1)
 	if max < 255 {
-		s.run.checks = append(s.run.checks, byteCheck{at: uint32(s.n - 1), max: max, isBool: isBool})
+		r.checks = append(r.checks, byteCheck{at: uint32(r.size - 1), max: max, isBool: isBool})
 	}
 }
 
-// closeRun splits the run at the end of the steps, if there is one, into moves.
-func (c *Codec) closeRun() {
-	if n := len(c.steps); n > 0 && c.steps[n-1].op == opRun && c.steps[n-1].run.moves == nil {
-		c.steps[n-1].run.split()
+// close finishes the steps when all are there.
+func (c *Codec) close() {
+	next := 0
+	for i := len(c.steps) - 1; i >= 0; i-- {
+		s := &c.steps[i]
+		if s.op != opRun {
+			s.next, next = next, 0
+			continue
+		}
+		s.closeRun()
+		next += s.sub.run.size
+	}
+	c.head = next
+	if len(c.steps) == 1 && next > 0 {
+		c.short, c.run = c.steps[0].sub.short, c.steps[0].sub.run
+	}
+}
+
+// closeRun splits the run into moves; the smallest runs become steps of their own kind.
+func (s *step) closeRun() {
+	r := &s.sub.run
+	r.split()
+	s.sub.short, s.n = r.size, r.size
+	if len(r.spans) > 1 || len(r.checks) > 0 && r.size > 1 {
+		return
+	}
+	s.off = uintptr(r.spans[0].mem)
+	switch r.size {
+	case 1:
+		s.op, s.max = opByte, 255
+		if len(r.checks) > 0 {
+			s.max = r.checks[0].max
+		}
+	case 4:
+		s.op = opWord4
+	case 8:
+		s.op = opWord8
+	default:
+		s.off = 0
 	}
 }
 
@@ -200,8 +230,11 @@ func (b *codecBuilder) emitSlice(c *Codec, t reflect.Type, off uintptr) error {
 		return err
 	}
 	s := step{op: opSlice, off: off, sub: sub, typ: t}
-	if sub.packed() {
+	switch {
+	case sub.packed():
 		s.op, s.n = opPacked, sub.fixed
+	case t.Elem() == reflect.TypeFor[string]():
+		s.op = opStrings
 	}
 	c.add(s, 4, false)
 	return nil
@@ -248,6 +281,5 @@ func sumOf(t reflect.Type) (*sumInfo, error) {
 
 // packed reports whether values lie in memory exactly as they are encoded and any bytes are a value.
 func (c *Codec) packed() bool {
-	return len(c.steps) == 1 && c.steps[0].op == opRun && len(c.steps[0].run.checks) == 0 &&
-		len(c.steps[0].run.spans) == 1 && c.fixed == int(c.goType.Size())
+	return c.short != noShort && len(c.run.checks) == 0 && len(c.run.spans) == 1 && c.fixed == int(c.goType.Size())
 }

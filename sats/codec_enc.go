@@ -3,95 +3,130 @@ package sats
 import (
 	"encoding/binary"
 	"slices"
-	"unsafe"
 )
 
-func (c *Codec) append(b []byte, p unsafe.Pointer, depth int) []byte {
+// append appends the value at p step by step. It works on all the capacity of b, of which pos bytes are used; whoever
+// makes room makes it for the runs that follow as well.
+func (c *Codec) append(b []byte, p addr, depth int) []byte {
 	if depth > MaxDepth {
 		panic("sats: a value of type " + c.goType.String() + " is nested deeper than 256 levels; does it contain itself?")
 	}
+	pos := len(b)
+	if cap(b)-pos < c.head {
+		b = slices.Grow(b, c.min)
+	}
+	b = b[:cap(b)]
 	for i := range c.steps {
 		s := &c.steps[i]
-		at := unsafe.Add(p, s.off)
+		a := p.add(s.off)
 		switch s.op {
+		case opByte:
+			b[pos] = *at[byte](a)
+			pos++
+		case opWord4:
+			*(*[4]byte)(b[pos:]) = *at[[4]byte](a)
+			pos += 4
+		case opWord8:
+			*(*[8]byte)(b[pos:]) = *at[[8]byte](a)
+			pos += 8
 		case opRun:
-			n := len(b)
-			if cap(b)-n < s.n {
-				b = slices.Grow(b, s.n)
-			}
-			b = b[:n+s.n]
-			s.run.copyOut(unsafe.Pointer(unsafe.SliceData(b[n:])), at)
+			pos = len(appendBy(s.sub, addr{}, b[:pos], a))
 		case opString:
-			str := *(*string)(at)
-			b = append(binary.LittleEndian.AppendUint32(b, uint32(len(str))), str...)
+			v := *at[string](a)
+			if need := 4 + len(v) + s.next; len(b)-pos < need {
+				b = grow(b, pos, need)
+			}
+			binary.LittleEndian.PutUint32(b[pos:], uint32(len(v)))
+			pos += 4 + copy(b[pos+4:], v)
 		case opBytes:
-			v := *(*[]byte)(at)
-			b = append(binary.LittleEndian.AppendUint32(b, uint32(len(v))), v...)
+			v := *at[[]byte](a)
+			if need := 4 + len(v) + s.next; len(b)-pos < need {
+				b = grow(b, pos, need)
+			}
+			binary.LittleEndian.PutUint32(b[pos:], uint32(len(v)))
+			pos += 4 + copy(b[pos+4:], v)
 		default:
-			b = s.append(b, at, depth)
+			b = slices.Grow(s.append(b[:pos], a, depth), s.next)
+			pos = len(b)
+			b = b[:cap(b)]
 		}
 	}
-	return b
+	return b[:pos]
 }
 
-// sliceHeader is the memory of a slice.
-type sliceHeader struct {
-	data     unsafe.Pointer
-	len, cap int
+// grow makes room for n bytes after the first pos of b.
+func grow(b []byte, pos, n int) []byte {
+	b = slices.Grow(b[:pos], n)
+	return b[:cap(b)]
 }
 
 // append does the steps that are not simple copies.
-func (s *step) append(b []byte, at unsafe.Pointer, depth int) []byte {
+func (s *step) append(b []byte, a addr, depth int) []byte {
 	switch s.op {
 	case opSwap:
 		for i := s.n - 1; i >= 0; i-- {
-			b = append(b, *(*byte)(unsafe.Add(at, i)))
+			b = append(b, *at[byte](a.add(uintptr(i))))
 		}
 	case opPacked:
-		h := *(*sliceHeader)(at)
+		h := *at[sliceHeader](a)
 		b = AppendLen(b, h.len)
 		if h.len > 0 {
-			b = append(b, unsafe.Slice((*byte)(h.data), h.len*s.n)...)
+			b = append(b, bytesAt(h.data, h.len*s.n)...)
+		}
+	case opStrings:
+		v := *at[[]string](a)
+		b = AppendLen(b, len(v))
+		for _, str := range v {
+			b = append(binary.LittleEndian.AppendUint32(b, uint32(len(str))), str...)
 		}
 	case opSlice:
-		h := *(*sliceHeader)(at)
-		b = AppendLen(b, h.len)
+		h := *at[sliceHeader](a)
+		b = slices.Grow(AppendLen(b, h.len), h.len*s.sub.min)
 		size := s.sub.goType.Size()
 		for i := range h.len {
-			b = s.sub.append(b, unsafe.Add(h.data, uintptr(i)*size), depth+1)
+			b = s.sub.appendPart(b, h.data.add(uintptr(i)*size), depth+1)
 		}
 	case opOption:
-		v := *(*unsafe.Pointer)(at)
-		if v == nil {
+		v := *at[addr](a)
+		if v == (addr{}) {
 			return append(b, 1)
 		}
-		b = s.sub.append(append(b, 0), v, depth+1)
+		b = s.sub.appendPart(append(b, 0), v, depth+1)
 	case opSchedule:
-		b = (*(*ScheduleAt)(at)).AppendBSATN(b)
+		b = at[ScheduleAt](a).AppendBSATN(b)
 	case opResult:
-		if *(*bool)(unsafe.Add(at, s.res.flag)) {
-			return s.res.err.append(append(b, 1), unsafe.Add(at, s.res.errOff), depth+1)
+		if *at[bool](a.add(s.res.flag)) {
+			return s.res.err.appendPart(append(b, 1), a.add(s.res.errOff), depth+1)
 		}
-		b = s.res.ok.append(append(b, 0), unsafe.Add(at, s.res.okOff), depth+1)
+		b = s.res.ok.appendPart(append(b, 0), a.add(s.res.okOff), depth+1)
 	case opSum:
-		b = s.appendSum(b, at, depth)
+		b = s.appendSum(b, a, depth)
 	}
 	return b
 }
 
-func (s *step) appendSum(b []byte, at unsafe.Pointer, depth int) []byte {
-	words := *(*[2]unsafe.Pointer)(at)
+// appendPart is append with the short cut for values of fixed size.
+func (c *Codec) appendPart(b []byte, p addr, depth int) []byte {
+	if c.short != noShort {
+		return appendBy(c, c.word, b, p)
+	}
+	return c.append(b, p, depth)
+}
+
+func (s *step) appendSum(b []byte, a addr, depth int) []byte {
+	v := *at[iface](a)
+	none := addr{}
 	for tag := range s.sum.variants {
-		v := &s.sum.variants[tag]
+		variant := &s.sum.variants[tag]
 		switch {
-		case words[0] == nil:
-		case words[0] == v.word && v.direct:
-			return s.subs[tag].append(append(b, byte(tag)), unsafe.Pointer(&words[1]), depth+1)
-		case words[0] == v.word, words[0] == v.ptrWord && words[1] != nil:
-			return s.subs[tag].append(append(b, byte(tag)), words[1], depth+1)
+		case v[0] == none:
+		case v[0] == variant.word && variant.direct:
+			return s.subs[tag].appendPart(append(b, byte(tag)), addrOf(&v[1]), depth+1)
+		case v[0] == variant.word, v[0] == variant.ptrWord && v[1] != none:
+			return s.subs[tag].appendPart(append(b, byte(tag)), v[1], depth+1)
 		}
 	}
-	if words[0] == nil {
+	if v[0] == none {
 		panic("sats: a value of sum type " + s.sum.goType.String() + " is nil")
 	}
 	panic("sats: a value of sum type " + s.sum.goType.String() + " is nil or of a type that is not among its registered variants")

@@ -3,7 +3,6 @@ package sats
 import (
 	"reflect"
 	"sync"
-	"unsafe"
 )
 
 // A ResultOf is the Go form of Result(T, E): IsErr says which of the two fields counts.
@@ -55,9 +54,9 @@ type variantInfo struct {
 	name    string
 	goType  reflect.Type
 	unwrap  bool
-	direct  bool           // the interface holds the value itself, which is a pointer
-	word    unsafe.Pointer // first word of the interface when it holds a T
-	ptrWord unsafe.Pointer // … when it holds a *T
+	direct  bool // the interface holds the value itself, which is a pointer
+	word    addr // first word of the interface when it holds a T
+	ptrWord addr // … when it holds a *T
 }
 
 var (
@@ -87,11 +86,11 @@ func RegisterSum[I any](variants ...SumVariant) {
 		if v.unwrap && (v.goType.Kind() != reflect.Struct || v.goType.NumField() != 1) {
 			panic("sats: wrapped variant " + v.name + " of sum type " + t.String() + " must be a struct of one field")
 		}
-		words := *(*[2]unsafe.Pointer)(unsafe.Pointer(&i))
+		words := *at[iface](addrOf(&i))
 		// A zero value held directly is a nil pointer; one held by reference has an address.
-		vi := variantInfo{name: v.name, goType: v.goType, unwrap: v.unwrap, word: words[0], direct: words[1] == nil}
+		vi := variantInfo{name: v.name, goType: v.goType, unwrap: v.unwrap, word: words[0], direct: words[1] == addr{}}
 		if p, ok := v.ptr.(I); ok {
-			vi.ptrWord = *(*unsafe.Pointer)(unsafe.Pointer(&p))
+			vi.ptrWord = at[iface](addrOf(&p))[0]
 		}
 		for _, other := range info.variants {
 			if other.goType == vi.goType || other.name == vi.name {

@@ -62,18 +62,19 @@ use_server() {
   stdb server set-default test >/dev/null
 }
 
-# rust_toolchain prefers a rustup toolchain that has the target; else Debian's
-# compiler, whose standard library for the target is built from its source.
-# All crates share one folder for what they build, so that the standard library is
-# built once.
+# rust_toolchain prefers Debian's compiler, whose standard library for the target
+# is built from its source: the newest crates ask for a newer compiler than many
+# rustup toolchains are, and such a build may ignore that. Else it takes a toolchain
+# that has the target. All crates share one folder for what they build, so that the
+# standard library is built once.
 rust_toolchain() {
   export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/.work/cargo}
-  if rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null | { read -r d && [ -d "$d" ]; }; then
-    return 0
-  fi
-  if [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && [ -d /usr/lib/rustlib/src ] || ls /usr/src/rustc-* >/dev/null 2>&1; then
+  if [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && [ -d /usr/lib/rustlib/src ]; then
     export PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=std,panic_abort
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-19
+    return 0
+  fi
+  if rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null | { read -r d && [ -d "$d" ]; }; then
     return 0
   fi
   echo "skipped: Rust modules: no compiler for wasm32-unknown-unknown (Debian: rustc-web cargo-web rust-web-src lld-19)"

@@ -8,5 +8,3 @@
 // An Engine and its programs are safe for concurrent use, an instance is not. QuickJS is C in Go's clothes: addresses are
 // uintptr into memory of the instance's heap, and a wrong one is a memory fault, which ends the instance and not the process.
 package js
-
-//go:generate go run testdata/bundle.go

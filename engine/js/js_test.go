@@ -72,10 +72,6 @@ func load(t testing.TB, text []byte, l abi.Limits) abi.Program {
 	return p
 }
 
-func bundle(t testing.TB, name string) []byte {
-	return mustRead(t, filepath.Join("testdata", name+".js"))
-}
-
 func mustRead(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.FromSlash(name))

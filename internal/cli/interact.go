@@ -137,6 +137,11 @@ func (s *shell) editor() *readline.Shell {
 	// answers.
 	_ = e.Config.Set("cursor-position-probe", false)
 	_ = e.Config.Set("history-autosuggest", true)
+	// Letters like ü are letters, and not the Alt key with another one.
+	_ = e.Config.Set("convert-meta", false)
+	_ = e.Config.Set("output-meta", true)
+	_ = e.Config.Set("enable-bracketed-paste", true)
+	e.PasteTransformer = func(text string) string { return strings.TrimRight(text, "\n") }
 	e.Prompt.Primary(s.prompt)
 	e.Prompt.Secondary(func() string { return "" })
 	e.AcceptMultiline = func(line []rune) bool {

@@ -175,3 +175,22 @@ func TestDistance(t *testing.T) {
 		}
 	}
 }
+
+func TestSplitStatements(t *testing.T) {
+	for text, wanted := range map[string][]string{
+		"select a; select b":                    {"select a; select b"}, // one line is the server's to judge
+		"select a\nfrom t":                      {"select a\nfrom t"},
+		"select a\nfrom t;\n\ndelete from t\n":  {"select a\nfrom t;\n", "delete from t\n"},
+		"select a\n  from t\nselect b":          {"select a\n  from t\n", "select b"},
+		"update t\nset a = 1\nwhere b = 2":      {"update t\nset a = 1\nwhere b = 2"},
+		".call f 1\n.call f 2\nselect a":        {".call f 1\n", ".call f 2\n", "select a"},
+		"insert into t values ('\nselect;\n')":  {"insert into t values ('\nselect;\n')"},
+		"select (\nselect\n)":                   {"select (\nselect\n)"},
+		"-- it's a comment\nselect a\nselect b": {"-- it's a comment\n", "select a\n", "select b"},
+		"\n\n":                                  nil,
+	} {
+		if got := splitStatements(text); !reflect.DeepEqual(got, wanted) {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}

@@ -51,8 +51,21 @@ func (r *run) shell(ctx context.Context, a *api, database string, id sats.Identi
 	}
 }
 
-// execute runs one line; it reports whether the shell shall end.
-func (s *shell) execute(ctx context.Context, line string) (leave bool) {
+// execute runs what has been entered, which is several statements if it has been
+// pasted; it reports whether the shell shall end.
+func (s *shell) execute(ctx context.Context, text string) (leave bool) {
+	for _, one := range splitStatements(text) {
+		if s.executeOne(ctx, one) {
+			return true
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return false
+}
+
+func (s *shell) executeOne(ctx context.Context, line string) (leave bool) {
 	line = strings.TrimSpace(line)
 	var err error
 	switch {
@@ -263,7 +276,19 @@ func splitWords(line string) ([]string, error) {
 // balanced reports whether every bracket of a statement is closed. Brackets in
 // strings and comments do not count.
 func balanced(line []rune) bool {
-	depth, quote := 0, rune(0)
+	depth, _ := nesting(line)
+	return depth <= 0
+}
+
+// closed reports whether every bracket and every quote of a statement is.
+func closed(line []rune) bool {
+	depth, quote := nesting(line)
+	return depth <= 0 && (quote == 0 || quote == '\n')
+}
+
+// nesting measures how many brackets are open at the end of a statement, and the
+// quote that is, or a line feed in a comment.
+func nesting(line []rune) (depth int, quote rune) {
 	for i, c := range line {
 		switch {
 		case quote == '\n':
@@ -284,7 +309,44 @@ func balanced(line []rune) bool {
 			depth--
 		}
 	}
-	return depth <= 0
+	return depth, quote
+}
+
+// startsStatement are the words that a line within a statement does not begin with.
+var startsStatement = map[string]bool{"SELECT": true, "INSERT": true, "UPDATE": true, "DELETE": true, "SHOW": true}
+
+// splitStatements splits a text of several lines into statements and commands. One
+// ends with a semicolon at the end of a line, and before a line that begins another
+// one. Quotes and brackets keep lines together. A single line is left as it is.
+func splitStatements(text string) []string {
+	lines := strings.SplitAfter(text, "\n")
+	if len(lines) == 1 {
+		return lines
+	}
+	var all []string
+	var one string
+	end := func() {
+		if strings.TrimSpace(one) != "" {
+			all = append(all, one)
+		}
+		one = ""
+	}
+	for _, line := range lines {
+		if one == "" && strings.TrimSpace(line) == "" {
+			continue
+		}
+		whole := closed([]rune(one))
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if whole && (startsStatement[strings.ToUpper(word)] || strings.HasPrefix(word, ".")) || strings.HasPrefix(one, ".") {
+			end()
+		}
+		one += line
+		if strings.HasSuffix(strings.TrimSpace(line), ";") && closed([]rune(one)) {
+			end()
+		}
+	}
+	end()
+	return all
 }
 
 // editable reports whether the line editor can work: it needs the process's own

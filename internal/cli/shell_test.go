@@ -179,6 +179,16 @@ func TestShellTerminal(t *testing.T) {
 	s.send(" = 2\r")
 	at = s.expect(at, `"pot"`)
 
+	// letters beyond ASCII, and a paste of several lines
+	at = s.expect(at, `🪐`)
+	s.send("insert into item (id, name, kind, rank) values (0, 'Käse mit ü', 8, 5)\r")
+	at = s.expect(at, `inserted: 1`)
+	at = s.expect(at, `🪐`)
+	s.send("\x1b[200~select name\rfrom item\rwhere rank = 5\rselect count(*) as pasted from item\r\x1b[201~")
+	at = s.expect(at, `pasted .*item`)
+	s.send("\r")
+	at = s.expect(at, `(?s)"Käse mit ü".*pasted.*\(1 row\)`)
+
 	// a reducer, with its name completed
 	at = s.expect(at, `🪐`)
 	s.send(".call add_i\t")

@@ -59,9 +59,13 @@ func (db *Database) publish(c *store.Commit, ev *subscribe.Event) {
 	if ev == nil {
 		ev = &subscribe.Event{ReducerID: v1.NoReducer}
 	}
+	_, gated := db.lastOffset()
+	if !db.subs.Concerns(c.Delta) { // nobody looks at what changed: no view of the state is needed
+		db.push(db.subs.Publish(nil, nil, c.Offset, gated, ev))
+		return
+	}
 	v := db.store.View()
 	defer v.Close()
-	_, gated := db.lastOffset()
 	db.push(db.subs.Publish(v, c.Delta, c.Offset, gated, ev))
 }
 

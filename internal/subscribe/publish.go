@@ -33,7 +33,7 @@ type Event struct {
 }
 
 // Publish evaluates a committed transaction once per distinct query. r reads the
-// state after it. offset and gated are those of its messages: gated is false if
+// state after it; r and d may be nil if Concerns is false for d. offset and gated are those of its messages: gated is false if
 // nothing was logged.
 func (m *Manager) Publish(r store.Reader, d *store.Delta, offset uint64, gated bool, ev *Event) Delivery {
 	u := &update{ev: ev, offset: offset, gated: gated, hideCaller: m.HideCaller}

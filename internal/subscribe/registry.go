@@ -193,6 +193,20 @@ func count(m map[*liveQuery]int, q *liveQuery, step int) {
 	}
 }
 
+// Concerns reports whether some live query reads a table that a transaction
+// changed. If not, Publish needs neither the delta nor a reader.
+func (m *Manager) Concerns(d *store.Delta) bool {
+	if d == nil || len(m.tables) == 0 {
+		return false
+	}
+	for i := range d.Tables {
+		if m.tables[d.Tables[i].Table.ID] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // concerned returns the queries that a delta can change, each once. r reads the
 // state after it. The result is valid until the next call.
 func (m *Manager) concerned(r store.Reader, d *store.Delta) []*liveQuery {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/subscribe"
@@ -271,5 +272,30 @@ func TestOneOff(t *testing.T) {
 	b.handle(two.c, &wire.OneOffQuery{Query: "SELECT * FROM nope"})
 	if m := two.last.(*v2.OneOffQueryResult); m.Error == nil || strings.Contains(*m.Error, "executing") {
 		t.Errorf("%+v", m)
+	}
+}
+
+// TestConcerns: a transaction on a table that no query reads needs no evaluation,
+// and one on a table that a join only looks into does.
+func TestConcerns(t *testing.T) {
+	b := newBench(t)
+	k := b.client(wire.V3)
+	delta := func(table *schema.Table, row []byte) *store.Delta {
+		tx := b.store.Begin()
+		if _, _, err := tx.Insert(table.ID, row); err != nil {
+			t.Fatal(err)
+		}
+		return tx.Commit(nil).Delta
+	}
+	if b.m.Concerns(delta(b.a, make([]byte, 8))) || b.m.Concerns(nil) {
+		t.Error("without queries nothing is of concern")
+	}
+	b.handle(k.c, &wire.SubscribeSet{QuerySetID: 1, Queries: []string{"SELECT a.* FROM a JOIN b ON a.id = b.a WHERE b.id = 7"}})
+	if !b.m.Concerns(delta(b.b, sats.AppendString(make([]byte, 8), ""))) {
+		t.Error("the joined table is of no concern")
+	}
+	b.handle(k.c, &wire.UnsubscribeSet{QuerySetID: 1})
+	if b.m.Concerns(delta(b.a, sats.AppendU32(sats.AppendU32(nil, 5), 5))) {
+		t.Error("an ended query is of concern still")
 	}
 }
