@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"runtime"
 	"slices"
 	"strings"
@@ -59,6 +60,17 @@ func TestVectorRoundTrip(t *testing.T) {
 		}
 		if !bytes.Equal(raw.Append(nil), b) || string(raw.AppendJSON(nil)) != compactJSON(t, "moduledef_"+name+".json") {
 			t.Errorf("%s does not survive", name)
+		}
+		// The other way: the bytes of the JSON.
+		var wrapped map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(compactJSON(t, "moduledef_"+name+".json")), &wrapped); err != nil || len(wrapped) != 1 {
+			t.Fatalf("%s: %v, %d members", name, err, len(wrapped))
+		}
+		for form, text := range wrapped {
+			back, err := ParseJSON(map[string]int{"V9": 9, "V10": 10}[form], text)
+			if err != nil || !bytes.Equal(back.Append(nil), b) {
+				t.Errorf("%s: its JSON does not give its bytes: %v", name, err)
+			}
 		}
 	}
 }
