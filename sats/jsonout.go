@@ -68,7 +68,7 @@ func (w *jsonWriter) value(t *Type, depth int) {
 	case KindArray:
 		w.array(t, depth)
 	case KindString:
-		w.out = appendJSONString(w.out, w.r.StrView())
+		w.out = appendJSONText(w.out, w.r.StrView())
 	default:
 		w.out = appendJSONScalar(w.out, t.Kind, &w.r)
 	}
@@ -80,9 +80,9 @@ func appendJSONScalar(b []byte, k Kind, r *Reader) []byte {
 	case KindBool:
 		return strconv.AppendBool(b, r.Bool())
 	case KindI8, KindI16, KindI32, KindI64:
-		return strconv.AppendInt(b, readInt(k, r), 10)
+		return appendInt(b, readInt(k, r))
 	case KindU8, KindU16, KindU32, KindU64:
-		return strconv.AppendUint(b, readUint(k, r), 10)
+		return appendUint(b, readUint(k, r))
 	case KindI128:
 		return r.I128().wide().appendDecimal(b)
 	case KindU128:
@@ -218,20 +218,7 @@ func (w *jsonWriter) array(t *Type, depth int) {
 }
 
 // AppendJSONString appends s as a JSON string, escaping what spec 01 §4.9 says and nothing else.
-func AppendJSONString(dst []byte, s string) []byte { return appendJSONString(dst, s) }
-
-func appendJSONString[S string | []byte](b []byte, s S) []byte {
-	b = append(b, '"')
-	from := 0
-	for i := 0; i < len(s); i++ {
-		if !jsonEscape[s[i]] {
-			continue
-		}
-		b = appendJSONEscape(append(b, s[from:i]...), s[i])
-		from = i + 1
-	}
-	return append(append(b, s[from:]...), '"')
-}
+func AppendJSONString(dst []byte, s string) []byte { return appendEscaped(append(dst, '"'), s) }
 
 // jsonEscape marks the bytes that strings escape.
 var jsonEscape = func() (t [256]bool) {
@@ -271,8 +258,8 @@ func AppendJSONFloat(b []byte, f float64, bits int) []byte {
 	}
 	if a := math.Abs(f); a >= 1e-4 && a < plain {
 		// Well inside the range without exponent, so that rounding to the shortest digits cannot lead out of it.
-		if i := int64(f); float64(i) == f && a < 1<<24 {
-			return append(strconv.AppendInt(b, i, 10), '.', '0')
+		if out, ok := appendShort(b, f, a, bits); ok {
+			return out
 		}
 		start := len(b)
 		b = strconv.AppendFloat(b, f, 'f', -1, bits)
@@ -306,6 +293,41 @@ func AppendJSONFloat(b []byte, f float64, bits int) []byte {
 		n += copy(text[1:], text[2:e])
 	}
 	return layoutDigits(b, text[:n], kk, lo, hi)
+}
+
+// appendShort appends f, whose magnitude is a, if it is an integer or a decimal of at most six places and so few digits
+// that no other such decimal is the same float: 15 digits for 64 bits and 6 for 32. Then this decimal is the shortest.
+func appendShort(b []byte, f, a float64, bits int) ([]byte, bool) {
+	digits, integers := 1e15, 1e15
+	if bits == 32 {
+		digits, integers = 1e6, 1<<24
+	}
+	n, places := uint64(a), 0
+	if float64(n) != a || a >= integers {
+		for power := 1000.0; ; power *= 1000 {
+			scaled := a*power + 0.5
+			if places += 3; places > 6 || scaled >= digits {
+				return nil, false
+			}
+			n = uint64(scaled)
+			// Both operands are exact, so the quotient is the float nearest to the decimal.
+			if bits == 64 && float64(n)/power == a || bits == 32 && float32(n)/float32(power) == float32(a) {
+				break
+			}
+		}
+	}
+	if f < 0 {
+		b = append(b, '-')
+	}
+	if places == 0 {
+		return append(appendUint(b, n), '.', '0'), true
+	}
+	for n%10 == 0 && places > 1 {
+		n, places = n/10, places-1
+	}
+	whole := n / powersOf10[places]
+	b = append(appendUint(b, whole), '.')
+	return appendDigits(b, n-whole*powersOf10[places], places), true
 }
 
 // layoutDigits writes 0.digits × 10^kk.
