@@ -22,8 +22,9 @@ type jsonNode struct {
 // A jsonPart writes a value that is not a product.
 type jsonPart struct {
 	kind  Kind
-	bytes bool   // KindArray of U8
-	lead  []byte // what stands before the value
+	bytes bool     // KindArray of U8
+	start [16]byte // the start of lead
+	lead  []byte   // what stands before the value
 	elem  *jsonNode
 	sum   []jsonNode // KindSum: the variants, with everything around them
 }
@@ -38,7 +39,8 @@ func NewJSONEncoder(t *Type, f Flavor) (*JSONEncoder, error) {
 	return e, nil
 }
 
-// Append appends the JSON of the valid value at the start of bsatn.
+// Append appends the JSON of the valid value at the start of bsatn. It may overwrite what dst has beyond the result, up
+// to its capacity.
 func (e *JSONEncoder) Append(dst, bsatn []byte) []byte {
 	dst, _ = e.root.append(dst, bsatn, 0)
 	return dst
@@ -66,6 +68,7 @@ func (n *jsonNode) add(t *Type, f Flavor) error {
 		}
 	}
 	p.lead, n.end = n.end, nil
+	copy(p.start[:], p.lead)
 	n.parts = append(n.parts, p)
 	return nil
 }
@@ -113,50 +116,58 @@ func (n *jsonNode) addVariant(t *Type, i int, f Flavor) error {
 	return nil
 }
 
-// scalarText is no less than the length of the JSON of every scalar of at most 64 bits.
-const scalarText = 32
+// scalarText is no less than what is written for the start of a lead, and than twice the JSON of any scalar of at most
+// 64 bits.
+const scalarText = 64
 
 // append writes the value at b[pos:] and returns the position after it.
 func (n *jsonNode) append(dst, b []byte, pos int) ([]byte, int) {
+	le := binary.LittleEndian
 	for i := range n.parts {
 		p := &n.parts[i]
-		if cap(dst)-len(dst) < len(p.lead)+scalarText {
+		size := len(dst)
+		if cap(dst)-size < len(p.lead)+scalarText {
 			dst = slices.Grow(dst, len(p.lead)+scalarText)
 		}
-		dst = append(dst, p.lead...)
+		*(*[16]byte)(dst[size : size+16]) = p.start
+		if len(p.lead) > 16 {
+			copy(dst[size:size+len(p.lead)], p.lead)
+		}
+		size += len(p.lead)
+		room := dst[size : size+scalarText]
 		switch p.kind {
 		case KindString:
-			end := pos + 4 + int(binary.LittleEndian.Uint32(b[pos:]))
-			dst, pos = appendJSONText(dst, b[pos+4:end]), end
+			end := pos + 4 + int(le.Uint32(b[pos:]))
+			dst, pos = appendJSONText(dst[:size], b[pos+4:end]), end
 		case KindBool:
 			if b[pos] == 1 {
-				dst = append(dst, "true"...)
+				size += copy(room, "true")
 			} else {
-				dst = append(dst, "false"...)
+				size += copy(room, "false")
 			}
-			pos++
+			dst, pos = dst[:size], pos+1
 		case KindU8:
-			dst, pos = appendUint(dst, uint64(b[pos])), pos+1
+			dst, pos = dst[:size+putUint(room, uint64(b[pos]))], pos+1
 		case KindU16:
-			dst, pos = appendUint(dst, uint64(binary.LittleEndian.Uint16(b[pos:]))), pos+2
+			dst, pos = dst[:size+putUint(room, uint64(le.Uint16(b[pos:])))], pos+2
 		case KindU32:
-			dst, pos = appendUint(dst, uint64(binary.LittleEndian.Uint32(b[pos:]))), pos+4
+			dst, pos = dst[:size+putUint(room, uint64(le.Uint32(b[pos:])))], pos+4
 		case KindU64:
-			dst, pos = appendUint(dst, binary.LittleEndian.Uint64(b[pos:])), pos+8
+			dst, pos = dst[:size+putUint(room, le.Uint64(b[pos:]))], pos+8
 		case KindI8:
-			dst, pos = appendInt(dst, int64(int8(b[pos]))), pos+1
+			dst, pos = dst[:size+putInt(room, int64(int8(b[pos])))], pos+1
 		case KindI16:
-			dst, pos = appendInt(dst, int64(int16(binary.LittleEndian.Uint16(b[pos:])))), pos+2
+			dst, pos = dst[:size+putInt(room, int64(int16(le.Uint16(b[pos:]))))], pos+2
 		case KindI32:
-			dst, pos = appendInt(dst, int64(int32(binary.LittleEndian.Uint32(b[pos:])))), pos+4
+			dst, pos = dst[:size+putInt(room, int64(int32(le.Uint32(b[pos:]))))], pos+4
 		case KindI64:
-			dst, pos = appendInt(dst, int64(binary.LittleEndian.Uint64(b[pos:]))), pos+8
+			dst, pos = dst[:size+putInt(room, int64(le.Uint64(b[pos:])))], pos+8
 		case KindF32:
-			dst, pos = AppendJSONFloat(dst, float64(math.Float32frombits(binary.LittleEndian.Uint32(b[pos:]))), 32), pos+4
+			dst, pos = AppendJSONFloat(dst[:size], float64(math.Float32frombits(le.Uint32(b[pos:]))), 32), pos+4
 		case KindF64:
-			dst, pos = AppendJSONFloat(dst, math.Float64frombits(binary.LittleEndian.Uint64(b[pos:])), 64), pos+8
+			dst, pos = AppendJSONFloat(dst[:size], math.Float64frombits(le.Uint64(b[pos:])), 64), pos+8
 		default:
-			dst, pos = p.append(dst, b, pos)
+			dst, pos = p.append(dst[:size], b, pos)
 		}
 	}
 	return append(dst, n.end...), pos

@@ -1,9 +1,7 @@
 package sats
 
 import (
-	"bytes"
 	"errors"
-	"math"
 	"strconv"
 	"unicode/utf8"
 )
@@ -245,116 +243,6 @@ func appendJSONEscape(b []byte, c byte) []byte {
 		return append(b, '\\', 'r')
 	}
 	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-}
-
-// AppendJSONFloat appends a float of 32 or 64 bits in the layout of spec 01 §4.8; NaN and infinities become null.
-func AppendJSONFloat(b []byte, f float64, bits int) []byte {
-	if f-f != 0 {
-		return append(b, "null"...)
-	}
-	lo, hi, plain := -5, 16, 1e15
-	if bits == 32 {
-		lo, hi, plain = -6, 13, 1e12
-	}
-	if a := math.Abs(f); a >= 1e-4 && a < plain {
-		// Well inside the range without exponent, so that rounding to the shortest digits cannot lead out of it.
-		if out, ok := appendShort(b, f, a, bits); ok {
-			return out
-		}
-		start := len(b)
-		b = strconv.AppendFloat(b, f, 'f', -1, bits)
-		if bytes.IndexByte(b[start:], '.') < 0 {
-			b = append(b, '.', '0')
-		}
-		return b
-	}
-	var buf [32]byte
-	text := strconv.AppendFloat(buf[:0], f, 'e', -1, bits)
-	if text[0] == '-' {
-		b, text = append(b, '-'), text[1:]
-	}
-	if f == 0 {
-		return append(b, "0.0"...)
-	}
-	// text is d[.ddd]e±xx: move the digits together, kk is where the point stands among them.
-	e := len(text) - 1
-	for text[e] != 'e' {
-		e--
-	}
-	exp := 0
-	for _, c := range text[e+2:] {
-		exp = exp*10 + int(c-'0')
-	}
-	if text[e+1] == '-' {
-		exp = -exp
-	}
-	n, kk := 1, exp+1
-	if e > 2 {
-		n += copy(text[1:], text[2:e])
-	}
-	return layoutDigits(b, text[:n], kk, lo, hi)
-}
-
-// appendShort appends f, whose magnitude is a, if it is an integer or a decimal of at most six places and so few digits
-// that no other such decimal is the same float: 15 digits for 64 bits and 6 for 32. Then this decimal is the shortest.
-func appendShort(b []byte, f, a float64, bits int) ([]byte, bool) {
-	digits, integers := 1e15, 1e15
-	if bits == 32 {
-		digits, integers = 1e6, 1<<24
-	}
-	n, places := uint64(a), 0
-	if float64(n) != a || a >= integers {
-		for power := 1000.0; ; power *= 1000 {
-			scaled := a*power + 0.5
-			if places += 3; places > 6 || scaled >= digits {
-				return nil, false
-			}
-			n = uint64(scaled)
-			// Both operands are exact, so the quotient is the float nearest to the decimal.
-			if bits == 64 && float64(n)/power == a || bits == 32 && float32(n)/float32(power) == float32(a) {
-				break
-			}
-		}
-	}
-	if f < 0 {
-		b = append(b, '-')
-	}
-	if places == 0 {
-		return append(appendUint(b, n), '.', '0'), true
-	}
-	for n%10 == 0 && places > 1 {
-		n, places = n/10, places-1
-	}
-	whole := n / powersOf10[places]
-	b = append(appendUint(b, whole), '.')
-	return appendDigits(b, n-whole*powersOf10[places], places), true
-}
-
-// layoutDigits writes 0.digits × 10^kk.
-func layoutDigits(b, digits []byte, kk, lo, hi int) []byte {
-	n := len(digits)
-	switch {
-	case n <= kk && kk <= hi:
-		b = append(b, digits...)
-		for ; n < kk; n++ {
-			b = append(b, '0')
-		}
-		return append(b, ".0"...)
-	case 0 < kk && kk <= hi:
-		b = append(append(b, digits[:kk]...), '.')
-		return append(b, digits[kk:]...)
-	case lo < kk && kk <= 0:
-		b = append(b, "0."...)
-		for ; kk < 0; kk++ {
-			b = append(b, '0')
-		}
-		return append(b, digits...)
-	}
-	b = append(b, digits[0])
-	if n > 1 {
-		b = append(append(b, '.'), digits[1:]...)
-	}
-	return strconv.AppendInt(append(b, 'e'), int64(kk-1), 10)
 }
 
 // validText reports whether b may be the text of a string or of JSON.

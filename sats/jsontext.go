@@ -57,6 +57,62 @@ func appendInt(b []byte, n int64) []byte {
 	return appendUint(b, uint64(n))
 }
 
+// digits8 returns the eight decimal digits of n < 10⁸, as bytes from 0 to 9, the first lowest.
+func digits8(n uint64) uint64 {
+	// Lanes of two numbers of four digits, four of two, eight of one. The products are the quotients by 100 and 10,
+	// rounded down, for numbers of four and two digits.
+	n = n/10000 | n%10000<<32
+	q := n * 10486 >> 20 & 0x7f0000007f
+	n = q | (n-100*q)<<16
+	q = n * 103 >> 10 & 0x000f000f000f000f
+	return q | (n-10*q)<<8
+}
+
+const asciiZeros = 0x3030303030303030
+
+// putDigits8 writes digits8 of n.
+func putDigits8(d []byte, n uint64) { binary.LittleEndian.PutUint64(d, digits8(n)|asciiZeros) }
+
+// putShort writes n < 10⁸ without leading zeros in front of other bytes and returns its length.
+func putShort(d []byte, n uint64) int {
+	w := digits8(n)
+	zeros := bits.TrailingZeros64(w|1<<56) / 8
+	binary.LittleEndian.PutUint64(d, (w|asciiZeros)>>(8*zeros))
+	return 8 - zeros
+}
+
+// putUint writes n in decimal and returns its length. d has room for 24 bytes, all of which it may write.
+func putUint(d []byte, n uint64) int {
+	const e8, e16 = 100_000_000, 10_000_000_000_000_000
+	if n < 10 {
+		d[0] = '0' + byte(n)
+		return 1
+	}
+	if n < e8 {
+		return putShort(d, n)
+	}
+	size := 0
+	if n >= e16 {
+		size = putShort(d, n/e16)
+		n %= e16
+		putDigits8(d[size:], n/e8)
+		size += 8
+	} else {
+		size = putShort(d, n/e8)
+	}
+	putDigits8(d[size:], n%e8)
+	return size + 8
+}
+
+// putInt is putUint for signed numbers.
+func putInt(d []byte, n int64) int {
+	if n < 0 {
+		d[0] = '-'
+		return 1 + putUint(d[1:], -uint64(n))
+	}
+	return putUint(d, uint64(n))
+}
+
 // appendDigits appends the last count decimal digits of n.
 func appendDigits(b []byte, n uint64, count int) []byte {
 	size := len(b)
@@ -65,6 +121,11 @@ func appendDigits(b []byte, n uint64, count int) []byte {
 	}
 	b = b[:size+count]
 	d := b[size:]
+	for len(d) >= 8 {
+		q := n / 100_000_000
+		putDigits8(d[len(d)-8:], n-100_000_000*q)
+		n, d = q, d[:len(d)-8]
+	}
 	for len(d) > 1 {
 		q := n / 100
 		*(*[2]byte)(d[len(d)-2:]) = digitPairs[n-100*q]
