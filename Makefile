@@ -9,7 +9,8 @@ ROUNDS   ?= 50
 # Build the product and start the demonstration: a server on 127.0.0.1:3000
 # with the Go chat module, and a chat page. Ctrl-C stops both.
 run: build
-	go run ./examples/chat/demo
+	go build -o bin/chat-demo ./examples/chat/demo
+	@bin/chat-demo
 
 build: deps
 	CGO_ENABLED=0 go build -o bin/spacetime ./cmd/spacetime

@@ -65,7 +65,7 @@ func (d *demo) run(ctx context.Context) error {
 	for what, addr := range map[string]string{"server": d.server, "page": d.page} {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			return fmt.Errorf("the %s's address is taken: %w (choose another one by -listen or -page)", what, err)
+			return fmt.Errorf("the %s's address is taken: %w; end what uses it, or choose others: go run ./examples/chat/demo -listen 127.0.0.1:3001 -page 127.0.0.1:8081", what, err)
 		}
 		_ = l.Close()
 	}
@@ -88,9 +88,11 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 
+	fmt.Println("Building and publishing the chat module; the first time takes a minute or two.")
 	if err := d.command(ctx, "publish", "--server", "http://"+d.server, "--project-path", "examples/chat/module", "--yes", d.database).Run(); err != nil {
 		return fmt.Errorf("publishing the module: %w", err)
 	}
+	fmt.Println("Building the chat page.")
 	dist, err := bundle(ctx, "examples/chat/web", filepath.Join(d.state, "page"))
 	if err != nil {
 		return err
