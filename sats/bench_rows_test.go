@@ -388,3 +388,95 @@ func listRows() []listRow {
 		return r
 	})
 }
+
+// The rows of the JSON benchmarks have only types whose JSON package encoding/json writes alike, but for the layout of
+// floats.
+
+type jsonNarrow struct {
+	ID    uint64 `json:"id"`
+	On    bool   `json:"on"`
+	Score int32  `json:"score"`
+	Group uint16 `json:"group"`
+}
+
+type jsonPoint struct {
+	X float64 `json:"x"`
+	Y float64 `json:"y"`
+}
+
+type jsonWide struct {
+	ID      uint64    `json:"id"`
+	Level   uint8     `json:"level"`
+	Health  int32     `json:"health"`
+	Speed   float32   `json:"speed"`
+	Pos     jsonPoint `json:"pos"`
+	Dir     jsonPoint `json:"dir"`
+	Alive   bool      `json:"alive"`
+	Created int64     `json:"created"`
+	Gold    int64     `json:"gold"`
+	Mana    int16     `json:"mana"`
+	Rank    uint32    `json:"rank"`
+	Muted   bool      `json:"muted"`
+	Price   float64   `json:"price"`
+	Team    uint16    `json:"team"`
+	Seen    uint64    `json:"seen"`
+}
+
+type jsonText struct {
+	ID     uint64 `json:"id"`
+	Name   string `json:"name"`
+	Email  string `json:"email"`
+	Bio    string `json:"bio"`
+	City   string `json:"city"`
+	Quote  string `json:"quote"`
+	Active bool   `json:"active"`
+}
+
+type jsonList struct {
+	ID     uint64      `json:"id"`
+	Name   string      `json:"name"`
+	Score  float64     `json:"score"`
+	Tags   []string    `json:"tags"`
+	Path   []jsonPoint `json:"path"`
+	Levels []uint32    `json:"levels"`
+	On     bool        `json:"on"`
+}
+
+func jsonNarrows() []jsonNarrow {
+	return rowsOf(func(i int) jsonNarrow { return jsonNarrow{uint64(i * i * i), i%3 == 0, int32(50 - i*100), uint16(i)} })
+}
+
+func jsonWides() []jsonWide {
+	return rowsOf(func(i int) jsonWide {
+		return jsonWide{ID: uint64(i) << 20, Level: uint8(i), Health: int32(100 - i), Speed: float32(i) / 4,
+			Pos: jsonPoint{float64(i) * 1.37, -float64(i) / 8}, Dir: jsonPoint{math.Sin(float64(i)), math.Cos(float64(i))},
+			Alive: i%2 == 0, Created: 1700000000000000 + int64(i)*7919, Gold: int64(i) * 12345, Mana: int16(-i), Rank: uint32(i),
+			Price: float64(i)*3 + 0.99, Team: 7, Seen: uint64(i)}
+	})
+}
+
+func jsonTexts() []jsonText {
+	texts := textRows()
+	return rowsOf(func(i int) jsonText {
+		r := texts[i]
+		quote := "nothing to say"
+		if i%4 == 0 {
+			quote = "he said: \"so it is\"\nand left"
+		}
+		return jsonText{r.ID, r.Name, r.Email, r.Bio, r.City, quote, r.Active}
+	})
+}
+
+func jsonLists() []jsonList {
+	wides := jsonWides()
+	return rowsOf(func(i int) jsonList {
+		r := jsonList{uint64(i), "Ann Example", float64(i) * 1.25, []string{"red", "green", "blue"}[:i%4], make([]jsonPoint, i%5), make([]uint32, i%7), i%2 == 0}
+		for k := range r.Path {
+			r.Path[k] = wides[(i+k)%benchRows].Pos
+		}
+		for k := range r.Levels {
+			r.Levels[k] = uint32(i * k)
+		}
+		return r
+	})
+}

@@ -22,9 +22,10 @@ type Codec struct {
 	goType reflect.Type
 	typ    *Type // nil for recursive types
 	steps  []step
-	head   int // bytes of the runs before the first step of another kind
-	min    int // encoded size of the smallest value
-	fixed  int // encoded size of all values, or -1
+	text   bool // the only step is opString
+	head   int  // bytes of the runs before the first step of another kind
+	min    int  // encoded size of the smallest value
+	fixed  int  // encoded size of all values, or -1
 }
 
 // noShort is longer than any slice of bytes.
@@ -34,10 +35,11 @@ const noShort = math.MaxInt
 type op uint8
 
 const (
-	opRun      op = iota // a run
-	opByte               // a run of one byte, not above max
-	opWord4              // a run of 4 bytes
-	opWord8              // a run of 8 bytes
+	opRun      op = iota // a run of n bytes, by the short cut of sub
+	opByte               // a byte not above max
+	opWord2              // 2 bytes
+	opWord4              // 4 bytes
+	opWord8              // 8 bytes
 	opSwap               // n bytes in reverse order, on big-endian machines
 	opString             //
 	opBytes              // []byte
@@ -54,9 +56,9 @@ type step struct {
 	op   op
 	max  uint8 // opByte
 	n    int
-	next int // bytes of the runs up to the next step of another kind
 	off  uintptr
-	sub  *Codec       // element of slice or option; a codec of the run alone
+	next int          // bytes that the steps after this one copy before one of another kind
+	sub  *Codec       // element of slice or option; of what is copied
 	res  *resultSteps // opResult
 	sum  *sumInfo     // opSum
 	typ  reflect.Type // opSlice: the slice type

@@ -67,44 +67,72 @@ func (c *Codec) checked(off uintptr, max uint8, isBool bool) {
 
 // close finishes the steps when all are there.
 func (c *Codec) close() {
-	next := 0
-	for i := len(c.steps) - 1; i >= 0; i-- {
+	var steps []step
+	for i := range c.steps {
 		s := &c.steps[i]
 		if s.op != opRun {
-			s.next, next = next, 0
+			steps = append(steps, *s)
 			continue
 		}
-		s.closeRun()
-		next += s.sub.run.size
+		r := &s.sub.run
+		r.split()
+		s.n, s.sub.short = r.size, r.size
+		if len(c.steps) == 1 {
+			c.short, c.run = r.size, *r
+		}
+		if pieces, ok := r.pieces(); ok {
+			steps = append(steps, pieces...)
+		} else {
+			steps = append(steps, *s)
+		}
 	}
-	c.head = next
-	if len(c.steps) == 1 && next > 0 {
-		c.short, c.run = c.steps[0].sub.short, c.steps[0].sub.run
+	for i := len(steps) - 1; i >= 0; i-- {
+		if s := &steps[i]; s.copies() {
+			c.head += s.n
+		} else {
+			s.next, c.head = c.head, 0
+		}
 	}
+	c.steps, c.text = steps, len(steps) == 1 && steps[0].op == opString
 }
 
-// closeRun splits the run into moves; the smallest runs become steps of their own kind.
-func (s *step) closeRun() {
-	r := &s.sub.run
-	r.split()
-	s.sub.short, s.n = r.size, r.size
-	if len(r.spans) > 1 || len(r.checks) > 0 && r.size > 1 {
-		return
-	}
-	s.off = uintptr(r.spans[0].mem)
-	switch r.size {
-	case 1:
-		s.op, s.max = opByte, 255
-		if len(r.checks) > 0 {
-			s.max = r.checks[0].max
+// copies reports whether the step copies n bytes.
+func (s *step) copies() bool { return s.op <= opWord8 }
+
+// maxPieces is the number of steps that cost less than the one that would do the same by moves.
+const maxPieces = 3
+
+// pieces returns a short run as steps of a word each.
+func (r *run) pieces() (steps []step, ok bool) {
+	check, enc := r.checks, uint32(0)
+	for _, s := range r.spans {
+		for s.n > 0 {
+			op, n := opByte, uint32(1)
+			switch {
+			case s.n >= 8:
+				op, n = opWord8, 8
+			case s.n >= 4:
+				op, n = opWord4, 4
+			case s.n >= 2:
+				op, n = opWord2, 2
+			}
+			piece := &Codec{run: run{size: int(n)}}
+			one := step{op: op, n: int(n), off: uintptr(s.mem), max: 255, sub: piece}
+			for len(check) > 0 && check[0].at < enc+n {
+				if n > 1 {
+					return nil, false
+				}
+				one.max = check[0].max
+				piece.run.checks = []byteCheck{{0, check[0].max, check[0].isBool}}
+				check = check[1:]
+			}
+			if steps = append(steps, one); len(steps) > maxPieces {
+				return nil, false
+			}
+			s, enc = stretch{s.mem + n, s.enc + n, s.n - n}, enc+n
 		}
-	case 4:
-		s.op = opWord4
-	case 8:
-		s.op = opWord8
-	default:
-		s.off = 0
 	}
+	return steps, true
 }
 
 // number adds a number of words words of size bytes each, least significant first.
@@ -233,7 +261,7 @@ func (b *codecBuilder) emitSlice(c *Codec, t reflect.Type, off uintptr) error {
 	switch {
 	case sub.packed():
 		s.op, s.n = opPacked, sub.fixed
-	case t.Elem() == reflect.TypeFor[string]():
+	case sub.text:
 		s.op = opStrings
 	}
 	c.add(s, 4, false)

@@ -26,8 +26,9 @@ func (c *Codec) decode(b []byte, pos int, p addr, depth int) (int, error) {
 	if depth > MaxDepth {
 		return pos, errDepth
 	}
-	for i := range c.steps {
-		s := &c.steps[i]
+	steps := c.steps
+	for i := range steps {
+		s := &steps[i]
 		a := p.add(s.off)
 		switch s.op {
 		case opByte:
@@ -36,6 +37,12 @@ func (c *Codec) decode(b []byte, pos int, p addr, depth int) (int, error) {
 			}
 			*at[byte](a) = b[pos]
 			pos++
+		case opWord2:
+			if len(b)-pos < 2 {
+				return pos, s.sub.run.errIn(b[pos:])
+			}
+			*at[[2]byte](a) = *(*[2]byte)(b[pos:])
+			pos += 2
 		case opWord4:
 			if len(b)-pos < 4 {
 				return pos, s.sub.run.errIn(b[pos:])
@@ -64,7 +71,7 @@ func (c *Codec) decode(b []byte, pos int, p addr, depth int) (int, error) {
 			}
 			*at[string](a) = string(b[pos+4 : end])
 			pos = end
-		default:
+		case opSwap, opBytes, opStrings, opPacked, opSlice, opOption, opSchedule, opResult, opSum:
 			var err error
 			if pos, err = s.decode(b, pos, a, depth); err != nil {
 				return pos, err
@@ -114,7 +121,7 @@ func (s *step) decode(b []byte, pos int, a addr, depth int) (int, error) {
 	case opOption:
 		switch tag {
 		case 0:
-			v := newValue(s.sub.goType)
+			v := newValue(s.sub)
 			*at[addr](a) = v
 			return s.sub.decodePart(b, pos, v, depth+1)
 		case 1:
@@ -158,7 +165,7 @@ func decodeSchedule(b []byte, pos int, a addr) (int, error) {
 
 func (s *step) decodeSum(tag byte, b []byte, pos int, a addr, depth int) (int, error) {
 	v := &s.sum.variants[tag]
-	data := newValue(s.subs[tag].goType)
+	data := newValue(s.subs[tag])
 	pos, err := s.subs[tag].decodePart(b, pos, data, depth+1)
 	if err != nil {
 		return pos, err
@@ -234,10 +241,10 @@ func newRuns(c *Codec, n int) addr {
 	return addrOf(&words[0])
 }
 
-// newValue returns a zero value of type t.
-func newValue(t reflect.Type) addr {
-	if t == reflect.TypeFor[string]() {
+// newValue returns a zero value of the type of c.
+func newValue(c *Codec) addr {
+	if c.text {
 		return addrOf(new(string))
 	}
-	return addr{reflect.New(t).UnsafePointer()}
+	return addr{reflect.New(c.goType).UnsafePointer()}
 }

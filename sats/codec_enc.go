@@ -12,46 +12,30 @@ func (c *Codec) append(b []byte, p addr, depth int) []byte {
 		panic("sats: a value of type " + c.goType.String() + " is nested deeper than 256 levels; does it contain itself?")
 	}
 	pos := len(b)
-	if cap(b)-pos < c.head {
-		b = slices.Grow(b, c.min)
+	if b = b[:cap(b)]; len(b)-pos < c.head {
+		b = grow(b, pos, c.min)
 	}
-	b = b[:cap(b)]
-	for i := range c.steps {
+	for i := 0; ; i++ {
+		if i, pos = appendQuick(c.steps, i, b, pos, p); i == len(c.steps) {
+			return b[:pos]
+		}
 		s := &c.steps[i]
-		a := p.add(s.off)
-		switch s.op {
-		case opByte:
-			b[pos] = *at[byte](a)
-			pos++
-		case opWord4:
-			*(*[4]byte)(b[pos:]) = *at[[4]byte](a)
-			pos += 4
-		case opWord8:
-			*(*[8]byte)(b[pos:]) = *at[[8]byte](a)
-			pos += 8
+		switch a := p.add(s.off); s.op {
 		case opRun:
 			pos = len(appendBy(s.sub, addr{}, b[:pos], a))
-		case opString:
+		case opString, opBytes:
 			v := *at[string](a)
-			if need := 4 + len(v) + s.next; len(b)-pos < need {
-				b = grow(b, pos, need)
-			}
-			binary.LittleEndian.PutUint32(b[pos:], uint32(len(v)))
-			pos += 4 + copy(b[pos+4:], v)
-		case opBytes:
-			v := *at[[]byte](a)
-			if need := 4 + len(v) + s.next; len(b)-pos < need {
-				b = grow(b, pos, need)
-			}
+			b = grow(b, pos, 4+len(v)+s.next)
 			binary.LittleEndian.PutUint32(b[pos:], uint32(len(v)))
 			pos += 4 + copy(b[pos+4:], v)
 		default:
-			b = slices.Grow(s.append(b[:pos], a, depth), s.next)
-			pos = len(b)
+			b = s.append(b[:pos], a, depth)
+			if pos = len(b); cap(b)-pos < s.next {
+				b = slices.Grow(b, s.next)
+			}
 			b = b[:cap(b)]
 		}
 	}
-	return b[:pos]
 }
 
 // grow makes room for n bytes after the first pos of b.
@@ -77,7 +61,7 @@ func (s *step) append(b []byte, a addr, depth int) []byte {
 		v := *at[[]string](a)
 		b = AppendLen(b, len(v))
 		for _, str := range v {
-			b = append(binary.LittleEndian.AppendUint32(b, uint32(len(str))), str...)
+			b = AppendString(b, str)
 		}
 	case opSlice:
 		h := *at[sliceHeader](a)
@@ -105,10 +89,13 @@ func (s *step) append(b []byte, a addr, depth int) []byte {
 	return b
 }
 
-// appendPart is append with the short cut for values of fixed size.
+// appendPart is append with short cuts for values of fixed size and strings.
 func (c *Codec) appendPart(b []byte, p addr, depth int) []byte {
 	if c.short != noShort {
 		return appendBy(c, c.word, b, p)
+	}
+	if c.text {
+		return AppendString(b, *at[string](p))
 	}
 	return c.append(b, p, depth)
 }

@@ -212,7 +212,7 @@ func decodeBy(c *Codec, word addr, b []byte, p addr) (n int, err error) {
 	blocks := c.run.block
 	for i := range blocks {
 		m := &blocks[i]
-		*(*[block]byte)(unsafe.Add(p.p, uintptr(m.dst))) = *(*[block]byte)(unsafe.Add(from, uintptr(m.src)))
+		put16(unsafe.Add(p.p, uintptr(m.dst)), unsafe.Add(from, uintptr(m.src)), 0)
 	}
 	moves := c.run.in
 	for i := range moves {
@@ -295,6 +295,64 @@ func decodeBy(c *Codec, word addr, b []byte, p addr) (n int, err error) {
 	return c.short, nil
 }
 
+// quickText is the length up to which appendQuick copies strings.
+const quickText = 128
+
+// appendQuick does the steps from i on, into b from pos on, until there are no more, or one is not simple, or there is
+// not enough room for it; it returns where it stopped. It calls nothing, which keeps its loop in registers.
+func appendQuick(steps []step, i int, b []byte, pos int, p addr) (int, int) {
+	base := unsafe.Pointer(unsafe.SliceData(b))
+	for ; i < len(steps); i++ {
+		s := &steps[i]
+		a := unsafe.Add(p.p, s.off)
+		switch {
+		case s.op == opString, s.op == opBytes: // both begin with address and length
+			v := *(*string)(a)
+			if len(v) > quickText || len(b)-pos < 4+len(v)+s.next {
+				return i, pos
+			}
+			binary.LittleEndian.PutUint32((*[4]byte)(unsafe.Add(base, pos))[:], uint32(len(v)))
+			if n := uintptr(len(v)); n > 0 {
+				// Pieces overlap, so that every length takes few.
+				d, s := unsafe.Add(base, pos+4), unsafe.Pointer(unsafe.StringData(v))
+				switch {
+				case n >= 16:
+					for at := uintptr(0); at < n-16; at += 16 {
+						put16(d, s, at)
+					}
+					put16(d, s, n-16)
+				case n >= 8:
+					put8(d, s, 0)
+					put8(d, s, n-8)
+				case n >= 4:
+					put4(d, s, 0)
+					put4(d, s, n-4)
+				default:
+					put1(d, s, 0)
+					put1(d, s, n/2)
+					put1(d, s, n-1)
+				}
+			}
+			pos += 4 + len(v)
+		case s.op == opWord8:
+			put8(unsafe.Add(base, pos), a, 0)
+			pos += 8
+		case s.op == opByte:
+			put1(unsafe.Add(base, pos), a, 0)
+			pos++
+		case s.op == opWord4:
+			put4(unsafe.Add(base, pos), a, 0)
+			pos += 4
+		case s.op == opWord2:
+			put2(unsafe.Add(base, pos), a, 0)
+			pos += 2
+		default:
+			return i, pos
+		}
+	}
+	return i, pos
+}
+
 func put1(dst, src unsafe.Pointer, at uintptr) {
 	*(*byte)(unsafe.Add(dst, at)) = *(*byte)(unsafe.Add(src, at))
 }
@@ -312,6 +370,10 @@ func put4(dst, src unsafe.Pointer, at uintptr) {
 func put8(dst, src unsafe.Pointer, at uintptr) {
 	v := binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(src, at))[:])
 	binary.LittleEndian.PutUint64((*[8]byte)(unsafe.Add(dst, at))[:], v)
+}
+
+func put16(dst, src unsafe.Pointer, at uintptr) {
+	*(*[16]byte)(unsafe.Add(dst, at)) = *(*[16]byte)(unsafe.Add(src, at))
 }
 
 // putLong copies n bytes, a multiple of 32. It calls nothing, which keeps the loops that use it in registers.

@@ -91,7 +91,7 @@ func (r *run) split() {
 	}
 }
 
-// block is the size of a block move.
+// block is the size of a block move: see put16.
 const block = 16
 
 // nextMove returns the move that begins a stretch of n bytes. What it leaves is nothing or takes one move more, if it

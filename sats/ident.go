@@ -31,13 +31,6 @@ func appendHexReversed(b, p []byte) []byte {
 	return b
 }
 
-func appendHexBytes(b, p []byte) []byte {
-	for _, c := range p {
-		b = append(b, hexDigits[c>>4], hexDigits[c&15])
-	}
-	return b
-}
-
 func unhex(c byte) (byte, bool) {
 	switch {
 	case '0' <= c && c <= '9':

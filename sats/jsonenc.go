@@ -4,69 +4,76 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 )
 
 // A JSONEncoder is AppendJSON compiled for one ref-free type and flavor, for rows that are known to be valid. It is
 // immutable and safe for concurrent use.
-type JSONEncoder struct{ root *jsonNode }
+type JSONEncoder struct{ root jsonNode }
 
-// A jsonNode writes the values of one type: before each part its punctuation and key, ready made.
+// A jsonNode writes the values of one type. Products inside products are part of the outermost: what would stand
+// between their values is joined.
 type jsonNode struct {
+	parts []jsonPart
+	end   []byte // what stands after the last part
+}
+
+// A jsonPart writes a value that is not a product.
+type jsonPart struct {
 	kind  Kind
 	bytes bool     // KindArray of U8
-	size  int      // of scalars
-	close []byte   // KindProduct: what stands after the last part; KindSum: what closes variant i
-	lead  [][]byte // what stands before part i, or before the payload of variant i
-	kids  []*jsonNode
+	start [16]byte // the start of lead
+	lead  []byte   // what stands before the value
+	elem  *jsonNode
+	sum   []jsonNode // KindSum: the variants, with everything around them
 }
 
 // NewJSONEncoder compiles the encoder of t. Flavors B and C have no form for products with an unnamed element: that
 // is an error, as are refs.
 func NewJSONEncoder(t *Type, f Flavor) (*JSONEncoder, error) {
-	root, err := compileJSON(t, f)
-	if err != nil {
+	e := &JSONEncoder{}
+	if err := e.root.add(t, f); err != nil {
 		return nil, err
 	}
-	return &JSONEncoder{root}, nil
+	return e, nil
 }
 
-// Append appends the JSON of the valid value at the start of bsatn.
+// Append appends the JSON of the valid value at the start of bsatn. It may overwrite what dst has beyond the result, up
+// to its capacity.
 func (e *JSONEncoder) Append(dst, bsatn []byte) []byte {
 	dst, _ = e.root.append(dst, bsatn, 0)
 	return dst
 }
 
-func compileJSON(t *Type, f Flavor) (*jsonNode, error) {
-	n := &jsonNode{kind: t.Kind, size: t.Kind.Size()}
+// add adds a value of type t after what the node writes so far.
+func (n *jsonNode) add(t *Type, f Flavor) error {
+	p := jsonPart{kind: t.Kind}
 	switch t.Kind {
 	case KindRef:
-		return nil, errors.New("the type contains an unresolved type reference")
+		return errors.New("the type contains an unresolved type reference")
+	case KindProduct:
+		return n.addProduct(t, f)
 	case KindArray:
-		n.bytes = t.IsBytes()
-		kid, err := compileJSON(t.Elem, f)
-		n.kids = []*jsonNode{kid}
-		return n, err
-	case KindProduct, KindSum:
-		n.kids, n.lead = make([]*jsonNode, len(t.Elems)), make([][]byte, len(t.Elems))
+		p.bytes, p.elem = t.IsBytes(), &jsonNode{}
+		if err := p.elem.add(t.Elem, f); err != nil {
+			return err
+		}
+	case KindSum:
+		p.sum = make([]jsonNode, len(t.Elems))
 		for i := range t.Elems {
-			kid, err := compileJSON(t.Elems[i].Type, f)
-			if err != nil {
-				return nil, err
+			if err := p.sum[i].addVariant(t, i, f); err != nil {
+				return err
 			}
-			n.kids[i] = kid
 		}
 	}
-	switch t.Kind {
-	case KindProduct:
-		return n, n.compileProduct(t, f)
-	case KindSum:
-		n.compileSum(t, f)
-	}
-	return n, nil
+	p.lead, n.end = n.end, nil
+	copy(p.start[:], p.lead)
+	n.parts = append(n.parts, p)
+	return nil
 }
 
-func (n *jsonNode) compileProduct(t *Type, f Flavor) error {
+func (n *jsonNode) addProduct(t *Type, f Flavor) error {
 	named := f != FlavorUntyped
 	if f == FlavorMessage {
 		named = len(t.Elems) > 0 && allNamed(t)
@@ -75,69 +82,114 @@ func (n *jsonNode) compileProduct(t *Type, f Flavor) error {
 	if named {
 		opening, closing = '{', '}'
 	}
-	n.close = []byte{closing}
-	if len(t.Elems) == 0 {
-		n.close = []byte{opening, closing}
-	}
+	n.end = append(n.end, opening)
 	for i := range t.Elems {
-		n.lead[i] = []byte{','}
-		if i == 0 {
-			n.lead[i][0] = opening
+		if i > 0 {
+			n.end = append(n.end, ',')
 		}
-		if !named {
-			continue
+		if named {
+			if !t.Elems[i].Name.Set {
+				return errNoObjectForm(i)
+			}
+			n.end = append(AppendJSONString(n.end, t.Elems[i].Name.Text), ':')
 		}
-		if !t.Elems[i].Name.Set {
-			return errNoObjectForm(i)
+		if err := n.add(t.Elems[i].Type, f); err != nil {
+			return err
 		}
-		n.lead[i] = append(AppendJSONString(n.lead[i], t.Elems[i].Name.Text), ':')
 	}
+	n.end = append(n.end, closing)
 	return nil
 }
 
-func (n *jsonNode) compileSum(t *Type, f Flavor) {
-	n.close = make([]byte, len(t.Elems)) // what closes variant i
-	for i := range t.Elems {
-		if name := t.Elems[i].Name; name.Set && (f == FlavorNamed || f == FlavorMessage) {
-			n.lead[i] = append(AppendJSONString([]byte{'{'}, name.Text), ':')
-			n.close[i] = '}'
-		} else {
-			n.lead[i] = append(strconv.AppendInt([]byte{'['}, int64(i), 10), ',')
-			n.close[i] = ']'
-		}
+func (n *jsonNode) addVariant(t *Type, i int, f Flavor) error {
+	closing := byte(']')
+	if name := t.Elems[i].Name; name.Set && (f == FlavorNamed || f == FlavorMessage) {
+		n.end = append(AppendJSONString([]byte{'{'}, name.Text), ':')
+		closing = '}'
+	} else {
+		n.end = append(strconv.AppendInt([]byte{'['}, int64(i), 10), ',')
 	}
+	if err := n.add(t.Elems[i].Type, f); err != nil {
+		return err
+	}
+	n.end = append(n.end, closing)
+	return nil
 }
+
+// scalarText is no less than what is written for the start of a lead, and than twice the JSON of any scalar of at most
+// 64 bits.
+const scalarText = 64
 
 // append writes the value at b[pos:] and returns the position after it.
 func (n *jsonNode) append(dst, b []byte, pos int) ([]byte, int) {
-	switch n.kind {
-	case KindProduct:
-		for i, k := range n.kids {
-			dst, pos = k.append(append(dst, n.lead[i]...), b, pos)
+	le := binary.LittleEndian
+	for i := range n.parts {
+		p := &n.parts[i]
+		size := len(dst)
+		if cap(dst)-size < len(p.lead)+scalarText {
+			dst = slices.Grow(dst, len(p.lead)+scalarText)
 		}
-		return append(dst, n.close...), pos
-	case KindSum:
-		tag := b[pos]
-		dst, pos = n.kids[tag].append(append(dst, n.lead[tag]...), b, pos+1)
-		return append(dst, n.close[tag]), pos
-	case KindString:
-		end := pos + 4 + int(binary.LittleEndian.Uint32(b[pos:]))
-		return appendJSONString(dst, b[pos+4:end]), end
-	case KindArray:
-		return n.appendArray(dst, b, pos)
-	case KindBool:
-		if b[pos] == 1 {
-			return append(dst, "true"...), pos + 1
+		*(*[16]byte)(dst[size : size+16]) = p.start
+		if len(p.lead) > 16 {
+			copy(dst[size:size+len(p.lead)], p.lead)
 		}
-		return append(dst, "false"...), pos + 1
+		size += len(p.lead)
+		room := dst[size : size+scalarText]
+		switch p.kind {
+		case KindString:
+			end := pos + 4 + int(le.Uint32(b[pos:]))
+			dst, pos = appendJSONText(dst[:size], b[pos+4:end]), end
+		case KindBool:
+			if b[pos] == 1 {
+				size += copy(room, "true")
+			} else {
+				size += copy(room, "false")
+			}
+			dst, pos = dst[:size], pos+1
+		case KindU8:
+			dst, pos = dst[:size+putUint(room, uint64(b[pos]))], pos+1
+		case KindU16:
+			dst, pos = dst[:size+putUint(room, uint64(le.Uint16(b[pos:])))], pos+2
+		case KindU32:
+			dst, pos = dst[:size+putUint(room, uint64(le.Uint32(b[pos:])))], pos+4
+		case KindU64:
+			dst, pos = dst[:size+putUint(room, le.Uint64(b[pos:]))], pos+8
+		case KindI8:
+			dst, pos = dst[:size+putInt(room, int64(int8(b[pos])))], pos+1
+		case KindI16:
+			dst, pos = dst[:size+putInt(room, int64(int16(le.Uint16(b[pos:]))))], pos+2
+		case KindI32:
+			dst, pos = dst[:size+putInt(room, int64(int32(le.Uint32(b[pos:]))))], pos+4
+		case KindI64:
+			dst, pos = dst[:size+putInt(room, int64(le.Uint64(b[pos:])))], pos+8
+		case KindF32:
+			dst, pos = AppendJSONFloat(dst[:size], float64(math.Float32frombits(le.Uint32(b[pos:]))), 32), pos+4
+		case KindF64:
+			dst, pos = AppendJSONFloat(dst[:size], math.Float64frombits(le.Uint64(b[pos:])), 64), pos+8
+		default:
+			dst, pos = p.append(dst[:size], b, pos)
+		}
 	}
-	return n.appendNumber(dst, b[pos:pos+n.size]), pos + n.size
+	return append(dst, n.end...), pos
 }
 
-func (n *jsonNode) appendArray(dst, b []byte, pos int) ([]byte, int) {
+// append writes what is not simple.
+func (p *jsonPart) append(dst, b []byte, pos int) ([]byte, int) {
+	switch p.kind {
+	case KindArray:
+		return p.appendArray(dst, b, pos)
+	case KindSum:
+		return p.sum[b[pos]].append(dst, b, pos+1)
+	}
+	r := Reader{b: b, pos: pos}
+	dst = appendJSONScalar(dst, p.kind, &r)
+	return dst, r.pos
+}
+
+func (p *jsonPart) appendArray(dst, b []byte, pos int) ([]byte, int) {
 	count := int(binary.LittleEndian.Uint32(b[pos:]))
 	pos += 4
-	if n.bytes {
+	if p.bytes {
 		return append(appendHexBytes(append(dst, '"'), b[pos:pos+count]), '"'), pos + count
 	}
 	dst = append(dst, '[')
@@ -145,31 +197,7 @@ func (n *jsonNode) appendArray(dst, b []byte, pos int) ([]byte, int) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst, pos = n.kids[0].append(dst, b, pos)
+		dst, pos = p.elem.append(dst, b, pos)
 	}
 	return append(dst, ']'), pos
-}
-
-func (n *jsonNode) appendNumber(dst, b []byte) []byte {
-	le := binary.LittleEndian
-	switch n.kind {
-	case KindU8:
-		return strconv.AppendUint(dst, uint64(b[0]), 10)
-	case KindU16:
-		return strconv.AppendUint(dst, uint64(le.Uint16(b)), 10)
-	case KindU32:
-		return strconv.AppendUint(dst, uint64(le.Uint32(b)), 10)
-	case KindU64:
-		return strconv.AppendUint(dst, le.Uint64(b), 10)
-	case KindI32:
-		return strconv.AppendInt(dst, int64(int32(le.Uint32(b))), 10)
-	case KindI64:
-		return strconv.AppendInt(dst, int64(le.Uint64(b)), 10)
-	case KindF32:
-		return AppendJSONFloat(dst, float64(math.Float32frombits(le.Uint32(b))), 32)
-	case KindF64:
-		return AppendJSONFloat(dst, math.Float64frombits(le.Uint64(b)), 64)
-	}
-	r := Reader{b: b}
-	return appendJSONScalar(dst, n.kind, &r)
 }

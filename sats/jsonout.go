@@ -1,9 +1,7 @@
 package sats
 
 import (
-	"bytes"
 	"errors"
-	"math"
 	"strconv"
 	"unicode/utf8"
 )
@@ -68,7 +66,7 @@ func (w *jsonWriter) value(t *Type, depth int) {
 	case KindArray:
 		w.array(t, depth)
 	case KindString:
-		w.out = appendJSONString(w.out, w.r.StrView())
+		w.out = appendJSONText(w.out, w.r.StrView())
 	default:
 		w.out = appendJSONScalar(w.out, t.Kind, &w.r)
 	}
@@ -80,9 +78,9 @@ func appendJSONScalar(b []byte, k Kind, r *Reader) []byte {
 	case KindBool:
 		return strconv.AppendBool(b, r.Bool())
 	case KindI8, KindI16, KindI32, KindI64:
-		return strconv.AppendInt(b, readInt(k, r), 10)
+		return appendInt(b, readInt(k, r))
 	case KindU8, KindU16, KindU32, KindU64:
-		return strconv.AppendUint(b, readUint(k, r), 10)
+		return appendUint(b, readUint(k, r))
 	case KindI128:
 		return r.I128().wide().appendDecimal(b)
 	case KindU128:
@@ -218,20 +216,7 @@ func (w *jsonWriter) array(t *Type, depth int) {
 }
 
 // AppendJSONString appends s as a JSON string, escaping what spec 01 §4.9 says and nothing else.
-func AppendJSONString(dst []byte, s string) []byte { return appendJSONString(dst, s) }
-
-func appendJSONString[S string | []byte](b []byte, s S) []byte {
-	b = append(b, '"')
-	from := 0
-	for i := 0; i < len(s); i++ {
-		if !jsonEscape[s[i]] {
-			continue
-		}
-		b = appendJSONEscape(append(b, s[from:i]...), s[i])
-		from = i + 1
-	}
-	return append(append(b, s[from:]...), '"')
-}
+func AppendJSONString(dst []byte, s string) []byte { return appendEscaped(append(dst, '"'), s) }
 
 // jsonEscape marks the bytes that strings escape.
 var jsonEscape = func() (t [256]bool) {
@@ -258,81 +243,6 @@ func appendJSONEscape(b []byte, c byte) []byte {
 		return append(b, '\\', 'r')
 	}
 	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-}
-
-// AppendJSONFloat appends a float of 32 or 64 bits in the layout of spec 01 §4.8; NaN and infinities become null.
-func AppendJSONFloat(b []byte, f float64, bits int) []byte {
-	if f-f != 0 {
-		return append(b, "null"...)
-	}
-	lo, hi, plain := -5, 16, 1e15
-	if bits == 32 {
-		lo, hi, plain = -6, 13, 1e12
-	}
-	if a := math.Abs(f); a >= 1e-4 && a < plain {
-		// Well inside the range without exponent, so that rounding to the shortest digits cannot lead out of it.
-		if i := int64(f); float64(i) == f && a < 1<<24 {
-			return append(strconv.AppendInt(b, i, 10), '.', '0')
-		}
-		start := len(b)
-		b = strconv.AppendFloat(b, f, 'f', -1, bits)
-		if bytes.IndexByte(b[start:], '.') < 0 {
-			b = append(b, '.', '0')
-		}
-		return b
-	}
-	var buf [32]byte
-	text := strconv.AppendFloat(buf[:0], f, 'e', -1, bits)
-	if text[0] == '-' {
-		b, text = append(b, '-'), text[1:]
-	}
-	if f == 0 {
-		return append(b, "0.0"...)
-	}
-	// text is d[.ddd]e±xx: move the digits together, kk is where the point stands among them.
-	e := len(text) - 1
-	for text[e] != 'e' {
-		e--
-	}
-	exp := 0
-	for _, c := range text[e+2:] {
-		exp = exp*10 + int(c-'0')
-	}
-	if text[e+1] == '-' {
-		exp = -exp
-	}
-	n, kk := 1, exp+1
-	if e > 2 {
-		n += copy(text[1:], text[2:e])
-	}
-	return layoutDigits(b, text[:n], kk, lo, hi)
-}
-
-// layoutDigits writes 0.digits × 10^kk.
-func layoutDigits(b, digits []byte, kk, lo, hi int) []byte {
-	n := len(digits)
-	switch {
-	case n <= kk && kk <= hi:
-		b = append(b, digits...)
-		for ; n < kk; n++ {
-			b = append(b, '0')
-		}
-		return append(b, ".0"...)
-	case 0 < kk && kk <= hi:
-		b = append(append(b, digits[:kk]...), '.')
-		return append(b, digits[kk:]...)
-	case lo < kk && kk <= 0:
-		b = append(b, "0."...)
-		for ; kk < 0; kk++ {
-			b = append(b, '0')
-		}
-		return append(b, digits...)
-	}
-	b = append(b, digits[0])
-	if n > 1 {
-		b = append(append(b, '.'), digits[1:]...)
-	}
-	return strconv.AppendInt(append(b, 'e'), int64(kk-1), 10)
 }
 
 // validText reports whether b may be the text of a string or of JSON.

@@ -139,26 +139,25 @@ func (i I256) appendDecimal(b []byte) []byte {
 
 func (u U256) appendDecimal(b []byte) []byte {
 	const chunk = 1e19 // the largest power of ten in a limb
-	var buf [80]byte
-	pos := len(buf)
+	var chunks [5]uint64
+	n, top := 0, 3
 	for {
-		var rem uint64
-		for k := 3; k >= 0; k-- {
-			u[k], rem = bits.Div64(rem, u[k], chunk)
+		for top > 0 && u[top] == 0 {
+			top--
 		}
-		last := u.IsZero()
-		for d := 0; d < 19 && !(last && rem == 0 && pos < len(buf)); d++ {
-			pos--
-			buf[pos] = '0' + byte(rem%10)
-			rem /= 10
-			if last && rem == 0 {
-				break
-			}
+		if top == 0 && u[0] < chunk {
+			break
 		}
-		if last {
-			return append(b, buf[pos:]...)
+		for k := top; k >= 0; k-- {
+			u[k], chunks[n] = bits.Div64(chunks[n], u[k], chunk)
 		}
+		n++
 	}
+	b = appendUint(b, u[0])
+	for n--; n >= 0; n-- {
+		b = appendDigits(b, chunks[n], 19)
+	}
+	return b
 }
 
 // appendHex appends the magnitude as 0x and lower-case digits without leading zeros.
@@ -168,14 +167,13 @@ func (u U256) appendHex(b []byte) []byte {
 	for k > 0 && u[k] == 0 {
 		k--
 	}
-	digits := (bits.Len64(u[k]) + 3) / 4
-	if digits == 0 {
-		digits = 1
-	}
+	digits := max(1, (bits.Len64(u[k])+3)/4)
 	for ; k >= 0; k-- {
-		for d := digits - 1; d >= 0; d-- {
-			b = append(b, hexDigits[u[k]>>(4*uint(d))&15])
+		var buf [16]byte
+		for i := range 8 {
+			*(*[2]byte)(buf[2*i:]) = hexPairs[byte(u[k]>>(56-8*i))]
 		}
+		b = append(b, buf[16-digits:]...)
 		digits = 16
 	}
 	return b

@@ -169,6 +169,9 @@ func TestTypeScriptRefusals(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(stderr.String(), tt.stderr) {
 			t.Errorf("%s: %v\n%s", name, err, stderr.String())
 		}
+		if strings.Contains(stderr.String(), "as external") {
+			t.Errorf("%s: advice for users of the bundler:\n%s", name, stderr.String())
+		}
 	}
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"package.json": "{}"})
@@ -212,5 +215,23 @@ func TestMissingTool(t *testing.T) {
 	}
 	if _, err := exec.LookPath("cargo"); err == nil {
 		t.Error("the test's PATH holds cargo")
+	}
+}
+
+// The check of types needs Node; publishing does not.
+func TestTypesWithoutNode(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"package.json":          "{}",
+		"src/index.ts":          `import { x } from "spacetime:sys@2.0"; export default x;`,
+		"node_modules/.bin/tsc": "#!/usr/bin/env node\n",
+	})
+	if err := os.Chmod(filepath.Join(dir, "node_modules", ".bin", "tsc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	if _, err := Build(t.Context(), Options{Dir: dir, Stderr: &stderr}); err != nil || !strings.Contains(stderr.String(), "node is not in PATH") {
+		t.Errorf("%v\n%s", err, stderr.String())
 	}
 }

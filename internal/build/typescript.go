@@ -60,6 +60,9 @@ func (b *builder) typescript(ctx context.Context) (string, error) {
 		o.Tsconfig = filepath.Join(dir, "tsconfig.json")
 	}
 	res := api.Build(o)
+	for i := range res.Errors {
+		res.Errors[i].Notes = slices.DeleteFunc(res.Errors[i].Notes, bundlerNote)
+	}
 	b.messages(res.Warnings, api.WarningMessage)
 	b.messages(res.Errors, api.ErrorMessage)
 	if len(res.Errors) > 0 {
@@ -108,6 +111,9 @@ func namesFromProject(bundle []byte) []byte {
 	return append(base64.StdEncoding.AppendEncode(bundle[:at:at], raw), '\n')
 }
 
+// bundlerNote is advice for those who run the bundler themselves.
+func bundlerNote(n api.Note) bool { return strings.HasPrefix(n.Text, "You can mark the path") }
+
 func (b *builder) messages(list []api.Message, kind api.MessageKind) {
 	for _, text := range api.FormatMessages(list, api.FormatMessagesOptions{Kind: kind}) {
 		fmt.Fprint(b.Stderr, text)
@@ -126,6 +132,10 @@ func (b *builder) typeCheck(ctx context.Context) error {
 	}
 	if _, err := os.Stat(tsc); err != nil {
 		fmt.Fprintf(b.Stderr, "The types are not checked, since %s is not there; `npm install --save-dev typescript` adds it.\n", tsc)
+		return nil
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		fmt.Fprintln(b.Stderr, "The types are not checked, since node is not in PATH.")
 		return nil
 	}
 	err = b.command(ctx, tsc, "--noEmit").Run()

@@ -94,7 +94,7 @@ func (a *api) connectError(address string, err error) error {
 	if errors.As(err, &ue) {
 		err = ue.Err
 	}
-	f := &failure{msg: fmt.Sprintf("error sending request for url (%s)", address), causes: []string{err.Error()}}
+	f := &failure{msg: fmt.Sprintf("error sending request for url (%s)", address), causes: []string{err.Error()}, err: err}
 	if errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "refused") {
 		f.causes = []string{"connection refused: no server listens there. Start one by `spacetime start`, or choose another by --server; `spacetime server list` shows those you have saved."}
 	}
@@ -149,15 +149,26 @@ func (a *answer) statusText() string {
 	return fmt.Sprintf("HTTP status %s error (%s) for url (%s)", kind, a.phrase, a.url)
 }
 
+// hintOfStatus helps with what the server refuses to somebody.
+func hintOfStatus(code int) string {
+	if code == http.StatusForbidden {
+		return "`spacetime login show` says who you are. If the database is somebody else's, choose another name, or log in as its owner."
+	}
+	return ""
+}
+
 // err returns the failure that an answer of a failed status is; the server's text
 // comes first (spec 09 §2.4).
 func (a *answer) err() error {
 	if a.ok() {
 		return nil
 	}
-	f := &failure{msg: a.statusText(), code: a.status}
+	f := &failure{msg: a.statusText(), code: a.status, hint: hintOfStatus(a.status)}
 	if text := a.text(); text != "" && !a.isJSON() {
 		f.msg, f.causes = text, []string{a.statusText()}
+		if strings.Contains(text, "locked") {
+			f.hint = "" // the text says it
+		}
 		if a.status == http.StatusUnauthorized {
 			f.causes = append(f.causes, "the saved token is not valid for this server: log in anew by `spacetime login --server-issued-login <server>`")
 		}

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -90,9 +89,11 @@ func (r *run) call(ctx context.Context, a *api, database string, words []string)
 	text := &failure{msg: "Response text: " + res.text(), causes: []string{res.statusText()}}
 	switch {
 	case strings.HasPrefix(res.text(), "invalid arguments"):
-		return because(text, "%s", c.invalid(&f, len(given)).Error())
+		return withHint(because(text, "%s", c.invalid(&f, len(given)).Error()), c.refusedArgument(&f, res.text()))
 	case strings.HasPrefix(res.text(), "no such reducer"), strings.HasPrefix(res.text(), "no such procedure"):
 		return because(text, "%s", c.unknown().Error())
+	case strings.Contains(res.text(), "fatal error"):
+		return withHint(text, "`spacetime logs "+database+"` says why.")
 	}
 	return text
 }
@@ -101,62 +102,6 @@ func (r *run) call(ctx context.Context, a *api, database string, words []string)
 type unknownFunction struct{ error }
 
 func (e *unknownFunction) Unwrap() error { return e.error }
-
-// argumentJSON renders an argument as typed by the user as JSON (spec 09 §7.4).
-func argumentJSON(ts *sats.Typespace, t *sats.Type, arg string) string {
-	for range 64 { // a chain of references ends before
-		if t.Kind != sats.KindRef || int(t.Ref) >= len(ts.Types) {
-			break
-		}
-		t = ts.Types[t.Ref]
-	}
-	switch t.Special() {
-	case sats.SpecialIdentity:
-		bare := strings.Trim(arg, `"`)
-		switch {
-		case strings.HasPrefix(bare, "0x"):
-			return `["` + bare + `"]`
-		case strings.HasPrefix(bare, "c200"):
-			return `["0x` + bare + `"]`
-		}
-		return arg
-	case sats.SpecialConnectionID:
-		if id, err := sats.ParseConnectionID(strings.Trim(arg, `"`)); err == nil {
-			return "[" + id.U128().String() + "]"
-		}
-		return arg
-	case sats.SpecialTimestamp:
-		if ts, err := sats.ParseTimestamp(strings.Trim(arg, `"`)); err == nil {
-			return fmt.Sprintf("[%d]", int64(ts))
-		}
-		return arg
-	case sats.SpecialUuid:
-		if u, err := sats.ParseUuid(strings.Trim(arg, `"`)); err == nil {
-			return "[" + sats.ConnectionID(u).U128().String() + "]"
-		}
-		return arg
-	}
-	if t.Kind == sats.KindString {
-		return stringJSON(arg)
-	}
-	if some, ok := t.IsOption(); ok && some.Kind == sats.KindString && !json.Valid([]byte(arg)) {
-		return `{"some":` + stringJSON(arg) + `}`
-	}
-	return arg
-}
-
-// stringJSON takes a string that is JSON already as it is, escapes in it too, and
-// quotes any other.
-func stringJSON(arg string) string {
-	var s string
-	if len(arg) >= 2 && arg[0] == '"' && json.Unmarshal([]byte(arg), &s) == nil {
-		return arg
-	}
-	if quoted := `"` + arg + `"`; json.Unmarshal([]byte(quoted), &s) == nil {
-		return quoted
-	}
-	return string(sats.AppendJSONString(nil, arg))
-}
 
 // A callRequest is what the texts of a refused call are made of.
 type callRequest struct {

@@ -49,8 +49,17 @@ type Program struct {
 // Main runs one command line and returns its exit code.
 func (p *Program) Main(ctx context.Context, args []string) int {
 	r := &run{Program: p}
-	return r.exitCode(r.execute(ctx, r.rootCommand(), args))
+	err := r.execute(ctx, r.rootCommand(), args)
+	if err != nil && ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {
+		fmt.Fprintln(r.Stderr, "Interrupted.")
+		return interrupted
+	}
+	return r.exitCode(err)
 }
+
+// interrupted is the exit code of a command that Ctrl-C has ended, as shells have
+// it.
+const interrupted = 130
 
 func (r *run) exitCode(err error) int {
 	var usage *usageError
@@ -175,6 +184,9 @@ func (r *run) confirm(question string, yes bool) (bool, error) {
 	}
 	fmt.Fprint(r.Stdout, question+" [y/N]")
 	line, err := r.readLine()
+	if errors.Is(err, io.EOF) && terminal(r.Stdout) {
+		fmt.Fprintln(r.Stdout) // nobody has pressed Enter
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}

@@ -100,7 +100,7 @@ func parseConfig(path string, text []byte) (*config, error) {
 			line, col := de.Position()
 			err = fmt.Errorf("line %d, column %d: %w", line, col, err)
 		}
-		return nil, because(err, "config file %s is invalid", path)
+		return nil, invalidConfig(path, err)
 	}
 	c := &config{path: path, doc: parseTOML(string(text))}
 	str := func(from map[string]any, key string) (string, error) {
@@ -110,7 +110,7 @@ func parseConfig(path string, text []byte) (*config, error) {
 		}
 		s, ok := v.(string)
 		if !ok {
-			return "", because(fmt.Errorf("Config error: The option `%s` is not a `string`, found: %v", key, v), "config file %s is invalid", path)
+			return "", invalidConfig(path, fmt.Errorf("Config error: The option `%s` is not a `string`, found: %v", key, v))
 		}
 		return s, nil
 	}
@@ -122,12 +122,12 @@ func parseConfig(path string, text []byte) (*config, error) {
 	}
 	tables, ok := raw["server_configs"].([]any)
 	if !ok && raw["server_configs"] != nil {
-		return nil, because(fmt.Errorf("Config error: The option `server_configs` is not a `table array`, found: %v", raw["server_configs"]), "config file %s is invalid", path)
+		return nil, invalidConfig(path, fmt.Errorf("Config error: The option `server_configs` is not a `table array`, found: %v", raw["server_configs"]))
 	}
 	for _, t := range tables {
 		m, ok := t.(map[string]any)
 		if !ok {
-			return nil, because(fmt.Errorf("Config error: The option `server_configs` is not a `table array`, found: %v", t), "config file %s is invalid", path)
+			return nil, invalidConfig(path, fmt.Errorf("Config error: The option `server_configs` is not a `table array`, found: %v", t))
 		}
 		s := &serverEntry{}
 		for key, to := range map[string]*string{"nickname": &s.nickname, "host": &s.host, "protocol": &s.protocol, "ecdsa_public_key": &s.publicKey, "token": &s.token} {
@@ -137,13 +137,17 @@ func parseConfig(path string, text []byte) (*config, error) {
 		}
 		for _, need := range []string{"host", "protocol"} {
 			if _, ok := m[need]; !ok {
-				return nil, because(fmt.Errorf("Config error: The option `%s` not found", need), "config file %s is invalid", path)
+				return nil, invalidConfig(path, fmt.Errorf("Config error: The option `%s` not found", need))
 			}
 		}
 		s.key = s.name()
 		c.servers = append(c.servers, s)
 	}
 	return c, nil
+}
+
+func invalidConfig(path string, err error) error {
+	return withHint(because(err, "config file %s is invalid", path), "Repair the file, or move it away to begin anew. Your login is in it.")
 }
 
 // writeConfig writes the configuration and says so.

@@ -276,11 +276,7 @@ func (r *run) describeCommand() *cobra.Command {
 
 // describeOne finds the raw definition of one reducer or table.
 func describeOne(generation int, text []byte, kind, name string) ([]byte, error) {
-	raw, err := schema.ParseJSON(generation, text)
-	if err != nil {
-		return nil, err
-	}
-	m, err := schema.Validate(raw)
+	m, err := readModule(generation, text)
 	if err != nil {
 		return nil, err
 	}
@@ -324,7 +320,20 @@ func describeOne(generation int, text []byte, kind, name string) ([]byte, error)
 			return item, nil
 		}
 	}
-	return nil, fail("no such %s", kind)
+	return nil, withHint(fail("no such %s", kind), didYouMean(name, namesOfKind(m, kind)))
+}
+
+func namesOfKind(m *schema.ModuleDef, kind string) (names []string) {
+	if kind == "table" {
+		for _, t := range m.Tables {
+			names = append(names, t.Name)
+		}
+		return names
+	}
+	for _, f := range m.Reducers {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // summary prints tables and functions for people.

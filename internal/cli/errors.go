@@ -32,6 +32,7 @@ func because(err error, format string, args ...any) error {
 	if errors.As(err, &f) {
 		out.causes = append([]string{f.msg}, f.causes...)
 		out.code = f.code
+		out.hint = f.hint
 	} else {
 		out.causes = []string{err.Error()}
 	}

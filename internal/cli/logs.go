@@ -84,7 +84,7 @@ func (r *run) logs(ctx context.Context, a *api, id sats.Identity, num string, fo
 	if res.StatusCode >= 400 {
 		body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<16))
 		if text := strings.TrimSpace(string(body)); text != "" {
-			return &failure{msg: text, code: res.StatusCode}
+			return &failure{msg: text, code: res.StatusCode, hint: hintOfStatus(res.StatusCode)}
 		}
 		return fail("the server answers %s", phrase(res))
 	}

@@ -33,6 +33,23 @@ func distance(a, b string) int {
 	return rows[len(s)][len(t)]
 }
 
+// didYouMean asks whether the most similar one of some names was meant; it is ""
+// if none is similar.
+func didYouMean(given string, names []string) string {
+	best, limit := "", max(len(given), 3)/3
+	for _, name := range names {
+		if strings.EqualFold(given, name) {
+			best, limit = name, 0
+		} else if d := distance(given, name); d <= limit {
+			best, limit = name, d-1
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "Did you mean `" + best + "`?"
+}
+
 // similar finds the function that a misspelt name may mean (spec 09 §7.4).
 func similar(name string, list []function) *function {
 	for i := range list {

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 func TestParseJSON5(t *testing.T) {
@@ -192,5 +195,87 @@ func TestSplitStatements(t *testing.T) {
 		if got := splitStatements(text); !reflect.DeepEqual(got, wanted) {
 			t.Errorf("%q: %q", text, got)
 		}
+	}
+}
+
+func TestArgumentJSON(t *testing.T) {
+	ts := &sats.Typespace{Types: []*sats.Type{
+		sats.Sum(sats.E("Red", sats.Unit), sats.E("Custom", sats.Primitive(sats.KindU32))),
+	}}
+	timestamp := sats.Product(sats.E("__timestamp_micros_since_unix_epoch__", sats.Primitive(sats.KindI64)))
+	duration := sats.Product(sats.E("__time_duration_micros__", sats.Primitive(sats.KindI64)))
+	point := sats.Product(sats.E("x", sats.Primitive(sats.KindI32)), sats.E("y", sats.Primitive(sats.KindI32)))
+	for _, c := range []struct {
+		t           *sats.Type
+		arg, wanted string
+	}{
+		{sats.Primitive(sats.KindString), `a "b"`, `"a \"b\""`},
+		{sats.Ref(0), "Red", `{"Red":{}}`},
+		{sats.Ref(0), `"Red"`, `{"Red":{}}`},
+		{sats.Ref(0), "Custom", "Custom"},
+		{sats.Ref(0), `{"Custom":5}`, `{"Custom":5}`},
+		{sats.Option(sats.Primitive(sats.KindU32)), "5", `{"some":5}`},
+		{sats.Option(sats.Primitive(sats.KindU32)), "null", "null"},
+		{sats.Option(sats.Primitive(sats.KindU32)), "[0,5]", "[0,5]"},
+		{sats.Option(sats.Primitive(sats.KindU32)), `{"none":[]}`, `{"none":[]}`},
+		{sats.Option(sats.Ref(0)), "Red", `{"some":{"Red":{}}}`},
+		{sats.Option(point), `{"x":1,"y":2}`, `{"some":{"x":1,"y":2}}`},
+		{sats.Option(sats.Primitive(sats.KindString)), "Alice", `{"some":"Alice"}`},
+		{sats.Option(sats.Primitive(sats.KindString)), `"Alice"`, `{"some":"Alice"}`},
+		{sats.Option(sats.Primitive(sats.KindString)), "5", `{"some":"5"}`},
+		{sats.Option(sats.Primitive(sats.KindString)), "", `{"some":""}`},
+		{sats.Option(sats.Primitive(sats.KindString)), `{"some":"x"}`, `{"some":"x"}`},
+		{sats.Primitive(sats.KindU256), "16", `"0x10"`},
+		{sats.Primitive(sats.KindU256), "0x10", `"0x10"`},
+		{sats.Primitive(sats.KindU256), `"0x10"`, `"0x10"`},
+		{sats.Primitive(sats.KindI256), "-16", `"-0x10"`},
+		{sats.Primitive(sats.KindI256), "-0x10", `"-0x10"`},
+		{sats.Primitive(sats.KindI128), "-5", "-5"},
+		{timestamp, "2026-01-31", "[1769817600000000]"},
+		{timestamp, "2026-01-31T00:00:00Z", "[1769817600000000]"},
+		{timestamp, "-5", "[-5]"},
+		{timestamp, "[5]", "[5]"},
+		{timestamp, "now", "now"},
+		{duration, "1.5s", "[1500000]"},
+		{duration, "7", "[7]"},
+		{duration, "1ns", "1ns"},
+		{point, `[1,2]`, `[1,2]`},
+	} {
+		if got := argumentJSON(ts, c.t, c.arg); got != c.wanted {
+			t.Errorf("%s of type %v: %s, want %s", c.arg, c.t, got, c.wanted)
+		}
+	}
+}
+
+func TestSpelling(t *testing.T) {
+	ts := &sats.Typespace{}
+	color := sats.Sum(sats.E("Red", sats.Unit), sats.E("Custom", sats.Primitive(sats.KindU32)))
+	m := &schema.ModuleDef{Typespace: ts}
+	c := &callRequest{module: m}
+	f := &function{params: sats.Product(sats.E("n", sats.Primitive(sats.KindU8)), sats.E("color", sats.Option(color)))}
+	for text, wanted := range map[string]string{
+		"invalid arguments for reducer paint: [0]: invalid arguments":    "argument 1, n, is a whole number of 8 bits, not negative",
+		"invalid arguments for reducer paint: [1].some: unknown variant": `argument 2, color, is optional: null, or the value, which is one of Red, '{"Custom": …}'`,
+		"invalid arguments for reducer paint: [7]: of another program":   "",
+		"invalid arguments for reducer paint: expected `,` or `]`":       "",
+	} {
+		if got := c.refusedArgument(f, text); got != wanted {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
+
+// The export says nothing of the policy that made its names.
+func TestNamesOfAnExport(t *testing.T) {
+	const text = `{"sections":[{"Typespace":{"types":[{"Product":{"elements":[{"name":{"some":"jobId"},"algebraic_type":{"U64":[]}}]}}]}},` +
+		`{"Types":[{"source_name":{"scope":[],"source_name":"PaintJob"},"ty":0,"custom_ordering":true}]},` +
+		`{"Tables":[{"source_name":"PaintJob","product_type_ref":0,"primary_key":[],"indexes":[],"constraints":[],"sequences":[],"table_type":{"User":[]},"table_access":{"Public":[]},"default_values":[],"is_event":false}]},` +
+		`{"ExplicitNames":{"entries":[{"Table":{"source_name":"PaintJob","canonical_name":"PaintJob"}}]}}]}`
+	m, err := readModule(10, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, ok := m.Table("PaintJob"); !ok || d.Columns[0].Name != "jobId" {
+		t.Errorf("%+v", m.Tables)
 	}
 }

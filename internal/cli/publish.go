@@ -106,13 +106,14 @@ func checkName(name string) error {
 	if _, err := sats.IdentityFromHexPrefixed(name); err == nil || databaseName.MatchString(name) {
 		return nil
 	}
+	text := "invalid characters in database name"
 	switch {
 	case name == "":
-		return fail("database names cannot be empty")
+		text = "database names cannot be empty"
 	case strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == "":
-		return fail("invalid hyphen in database name")
+		text = "invalid hyphen in database name"
 	}
-	return fail("invalid characters in database name")
+	return withHint(fail("%s", text), "A name is made of a to z, 0 to 9, and single hyphens between them, like my-chat.")
 }
 
 // askName asks for the database's name; "-" and the end of input mean none.
@@ -135,7 +136,7 @@ func (r *run) askName(dir string) (string, error) {
 			return "", nil
 		}
 		if err := checkName(name); err != nil {
-			fmt.Fprintln(r.Stdout, err)
+			fmt.Fprint(r.Stdout, err, "\n", hintOf(err))
 			continue
 		}
 		return name, nil
@@ -165,6 +166,9 @@ func (r *run) program(ctx context.Context, o *publishOptions) ([]byte, build.Hos
 			return nil, "", fail("Project path does not exist: %s", o.dir)
 		}
 		a, err := r.buildModule(ctx, o.dir, o)
+		if errors.Is(err, build.ErrNoModule) {
+			err = &failure{msg: err.Error(), hint: "Change to the module's directory, or name it by --module-path. `spacetime init --lang go ./my-app` makes a module.", err: err}
+		}
 		if err != nil {
 			return nil, "", err
 		}
@@ -274,7 +278,7 @@ func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, prog
 		return nil
 	}
 	if !res.ok() {
-		return fail("Pre-publish check failed with status %s: %s", res.phrase, res.text())
+		return withHint(fail("Pre-publish check failed with status %s: %s", res.phrase, res.text()), hintOfStatus(res.status))
 	}
 	var plan struct {
 		AutoMigrate *struct {
@@ -300,7 +304,8 @@ func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, prog
 		fmt.Fprintln(r.Stdout, m.Reason)
 		if o.clear != "on-conflict" {
 			fmt.Fprintln(r.Stdout, "Aborting publish due to required manual migration.")
-			return fail("Aborting because publishing would require manual migration or deletion of data and --delete-data was not specified.")
+			return withHint(fail("Aborting because publishing would require manual migration or deletion of data and --delete-data was not specified."),
+				"Undo the change that is named above, or publish under another name. `spacetime publish --delete-data=on-conflict` deletes the data instead.")
 		}
 		fmt.Fprintln(r.Stdout, "Proceeding with database clear due to --delete-data=on-conflict.")
 		q.add("clear", "true")
@@ -318,7 +323,7 @@ func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, prog
 		}
 		if !ok {
 			fmt.Fprintln(r.Stdout, "Aborting")
-			return fail("Publishing aborted by user")
+			return withHint(fail("Publishing aborted by user"), "--break-clients consents beforehand.")
 		}
 	}
 	q.add("token", m.Token)

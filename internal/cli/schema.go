@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -35,15 +36,32 @@ func (a *api) module(ctx context.Context, id sats.Identity) (*schema.ModuleDef, 
 	if err != nil {
 		return nil, err
 	}
+	return readModule(generation, text)
+}
+
+// readModule reads and checks a module's definition.
+func readModule(generation int, text []byte) (*schema.ModuleDef, error) {
 	raw, err := schema.ParseJSON(generation, text)
 	if err != nil {
 		return nil, because(err, "the server's definition of the module is not understood")
 	}
+	keepNames(raw)
 	m, err := schema.Validate(raw)
 	if err != nil {
 		return nil, because(err, "the server's definition of the module is not valid")
 	}
 	return m, nil
+}
+
+// keepNames makes the names in a definition stay what they are. An export holds
+// the names that the server uses and not the policy that made them (spec 02
+// §10.3); the default policy would rename columns and variants of modules that had
+// another one, which those made with 1.x packages all have.
+func keepNames(raw *schema.RawModule) {
+	if raw.V10 == nil || slices.ContainsFunc(raw.V10.Sections, func(s schema.RawSection) bool { return s.Tag == schema.SecCasePolicy }) {
+		return
+	}
+	raw.V10.Sections = append(raw.V10.Sections, schema.RawSection{Tag: schema.SecCasePolicy, CasePolicy: schema.CaseNone})
 }
 
 // A function is a reducer or procedure that can be called.

@@ -92,9 +92,9 @@ func parseServerURL(u string) (protocol, host string, err error) {
 	protocol, host, ok := strings.Cut(strings.TrimRight(u, "/"), "://")
 	switch {
 	case !ok || host == "":
-		return "", "", fail("Invalid url: %s", u)
+		return "", "", withHint(fail("Invalid url: %s", u), "Write it with its protocol, like http://127.0.0.1:3000")
 	case protocol != "http" && protocol != "https":
-		return "", "", fail("Invalid protocol: %s", protocol)
+		return "", "", withHint(fail("Invalid protocol: %s", protocol), "It is http or https.")
 	}
 	return protocol, host, nil
 }

@@ -170,7 +170,11 @@ func (s *shell) describe(ctx context.Context, columns bool, only string) error {
 		found = true
 	}
 	if !found {
-		return fmt.Errorf("no such table: `%s`; .tables lists them", only)
+		text := "no such table: `" + only + "`; .tables lists them"
+		if near := didYouMean(only, namesOfKind(m, "table")); near != "" {
+			text += ". " + near
+		}
+		return errors.New(text)
 	}
 	return nil
 }

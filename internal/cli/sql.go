@@ -98,7 +98,7 @@ func (a *api) sql(ctx context.Context, id sats.Identity, text, confirmed string)
 		return nil, err
 	}
 	if err := res.err(); err != nil {
-		return nil, withHint(err, res.header.Get("Spacetime-Hint"))
+		return nil, withHint(err, strings.Replace(res.header.Get("Spacetime-Hint"), " Did you mean", ". Did you mean", 1))
 	}
 	if !res.isJSON() {
 		return nil, fail("HTTP response from url (%s) was success but did not have content-type: application/json", res.url)

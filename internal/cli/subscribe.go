@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -103,7 +104,7 @@ func (r *run) watch(ctx context.Context, a *api, id sats.Identity, queries []str
 	if _, err := conn.SubscribeUpdates(ctx, w.rows, w.end, queries...); err != nil {
 		var refused *client.SubscriptionError
 		if errors.As(err, &refused) {
-			return fail("encountered error in initial subscribe: %s", refused.Message)
+			return withHint(fail("encountered error in initial subscribe: %s", refused.Message), nearestTable(m, refused.Message))
 		}
 		if ctx.Err() != nil {
 			return r.watchTimedOut(ctx, o, w)
@@ -184,6 +185,21 @@ func (w *watcher) rows(rows client.Rows) {
 	if err != nil {
 		w.stop(because(err, "error formatting response"))
 	}
+}
+
+var noSuchTable = regexp.MustCompile("^no such table: `([^`]*)`")
+
+// nearestTable says which table a refusal of one that is not there may mean.
+func nearestTable(m *schema.ModuleDef, text string) string {
+	given := noSuchTable.FindStringSubmatch(text)
+	if given == nil {
+		return ""
+	}
+	var names []string
+	for _, t := range m.Tables {
+		names = append(names, t.Name)
+	}
+	return didYouMean(given[1], names)
 }
 
 // rowTypeOf returns the type of a table's rows.

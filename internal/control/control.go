@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/stdbgo/spacetime/internal/vfs"
 	"github.com/stdbgo/spacetime/sats"
@@ -105,12 +104,8 @@ func Open(o Options) (*DB, error) {
 	}
 	path := filepath.Join(dir, "control.db")
 	var err error
-	d.bolt, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("control: %s is open in another process; stop that server first", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("control: open %s: %w", path, err)
+	if d.bolt, err = openStore(path, &bbolt.Options{Timeout: time.Second}); err != nil {
+		return nil, err
 	}
 	if err := d.bolt.Update(d.prepare); err != nil {
 		return nil, errors.Join(fmt.Errorf("control: %s: %w", path, err), d.bolt.Close())

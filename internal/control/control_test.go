@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -353,4 +354,59 @@ func copyFile(t *testing.T, from, to string) {
 	_, err = io.Copy(dst, src)
 	must(t, err)
 	must(t, dst.Close())
+}
+
+// Whatever the file holds, opening it ends in an error that says so, or in a
+// database whose records are all readable.
+func TestDamagedStore(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector checks pointers, and ends the process at a store's first one out of a damaged page")
+	}
+	dir := t.TempDir()
+	d := open(t, dir)
+	for i := range byte(40) {
+		insert(t, d, identity(10+i), identity(1), fmt.Sprintf("name-%d", i))
+	}
+	must(t, d.Close())
+	whole, err := os.ReadFile(filepath.Join(dir, "control-db", "control.db"))
+	must(t, err)
+	attempt := func(text []byte) error {
+		dir := t.TempDir()
+		must(t, os.Mkdir(filepath.Join(dir, "control-db"), 0o700))
+		must(t, os.WriteFile(filepath.Join(dir, "control-db", "control.db"), text, 0o600))
+		d, err := Open(Options{Dir: dir, FS: vfs.OS{}, Hash: hash})
+		if err != nil {
+			if !strings.Contains(err.Error(), "control.db is damaged") || !strings.Contains(err.Error(), "from a copy") {
+				t.Errorf("%v", err)
+			}
+			return err
+		}
+		if all, err := d.Databases(); err != nil || len(all) != 40 {
+			t.Errorf("%d databases, %v", len(all), err)
+		}
+		return d.Close()
+	}
+	must(t, attempt(whole))
+	refused := 0
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		text := slices.Clone(whole)
+		for range 1 + rng.IntN(300) {
+			text[8192+rng.IntN(len(text)-8192)] = byte(rng.Uint32())
+		}
+		if attempt(text) != nil {
+			refused++
+		}
+	}
+	if refused < 50 {
+		t.Errorf("%d damaged files refused", refused)
+	}
+	for _, n := range []int{1, 4095, 5000, 9000, len(whole) / 2} {
+		if attempt(whole[:n]) == nil {
+			t.Errorf("cut to %d bytes: opens", n)
+		}
+	}
+	if attempt([]byte("garbage\n")) == nil {
+		t.Error("garbage opens")
+	}
 }

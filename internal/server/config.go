@@ -128,7 +128,7 @@ func LoadConfig(fsys vfs.FS, dataDir string) (*Config, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
+		return nil, fmt.Errorf("the data directory %s cannot be used: %w; make it writable, or choose another one by --data-dir", dataDir, err)
 	}
 	c := &Config{}
 	c.Logs.Level = logLevel(slog.LevelError)

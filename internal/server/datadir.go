@@ -37,7 +37,7 @@ func lockDataDir(fsys vfs.FS, dir string) (*pidFile, error) {
 				owner = fmt.Sprintf("Some(%d)", pid)
 			}
 		}
-		return nil, fmt.Errorf("cannot take lock on database; spacetime.pid already exists (owned by pid %s)", owner)
+		return nil, fmt.Errorf("cannot take lock on database; spacetime.pid already exists (owned by pid %s); another server uses %s: stop it, or give this one a directory of its own by --data-dir", owner, dir)
 	}
 	f, err := fsys.Create(p.path)
 	if err == nil {
@@ -48,6 +48,28 @@ func lockDataDir(fsys vfs.FS, dir string) (*pidFile, error) {
 		return nil, errors.Join(fmt.Errorf("write %s: %w", p.path, err), p.lock.Close())
 	}
 	return p, nil
+}
+
+// refuseOrphans refuses a data directory that holds databases while what knows
+// them is gone: a server that began anew would hide them, and put new ones into
+// their directories.
+func refuseOrphans(fsys vfs.FS, dir string) error {
+	path := filepath.Join(dir, "control-db", "control.db")
+	switch st, err := os.Stat(path); {
+	case err == nil && st.Size() > 0:
+		return nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("control database: %w", err)
+	}
+	replicas := filepath.Join(dir, "replicas")
+	list, err := fsys.ReadDir(replicas)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(list) == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("databases: %w", err)
+	}
+	return fmt.Errorf("%s is missing or empty, but %s holds databases: restore the data directory from a copy, or begin with another one by --data-dir", path, replicas)
 }
 
 // release removes the file and gives the lock back.

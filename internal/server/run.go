@@ -145,6 +145,9 @@ func prepare(o *RunOptions) (_ *Running, err error) {
 	if err := checkMetadata(fsys, o.DataDir, o.Version); err != nil {
 		return nil, err
 	}
+	if err := refuseOrphans(fsys, o.DataDir); err != nil {
+		return nil, err
+	}
 	return r, r.open(fsys, *o, config, private, public)
 }
 

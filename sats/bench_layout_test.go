@@ -1,0 +1,155 @@
+package sats_test
+
+import (
+	"bytes"
+	"cmp"
+	"hash/maphash"
+	"math"
+	"testing"
+
+	. "github.com/stdbgo/spacetime/sats"
+)
+
+// compareByHand orders encoded rows by their columns as a person would write it for the one type.
+
+//go:noinline
+func compareNarrow(a, b []byte) int {
+	if c := cmp.Compare(le.Uint64(a), le.Uint64(b)); c != 0 {
+		return c
+	}
+	if c := int(a[8]) - int(b[8]); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(int32(le.Uint32(a[9:])), int32(le.Uint32(b[9:]))); c != 0 {
+		return c
+	}
+	return cmp.Compare(le.Uint16(a[13:]), le.Uint16(b[13:]))
+}
+
+func orderedBits(bits uint32) float32 { return math.Float32frombits(bits) }
+
+//go:noinline
+func compareFixed(a, b []byte) int {
+	if c := cmp.Compare(le.Uint64(a), le.Uint64(b)); c != 0 {
+		return c
+	}
+	if c := int(a[8]) - int(b[8]); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(orderedBits(le.Uint32(a[9:])), orderedBits(le.Uint32(b[9:]))); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(orderedBits(le.Uint32(a[13:])), orderedBits(le.Uint32(b[13:]))); c != 0 {
+		return c
+	}
+	for i := 48; i >= 17; i-- {
+		if a[i] != b[i] {
+			return int(a[i]) - int(b[i])
+		}
+	}
+	if c := cmp.Compare(int64(le.Uint64(a[49:])), int64(le.Uint64(b[49:]))); c != 0 {
+		return c
+	}
+	if c := int(a[57]) - int(b[57]); c != 0 {
+		return c
+	}
+	return cmp.Compare(int16(le.Uint16(a[58:])), int16(le.Uint16(b[58:])))
+}
+
+//go:noinline
+func compareText(a, b []byte) int {
+	if c := cmp.Compare(le.Uint64(a), le.Uint64(b)); c != 0 {
+		return c
+	}
+	a, b = a[8:], b[8:]
+	text := func() int {
+		n, m := 4+le.Uint32(a), 4+le.Uint32(b)
+		c := bytes.Compare(a[4:n], b[4:m])
+		a, b = a[n:], b[m:]
+		return c
+	}
+	for range 2 {
+		if c := text(); c != 0 {
+			return c
+		}
+	}
+	if c := int(a[0]) - int(b[0]); c != 0 {
+		return c
+	}
+	a, b = a[1:], b[1:]
+	for range 2 {
+		if c := text(); c != 0 {
+			return c
+		}
+	}
+	if c := int(a[0]) - int(b[0]); c != 0 {
+		return c
+	}
+	return cmp.Compare(int64(le.Uint64(a[1:])), int64(le.Uint64(b[1:])))
+}
+
+// BenchmarkLayoutRows compares what is done to stored rows without decoding them: "compare" orders rows that are equal,
+// so that every column is looked at, against a comparison written for the type; "hash" is HashBytes against the
+// machine's own hash in package hash/maphash.
+func BenchmarkLayoutRows(b *testing.B) {
+	_, narrow := encoded(b, narrowRows())
+	_, fixed := encoded(b, fixedRows())
+	_, text := encoded(b, textRows())
+	b.Run("narrow", func(b *testing.B) { benchLayout[narrowRow](b, narrow, compareNarrow) })
+	b.Run("identity", func(b *testing.B) { benchLayout[fixedRow](b, fixed, compareFixed) })
+	b.Run("strings", func(b *testing.B) { benchLayout[textRow](b, text, compareText) })
+}
+
+func benchLayout[T any](b *testing.B, encs [][]byte, hand func(a, b []byte) int) {
+	typ, err := TypeOf[T]()
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := NewLayout(typ)
+	if err != nil {
+		b.Fatal(err)
+	}
+	twins := make([][]byte, len(encs))
+	for i, enc := range encs {
+		twins[i] = bytes.Clone(enc)
+		next := encs[(i+1)%len(encs)]
+		if c, h := l.CompareRows(enc, next), hand(enc, next); (c < 0) != (h < 0) || (c > 0) != (h > 0) {
+			b.Fatalf("%x and %x: %d, by hand %d", enc, next, c, h)
+		}
+	}
+	sum := 0
+	b.Run("compare", func(b *testing.B) {
+		race(b, laps*benchRows, func() {
+			for range laps {
+				for i, enc := range encs {
+					sum += hand(enc, twins[i])
+				}
+			}
+		}, func() {
+			for range laps {
+				for i, enc := range encs {
+					sum += l.CompareRows(enc, twins[i])
+				}
+			}
+		})
+	})
+	seed, mixed := maphash.MakeSeed(), uint64(0)
+	b.Run("hash", func(b *testing.B) {
+		race(b, laps*benchRows, func() {
+			for range laps {
+				for _, enc := range encs {
+					mixed ^= maphash.Bytes(seed, enc)
+				}
+			}
+		}, func() {
+			for range laps {
+				for _, enc := range encs {
+					mixed ^= HashBytes(enc)
+				}
+			}
+		})
+	})
+	if sum != 0 {
+		b.Fatal("equal rows differ")
+	}
+}
