@@ -28,7 +28,7 @@ const (
 	valueBytes = 256
 	freeBytes  = MaxZeroSizeElements * valueBytes
 	jsonBytes  = 64 // per byte of text: the widest value of the shortest text, and growth
-	jsonFixed  = 1 << 20
+	fixedBytes = 4 << 20
 )
 
 // nodes is the number of types in t, which has no references: so many values may
@@ -115,7 +115,7 @@ func TestJSONAllocatesLittle(t *testing.T) {
 		`[[],[],` + many(`[[],[],[],[],"",[]]`) + `,[],"",[]]`, `{"u":` + many("{}") + `,"b":` + many("0") + `,"f":[],"kids":[],"n":[],"a":` + many(`"-0"`) + `}`,
 		strings.Repeat("[", 1<<20), `{"` + strings.Repeat("x", 1<<20) + `":`, `["` + strings.Repeat(`\u0041`, 1<<18),
 	} {
-		wantAllocated(t, text[:min(len(text), 30)], jsonBytes*uint64(len(text))+jsonFixed, func() {
+		wantAllocated(t, text[:min(len(text), 30)], jsonBytes*uint64(len(text))+fixedBytes, func() {
 			if b, err := ParseJSON(nil, ts, Ref(0), []byte(text)); err == nil && len(b) > 33*len(text) {
 				t.Errorf("%d bytes of text became %d", len(text), len(b))
 			}
@@ -228,7 +228,7 @@ func FuzzDecode(f *testing.F) {
 		r := NewReader(in)
 		var typ *Type
 		var err error
-		wantAllocated(t, "decoding a type", valueBytes*uint64(len(in))+64<<10, func() { typ, err = DecodeType(r) })
+		wantAllocated(t, "decoding a type", valueBytes*uint64(len(in))+fixedBytes, func() { typ, err = DecodeType(r) })
 		if err != nil || typ.HasRefs() {
 			return
 		}
@@ -243,7 +243,7 @@ func FuzzDecode(f *testing.F) {
 		})
 		w := NewWalker(typ)
 		var n int
-		wantAllocated(t, "validating", 64<<10, func() { n, werr = w.Validate(b) })
+		wantAllocated(t, "validating", fixedBytes, func() { n, werr = w.Validate(b) })
 		if derr != nil && strings.Contains(derr.Error(), "too many parts") {
 			return
 		}
@@ -282,7 +282,7 @@ func FuzzJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		var b []byte
 		var err error
-		wantAllocated(t, "parsing", jsonBytes*uint64(len(text))+jsonFixed, func() { b, err = ParseJSON(nil, ts, Ref(0), []byte(text)) })
+		wantAllocated(t, "parsing", jsonBytes*uint64(len(text))+fixedBytes, func() { b, err = ParseJSON(nil, ts, Ref(0), []byte(text)) })
 		if err != nil {
 			return
 		}
