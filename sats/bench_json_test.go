@@ -82,3 +82,37 @@ func benchJSON[T any](b *testing.B, rows []T) {
 		})
 	})
 }
+
+// BenchmarkJSONIn compares the way from JSON text to a row in BSATN with json.Unmarshal into a Go struct.
+func BenchmarkJSONIn(b *testing.B) {
+	b.Run("narrow", func(b *testing.B) { benchJSONIn(b, jsonNarrows()) })
+	b.Run("wide", func(b *testing.B) { benchJSONIn(b, jsonWides()) })
+	b.Run("strings", func(b *testing.B) { benchJSONIn(b, jsonTexts()) })
+	b.Run("lists", func(b *testing.B) { benchJSONIn(b, jsonLists()) })
+}
+
+func benchJSONIn[T any](b *testing.B, rows []T) {
+	typ, err := TypeOf[T]()
+	if err != nil {
+		b.Fatal(err)
+	}
+	texts := make([][]byte, len(rows))
+	for i := range rows {
+		if texts[i], _, err = AppendJSON(nil, nil, typ, Append(nil, &rows[i]), FlavorNamed); err != nil {
+			b.Fatal(err)
+		}
+	}
+	buf := make([]byte, 0, 4096)
+	race(b, benchRows, func() {
+		for _, text := range texts {
+			var v T
+			note(json.Unmarshal(text, &v))
+		}
+	}, func() {
+		for _, text := range texts {
+			var err error
+			buf, err = ParseJSON(buf[:0], nil, typ, text)
+			note(err)
+		}
+	})
+}

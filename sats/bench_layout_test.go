@@ -10,7 +10,7 @@ import (
 	. "github.com/stdbgo/spacetime/sats"
 )
 
-// compareByHand orders encoded rows by their columns as a person would write it for the one type.
+// The functions compare… order encoded rows by their columns as a person would write it for the one type.
 
 //go:noinline
 func compareNarrow(a, b []byte) int {
@@ -152,4 +152,42 @@ func benchLayout[T any](b *testing.B, encs [][]byte, hand func(a, b []byte) int)
 	if sum != 0 {
 		b.Fatal("equal rows differ")
 	}
+}
+
+// BenchmarkLayout times what indexes do to stored rows.
+func BenchmarkLayout(b *testing.B) {
+	typ, err := TypeOf[textRow]()
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := NewLayout(typ)
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, encs := encoded(b, textRows())
+	row := encs[5]
+	key := NewKeyEncoder([]*Type{U64, String})
+	buf := make([]byte, 0, 256)
+	b.Run("validate", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := l.Validate(row); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("column/first", func(b *testing.B) {
+		for b.Loop() {
+			l.Col(row, 0)
+		}
+	})
+	b.Run("column/last", func(b *testing.B) {
+		for b.Loop() {
+			l.Col(row, 7)
+		}
+	})
+	b.Run("key", func(b *testing.B) {
+		for b.Loop() {
+			buf = key.AppendRow(buf[:0], l, row, []int{0, 1})
+		}
+	})
 }

@@ -351,7 +351,7 @@ func narrowRows() []narrowRow {
 
 func pointRows() []pointRow {
 	return rowsOf(func(i int) pointRow {
-		return pointRow{uint64(i), float64(i) / 8, -float64(i) / 3, Timestamp(1700000000000000 + i)}
+		return pointRow{uint64(i), float64(i) / 8, -float64(i) / 3, 1700000000000000 + Timestamp(i)}
 	})
 }
 
@@ -373,7 +373,7 @@ const lorem = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do e
 func textRows() []textRow {
 	return rowsOf(func(i int) textRow {
 		return textRow{uint64(1000 + i), "Ann Example"[:3+i%8], "ann.example" + strings.Repeat("x", i%5) + "@example.org",
-			uint8(20 + i), lorem[:40+i], []string{"Zürich", "Wien", "Buenos Aires", "Tōkyō"}[i%4], i%2 == 0, Timestamp(1700000000000000 + i)}
+			uint8(20 + i), lorem[:40+i], []string{"Zürich", "Wien", "Buenos Aires", "Tōkyō"}[i%4], i%2 == 0, 1700000000000000 + Timestamp(i)}
 	})
 }
 

@@ -58,7 +58,7 @@ func (w ways) race(b *testing.B) {
 }
 
 // encoded returns the codec of the rows and their encodings, and checks the one written by hand.
-func encoded[T any, P byHand[T]](b *testing.B, rows []T) (*Codec, [][]byte) {
+func encoded[T any, P byHand[T]](b testing.TB, rows []T) (*Codec, [][]byte) {
 	c, err := CodecOf[T]()
 	if err != nil {
 		b.Fatal(err)
@@ -87,6 +87,15 @@ func note(err error) {
 	if err != nil {
 		bad++
 	}
+}
+
+func TestRowsByHand(t *testing.T) {
+	encoded(t, narrowRows())
+	encoded(t, pointRows())
+	encoded(t, fixedRows())
+	encoded(t, wideRows())
+	encoded(t, textRows())
+	encoded(t, listRows())
 }
 
 // BenchmarkStruct compares codecs with what is written by hand: "held" uses a *Codec as the tables of a module do,

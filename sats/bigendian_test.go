@@ -30,3 +30,18 @@ func TestSwappedNumbers(t *testing.T) {
 		t.Errorf("read back as %+v, %v", back, err)
 	}
 }
+
+// TestRecentCodecs pins that the generic functions find their codec without package reflect.
+func TestRecentCodecs(t *testing.T) {
+	type row struct{ A, B uint32 }
+	var v row
+	Append(nil, &v)
+	c, err := CodecOf[row]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pointer any = &v
+	if word := at[iface](addrOf(&pointer))[0]; word != c.word || recentAt(word).Load() != c {
+		t.Error("the codec of the type is not found by the word of a pointer to it")
+	}
+}

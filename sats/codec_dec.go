@@ -8,6 +8,9 @@ import (
 
 // decodeExact decodes step by step, and says exactly what is wrong with b.
 func (c *Codec) decodeExact(b []byte, p addr) (n int, err error) {
+	if len(c.steps) == 0 && c.short != noShort {
+		return 0, c.run.errIn(b) // a run that is a step of another codec
+	}
 	n, err = c.decode(b, 0, p, 0)
 	if err == nil {
 		return n, nil
@@ -59,7 +62,7 @@ func (c *Codec) decode(b []byte, pos int, p addr, depth int) (int, error) {
 			if len(b)-pos < s.n {
 				return pos, s.sub.run.errIn(b[pos:])
 			}
-			if n, err := decodeBy(s.sub, addr{}, b[pos:], a); err != nil {
+			if n, err := decodeBy(s.sub, b[pos:], a); err != nil {
 				return pos, err
 			} else {
 				pos += n
@@ -150,7 +153,7 @@ func (c *Codec) decodePart(b []byte, pos int, p addr, depth int) (int, error) {
 	if len(b)-pos < c.short {
 		return c.decode(b, pos, p, depth)
 	}
-	n, err := decodeBy(c, c.word, b[pos:], p)
+	n, err := decodeBy(c, b[pos:], p)
 	return pos + n, err
 }
 

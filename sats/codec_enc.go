@@ -22,7 +22,7 @@ func (c *Codec) append(b []byte, p addr, depth int) []byte {
 		s := &c.steps[i]
 		switch a := p.add(s.off); s.op {
 		case opRun:
-			pos = len(appendBy(s.sub, addr{}, b[:pos], a))
+			pos = len(appendBy(s.sub, b[:pos], a))
 		case opString, opBytes:
 			v := *at[string](a)
 			b = grow(b, pos, 4+len(v)+s.next)
@@ -92,7 +92,7 @@ func (s *step) append(b []byte, a addr, depth int) []byte {
 // appendPart is append with short cuts for values of fixed size and strings.
 func (c *Codec) appendPart(b []byte, p addr, depth int) []byte {
 	if c.short != noShort {
-		return appendBy(c, c.word, b, p)
+		return appendBy(c, b, p)
 	}
 	if c.text {
 		return AppendString(b, *at[string](p))

@@ -55,13 +55,7 @@ func recentAt(word addr) *atomic.Pointer[Codec] {
 	return &recent[(uintptr(word.p)>>5^uintptr(word.p)>>13)%uintptr(len(recent))]
 }
 
-// wordOf returns the word of interfaces that hold a *T.
-func wordOf[T any]() addr {
-	var pointer any = (*T)(nil)
-	return *at[addr](addrOf(&pointer))
-}
-
-// wordOfType is wordOf for a type that is not known in advance.
+// wordOfType returns the word of interfaces that hold a pointer to a t.
 func wordOfType(t reflect.Type) addr {
 	pointer := reflect.Zero(reflect.PointerTo(t)).Interface()
 	return *at[addr](addrOf(&pointer))
@@ -80,31 +74,46 @@ func find(word addr) *Codec {
 
 // Append appends the BSATN of *v. It panics if T has no mapping, if a sum in v is nil or of a type that is not
 // registered, and if v is nested deeper than MaxDepth.
-func Append[T any](b []byte, v *T) []byte { return appendBy(nil, wordOf[T](), b, addrOf(v)) }
+func Append[T any](b []byte, v *T) []byte { return appendAny(b, v) }
 
 // Decode decodes one value at the start of b into *v and returns what follows it. What v held before is overwritten,
 // never reused; nothing in v shares memory with b. After an error *v is partly written. It panics if T has no mapping.
 func Decode[T any](b []byte, v *T) (rest []byte, err error) {
-	n, err := decodeBy(nil, wordOf[T](), b, addrOf(v))
+	n, err := decodeAny(b, v)
 	return b[n:], err
 }
 
 // Append appends the BSATN of the value of the codec's Go type at p. It panics as the function Append does.
-func (c *Codec) Append(b []byte, p unsafe.Pointer) []byte { return appendBy(c, c.word, b, addr{p}) }
+func (c *Codec) Append(b []byte, p unsafe.Pointer) []byte { return appendBy(c, b, addr{p}) }
 
 // Decode decodes the value at the start of b into the memory at p, which must be a value of the codec's Go type, and
 // returns its length.
 func (c *Codec) Decode(b []byte, p unsafe.Pointer) (n int, err error) {
-	return decodeBy(c, c.word, b, addr{p})
+	return decodeBy(c, b, addr{p})
 }
 
-// appendBy appends the value at p by c, or by the codec of word if c is nil.
-func appendBy(c *Codec, word addr, b []byte, p addr) []byte {
-	if c == nil {
-		if c = recentAt(word).Load(); c == nil || c.word != word {
-			c = find(word)
-		}
+// codecOf returns the codec of the type that word stands for.
+func codecOf(word addr) *Codec {
+	if c := recentAt(word).Load(); c != nil && c.word == word {
+		return c
 	}
+	return find(word)
+}
+
+// appendAny appends what the pointer v points to.
+func appendAny(b []byte, v any) []byte {
+	i := at[iface](addrOf(&v)) // its halves are read one by one, as they were written
+	return appendBy(codecOf(i[0]), b, i[1])
+}
+
+// decodeAny decodes to what the pointer v points to.
+func decodeAny(b []byte, v any) (n int, err error) {
+	i := at[iface](addrOf(&v)) // its halves are read one by one, as they were written
+	return decodeBy(codecOf(i[0]), b, i[1])
+}
+
+// appendBy appends the value at p.
+func appendBy(c *Codec, b []byte, p addr) []byte {
 	n := len(b)
 	if cap(b)-n < c.short {
 		return c.append(b, p, 0)
@@ -192,13 +201,8 @@ func appendBy(c *Codec, word addr, b []byte, p addr) []byte {
 	return b
 }
 
-// decodeBy decodes the value at the start of b to p by c, or by the codec of word if c is nil.
-func decodeBy(c *Codec, word addr, b []byte, p addr) (n int, err error) {
-	if c == nil {
-		if c = recentAt(word).Load(); c == nil || c.word != word {
-			c = find(word)
-		}
-	}
+// decodeBy decodes the value at the start of b to p.
+func decodeBy(c *Codec, b []byte, p addr) (n int, err error) {
 	if len(b) < c.short {
 		return c.decodeExact(b, p)
 	}

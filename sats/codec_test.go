@@ -329,6 +329,10 @@ func TestFixedRowsAllocateNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	enc, err := NewJSONEncoder(c.Type(), FlavorNamed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	buf := make([]byte, 0, 1024)
 	key := NewKeyEncoder([]*Type{l.ColType(0), l.ColType(4)})
 	var got fixedRow
@@ -343,6 +347,7 @@ func TestFixedRowsAllocateNothing(t *testing.T) {
 		"values":       func() { buf = key.AppendKey(buf[:0], l.Col(b, 0), l.Col(b, 4)) },
 		"compare":      func() { l.CompareCol(b, b, 4) },
 		"hash":         func() { HashBytes(b) },
+		"json of type": func() { buf = enc.Append(buf[:0], b) },
 		"json":         func() { buf, _, err = AppendJSON(buf[:0], nil, c.Type(), b, FlavorNamed) },
 	} {
 		if n := testing.AllocsPerRun(100, f); n != 0 || err != nil {

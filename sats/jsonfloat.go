@@ -127,10 +127,16 @@ func shortest(m uint64, scale *decimalScale) (n uint64, places int) {
 	default:
 		return whole, places
 	}
-	for places > 4 && n%10000 == 0 {
-		n, places = n/10000, places-4
+	for places > 8 && n%100_000_000 == 0 {
+		n, places = n/100_000_000, places-8
 	}
-	for places > 1 && n%10 == 0 {
+	if places > 4 && n%10_000 == 0 {
+		n, places = n/10_000, places-4
+	}
+	if places > 2 && n%100 == 0 {
+		n, places = n/100, places-2
+	}
+	if places > 1 && n%10 == 0 {
 		n, places = n/10, places-1
 	}
 	return n, places
