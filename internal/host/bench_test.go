@@ -110,7 +110,7 @@ func BenchmarkSubscribed(b *testing.B) {
 		b.Fatal(err)
 	}
 	sub := &wire.SubscribeSet{QuerySetID: 1, Queries: []string{"SELECT * FROM counter"}}
-	if err := db.Handle(background, c, bob, []wire.ClientMessage{sub}); err != nil {
+	if _, err := db.Handle(background, c, bob, []wire.ClientMessage{sub}); err != nil {
 		b.Fatal(err)
 	}
 	var n uint64

@@ -206,7 +206,7 @@ func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp
 	*call = abi.ReducerCall{
 		ID: r.ID, Name: r.Name, Sender: c.Identity, Conn: c.Conn, Time: at, Args: args, Tx: tx,
 	}
-	out = db.mod.call(background, db.services, call)
+	out = db.mod.call(db.calls, db.services, call)
 	took = db.since(start)
 	r.counts.add(out.Status == abi.StatusOK, took)
 	if db.mod.inst != nil {

@@ -1,12 +1,14 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/commitlog"
@@ -28,6 +30,10 @@ type Database struct {
 	log      *moduleLog
 	services *services
 	secret   [secretSize]byte
+
+	// calls ends when the database closes and a call does not come to its end.
+	calls     context.Context
+	stopCalls context.CancelFunc
 
 	exec  *executor
 	send  *sender
@@ -83,6 +89,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 		done:    make(chan struct{}),
 	}
 	db.ending.begun = make(chan struct{})
+	db.calls, db.stopCalls = context.WithCancel(background)
 	db.services = &services{db}
 	db.exec = newExecutor(db.services.Now, db.fail)
 	db.send = newSender(db.fail)
@@ -172,7 +179,14 @@ func (db *Database) close(disconnect bool) error {
 	return db.ending.err
 }
 
+// closePatience is how long a database that closes waits for the calls that run;
+// what is stopped then is rolled back.
+const closePatience = 2 * time.Second
+
 func (db *Database) shut(disconnect bool) error {
+	alarm := db.host.opts.Clock.AfterFunc(closePatience, db.stopCalls)
+	defer db.stopCalls()
+	defer alarm.Stop()
 	if disconnect {
 		err := db.exec.do(background, func(at sats.Timestamp) { db.disconnectAll(at) })
 		if err != nil {

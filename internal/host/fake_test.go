@@ -105,11 +105,11 @@ var (
 	errBadResult = errors.New("bad result")
 )
 
-func (i *fakeInstance) CallReducer(_ context.Context, call *abi.ReducerCall) abi.Outcome {
+func (i *fakeInstance) CallReducer(ctx context.Context, call *abi.ReducerCall) abi.Outcome {
 	if i.closed {
 		panic("call of a closed instance")
 	}
-	err := i.p.fns[call.ID](&fakeCall{ReducerCall: call, Services: i.s, globals: i.globals})
+	err := i.p.fns[call.ID](&fakeCall{ReducerCall: call, Services: i.s, globals: i.globals, ctx: ctx})
 	out := abi.Outcome{Fuel: 7}
 	var user userError
 	switch {
@@ -131,6 +131,7 @@ type fakeCall struct {
 	*abi.ReducerCall
 	abi.Services
 	globals map[string]int // of the instance
+	ctx     context.Context
 }
 
 func (c *fakeCall) table(name string) *schema.Table { return c.Tx.TableByName(name) }

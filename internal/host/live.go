@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -15,25 +16,29 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// Handle carries out messages of an attached client in order, as one job, and
-// returns when their answers are in the client's outbox. An error means that the
-// database has stopped, or that ctx ended before the job began.
-func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller, batch []wire.ClientMessage) error {
+// maxTurn is after how much time the rest of a batch has to wait for its turn
+// again: others wait for a client's messages no longer than for one of them.
+const maxTurn = 5 * time.Millisecond
+
+// Handle carries out the first messages of an attached client's batch in order,
+// as one job, and returns how many, at least one, when their answers are in the
+// client's outbox. An error means that the database has stopped, or that ctx
+// ended before the job began.
+func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller, batch []wire.ClientMessage) (n int, err error) {
 	read := db.services.Now()
-	err := db.exec.do(ctx, func(at sats.Timestamp) {
-		for i, msg := range batch {
-			if i > 0 {
-				at = db.exec.stamp()
-			}
-			db.handle(at, read, c, who, msg)
+	err = db.exec.do(ctx, func(at sats.Timestamp) {
+		end, _ := at.Add(sats.TimeDurationOf(maxTurn))
+		for n = 0; n < len(batch) && (n == 0 || at < end); n++ {
+			db.handle(at, read, c, who, batch[n])
+			at = db.exec.stamp()
 		}
 		db.gauge()
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	db.send.flush()
-	return nil
+	return n, nil
 }
 
 func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) {

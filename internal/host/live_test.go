@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,8 +101,13 @@ func (v *viewer) add(l wire.RowList, n int) {
 
 func (v *viewer) handle(db *Database, batch ...wire.ClientMessage) {
 	v.t.Helper()
-	if err := db.Handle(background, v.client, v.who, batch); err != nil {
-		v.t.Error(err)
+	for len(batch) > 0 {
+		n, err := db.Handle(background, v.client, v.who, batch)
+		if err != nil {
+			v.t.Error(err)
+			return
+		}
+		batch = batch[n:]
 	}
 }
 
@@ -190,13 +196,13 @@ func TestEventsSeenByClients(t *testing.T) {
 	if err := db.Attach(background, c, alice, func() {}); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Handle(background, c, alice, []wire.ClientMessage{&wire.Subscribe{Queries: []string{"SELECT * FROM person"}}}); err != nil {
+	if _, err := db.Handle(background, c, alice, []wire.ClientMessage{&wire.Subscribe{Queries: []string{"SELECT * FROM person"}}}); err != nil {
 		t.Fatal(err)
 	}
 	// A call shows its arguments as they were sent, bytes beyond the last one
 	// included; the reducer does not see those (spec 03 §8.4).
 	sent := append(append(u32(2), str("y")...), 7)
-	if err := db.Handle(background, c, alice, []wire.ClientMessage{call(1, "add", sent)}); err != nil {
+	if _, err := db.Handle(background, c, alice, []wire.ClientMessage{call(1, "add", sent)}); err != nil {
 		t.Fatal(err)
 	}
 	if m, ok := out.msg.(*v1.TransactionUpdate); !ok || m.Status.Kind != v1.Committed || !bytes.Equal(m.Reducer.Args, sent) {
@@ -272,4 +278,31 @@ func TestRowLimitOfSubscriptions(t *testing.T) {
 	v.who.IsOwner = true
 	v.handle(db, sub(2))
 	want(t, "messages", v.log, []string{"error Estimated cardinality (5 rows) exceeds limit (4 rows)", "applied 2"})
+}
+
+// A batch whose messages take long is carried out in parts, so that others get
+// their turn in between; nothing is left out or changes its place.
+func TestLongBatchIsShared(t *testing.T) {
+	w := newWorld(t)
+	db := w.create(people("people").reducer("slow", nil, func(*fakeCall) error {
+		w.clock.advance(maxTurn * 3 / 4)
+		return nil
+	}))
+	v := w.viewer(db, 9)
+	var batch []wire.ClientMessage
+	for i := range uint32(5) {
+		batch = append(batch, call(i, "slow", nil))
+	}
+	var parts []int
+	for len(batch) > 0 {
+		n, err := db.Handle(background, v.client, v.who, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, batch = append(parts, n), batch[n:]
+	}
+	if !slices.Equal(parts, []int{2, 2, 1}) {
+		t.Errorf("parts of %v messages", parts)
+	}
+	want(t, "messages", v.log, []string{"result 0 0", "result 1 0", "result 2 0", "result 3 0", "result 4 0"})
 }

@@ -256,7 +256,9 @@ func (s *scheduler) armLocked() {
 	s.mu.alarm = s.db.host.opts.Clock.AfterFunc(sleep, s.fire)
 }
 
-// fire puts what is due into the executor's queue. It is the alarm's function.
+// fire runs what is due, one call after another: each waits its turn among the
+// calls of clients, so that a flood of schedules does not shut those out. It is
+// the alarm's function.
 func (s *scheduler) fire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -271,7 +273,7 @@ func (s *scheduler) fire() {
 			break
 		}
 		s.mu.Unlock()
-		err := s.db.exec.submit(job)
+		err := s.db.exec.do(background, job)
 		s.mu.Lock()
 		if err != nil {
 			break // the database stops

@@ -73,7 +73,7 @@ func (db *Database) runAsDatabase(tx *store.Tx, at sats.Timestamp, fn string, ar
 	out, took := db.invoke(tx, r, self, at, args)
 	if out.Status != abi.StatusOK {
 		db.rollback(tx, r, at, out)
-		return true
+		return db.calls.Err() == nil // stopped by the closing: the row runs at the next start
 	}
 	ev := event(r, self, at, args)
 	ev.Energy.Lo, ev.Duration = out.Fuel, sats.TimeDurationOf(took)

@@ -35,7 +35,7 @@ func (w *world) attach(db *Database, who Caller) (c *subscribe.Client, out *null
 
 func (w *world) subscribe(db *Database, c *subscribe.Client, who Caller, queries ...string) {
 	w.t.Helper()
-	err := db.Handle(background, c, who, []wire.ClientMessage{&wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: queries}})
+	_, err := db.Handle(background, c, who, []wire.ClientMessage{&wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: queries}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

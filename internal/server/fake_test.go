@@ -204,7 +204,7 @@ func (db *fakeDatabase) waitDetached(n int) {
 	}
 }
 
-func (db *fakeDatabase) Handle(_ context.Context, c *subscribe.Client, _ Caller, batch []wire.ClientMessage) error {
+func (db *fakeDatabase) Handle(_ context.Context, c *subscribe.Client, _ Caller, batch []wire.ClientMessage) (int, error) {
 	db.mu.Lock()
 	hold, handle := db.hold, db.handle
 	db.mu.Unlock()
@@ -218,7 +218,7 @@ func (db *fakeDatabase) Handle(_ context.Context, c *subscribe.Client, _ Caller,
 		db.mu.Unlock()
 		if handle != nil {
 			if err := handle(c, m); err != nil {
-				return err
+				return 0, err
 			}
 			continue
 		}
@@ -227,7 +227,7 @@ func (db *fakeDatabase) Handle(_ context.Context, c *subscribe.Client, _ Caller,
 			c.Out.Send(oneOff(c, o, text))
 		}
 	}
-	return nil
+	return len(batch), nil
 }
 
 // oneOff is the error answer of a one-off query, the simplest message there is.

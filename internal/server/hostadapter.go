@@ -114,7 +114,7 @@ func (d database) Detach(ctx context.Context, c *subscribe.Client, who Caller) e
 	return err
 }
 
-func (d database) Handle(ctx context.Context, c *subscribe.Client, who Caller, batch []wire.ClientMessage) error {
+func (d database) Handle(ctx context.Context, c *subscribe.Client, who Caller, batch []wire.ClientMessage) (int, error) {
 	return d.db.Handle(ctx, c, hostCaller(who), batch)
 }
 

@@ -77,11 +77,12 @@ type Database interface {
 	Attach(ctx context.Context, c *subscribe.Client, who Caller, exited func()) error
 	Detach(ctx context.Context, c *subscribe.Client, who Caller) error
 
-	// Handle runs requests of one client in order and returns when the answers of
-	// all of them are in the client's outbox, except those of procedures, which
-	// go on by themselves. A returned error ends the connection with Close 1011
-	// and the error's text. Not called concurrently for one client.
-	Handle(ctx context.Context, c *subscribe.Client, who Caller, batch []wire.ClientMessage) error
+	// Handle runs requests of one client in order, as many as are done in a short
+	// while, and returns how many when their answers are in the client's outbox,
+	// except those of procedures, which go on by themselves. Without an error it
+	// is at least one. A returned error ends the connection with Close 1011 and
+	// the error's text. Not called concurrently for one client.
+	Handle(ctx context.Context, c *subscribe.Client, who Caller, batch []wire.ClientMessage) (int, error)
 
 	// Call runs a function on behalf of the HTTP interface: reducers first, then
 	// procedures (spec 06 §4.8). Errors: *CallError.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/stdbgo/spacetime/internal/server/ws"
 	"github.com/stdbgo/spacetime/internal/wire"
@@ -99,7 +100,7 @@ func (ss *session) serveRequests() {
 		for i := range batch {
 			msgs = append(msgs, batch[i].msg)
 		}
-		err := ss.db.Handle(context.Background(), ss.client, ss.who, msgs)
+		err := ss.handle(msgs)
 		ss.in.done(batch)
 		clear(batch)
 		clear(msgs)
@@ -109,6 +110,35 @@ func (ss *session) serveRequests() {
 			return
 		}
 	}
+}
+
+// handle carries out a batch, a part at a time, for as long as somebody is there
+// for whom it matters: what is only asked needs a client, what is to be done a
+// client that was not thrown out.
+func (ss *session) handle(msgs []wire.ClientMessage) error {
+	for len(msgs) > 0 && !ss.dropped() {
+		if ss.out.closing() || ss.ctx.Err() != nil {
+			msgs = slices.DeleteFunc(msgs, isQuery)
+			if len(msgs) == 0 {
+				break
+			}
+		}
+		n, err := ss.db.Handle(context.Background(), ss.client, ss.who, msgs)
+		if err != nil {
+			return err
+		}
+		msgs = msgs[n:]
+	}
+	return nil
+}
+
+// isQuery reports whether a message changes nothing but what its client hears.
+func isQuery(m wire.ClientMessage) bool {
+	switch m.(type) {
+	case *wire.CallReducer, *wire.CallProcedure:
+		return false
+	}
+	return true
 }
 
 // dropped reports whether the session ended in a way that leaves requests behind.

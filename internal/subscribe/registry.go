@@ -1,6 +1,8 @@
 package subscribe
 
 import (
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/stdbgo/spacetime/internal/query"
@@ -89,12 +91,19 @@ func (m *Manager) Remove(c *Client) {
 	}
 	c.live = false
 	delete(m.clients, c)
-	m.drop(c, c.legacy, sub{c, subLegacy, 0})
-	for q := range c.held {
-		m.unsubscribe(q, sub{c, subV1, 0})
+	ended := map[*liveQuery]struct{}{} // many sets may hold the same query
+	end := func(qs iter.Seq[*liveQuery]) {
+		for q := range qs {
+			if _, ok := ended[q]; !ok {
+				ended[q] = struct{}{}
+				m.unsubscribeAll(q, c)
+			}
+		}
 	}
-	for id, qs := range c.sets {
-		m.drop(c, qs, sub{c, subV2, id})
+	end(slices.Values(c.legacy))
+	end(maps.Keys(c.held))
+	for _, qs := range c.sets {
+		end(slices.Values(qs))
 	}
 	c.legacy, c.held, c.multi, c.single, c.sets = nil, nil, nil, nil, nil
 }
@@ -122,6 +131,7 @@ func (m *Manager) subscribe(q *liveQuery, s sub) {
 		m.trigger(q, 1)
 	}
 	q.subs = append(q.subs, s)
+	s.client.count++
 }
 
 func (m *Manager) unsubscribe(q *liveQuery, s sub) {
@@ -129,8 +139,27 @@ func (m *Manager) unsubscribe(q *liveQuery, s sub) {
 	if i < 0 {
 		return
 	}
-	q.subs = append(slices.Clone(q.subs[:i]), q.subs[i+1:]...)
-	if len(q.subs) == 0 {
+	m.keep(q, append(slices.Clone(q.subs[:i]), q.subs[i+1:]...))
+	s.client.count--
+}
+
+// unsubscribeAll ends all subscriptions of a client to a query.
+func (m *Manager) unsubscribeAll(q *liveQuery, c *Client) {
+	var left []sub
+	for _, s := range q.subs {
+		if s.client != c {
+			left = append(left, s)
+		}
+	}
+	c.count -= len(q.subs) - len(left)
+	if len(left) < len(q.subs) {
+		m.keep(q, left)
+	}
+}
+
+// keep leaves a query these of its subscriptions.
+func (m *Manager) keep(q *liveQuery, subs []sub) {
+	if q.subs = subs; len(subs) == 0 {
 		delete(m.queries, q.Key)
 		m.trigger(q, -1)
 	}

@@ -15,6 +15,27 @@ import (
 // errEventTable is the refusal of spec 05 §10.1, word for word.
 var errEventTable = errors.New("Subscribing to event tables requires WebSocket v2. Please upgrade your client SDK and regenerate your module bindings.")
 
+// maxQueries bounds the queries of one message: nobody else can do anything while
+// they are compiled and evaluated.
+const maxQueries = 10_000
+
+// maxHeld bounds what one client may subscribe to, counted in subscriptions and
+// their queries: each costs memory for as long as the client stays.
+const maxHeld = 50_000
+
+var (
+	errManyQueries = fmt.Errorf("a message may subscribe to at most %d queries; spread them over several messages", maxQueries)
+	errManyHeld    = fmt.Errorf("a connection may hold at most %d subscriptions and queries together; unsubscribe from what is not needed", maxHeld)
+)
+
+// room reports whether the client may subscribe to n more queries.
+func (c *Client) room(n int) error {
+	if c.count+len(c.multi)+len(c.sets)+n >= maxHeld {
+		return errManyHeld
+	}
+	return nil
+}
+
 // errEvaluating answers a subscription whose registered queries could not be
 // evaluated; it has been undone.
 var errEvaluating = errors.New("Internal error evaluating queries")
@@ -79,11 +100,17 @@ func (m *Manager) compile(req *Request, texts []string) ([]*liveQuery, error) {
 		return nil, err
 	}
 	qs = distinct(qs)
+	if err := req.Client.room(len(qs)); err != nil {
+		return nil, err
+	}
 	return qs, req.admit(qs)
 }
 
 // compileAll is compile with repetitions, and without asking Admit.
 func (m *Manager) compileAll(req *Request, texts []string) ([]*liveQuery, error) {
+	if len(texts) > maxQueries {
+		return nil, errManyQueries
+	}
 	var stars, rest []*liveQuery
 	for _, text := range texts {
 		text = strings.TrimSpace(text)

@@ -109,7 +109,9 @@ func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Deliv
 	var q *liveQuery
 	if err == nil {
 		q = m.live(compiled)
-		err = req.admit([]*liveQuery{q})
+		if err = c.room(1); err == nil {
+			err = req.admit([]*liveQuery{q})
+		}
 	}
 	switch {
 	case err != nil:

@@ -40,10 +40,14 @@ func (m *Manager) subscribeSet(req *Request, msg *wire.SubscribeSet) Delivery {
 
 func (m *Manager) subscribeBatch(req *Request, msg *wire.SubscribeBatch) Delivery {
 	a := &v2.SubscribeBatchApplied{RequestID: msg.RequestID}
-	applied := false
+	applied, total := false, 0
 	for _, s := range msg.Sets {
 		res := v2.SetResult{QuerySetID: s.QuerySetID}
-		rows, err := m.openSet(req, s.QuerySetID, s.Queries)
+		var rows v2.QueryRows
+		err := errManyQueries
+		if total += max(len(s.Queries), 1); total <= maxQueries {
+			rows, err = m.openSet(req, s.QuerySetID, s.Queries)
+		}
 		if err != nil {
 			text := err.Error()
 			res.Error = &text

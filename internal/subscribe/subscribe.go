@@ -64,6 +64,7 @@ type Client struct {
 	multi  map[uint32][]*liveQuery
 	single map[uint32]bool // which of multi came from SubscribeSingle
 	sets   map[uint32][]*liveQuery
+	count  int // subscriptions to queries
 
 	// Sender's half.
 	fan fan
