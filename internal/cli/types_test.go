@@ -42,7 +42,7 @@ func TestCallRewritesArguments(t *testing.T) {
 		{"number", `"7"`, `["7"]`},
 		{"list", `[["0x2a"]]`, `[[["0x2a"]]]`},
 		{"list", id, `[` + id + `]`},
-		{"plain", "0x" + id, `[0x` + id + `]`}, // no identity, though as wide
+		{"plain", "0x" + id, `["0x` + id + `"]`}, // as wide, but no identity: a number alone
 	} {
 		f.on("POST "+base+"/call/"+c.reducer, 200, "text/plain", "")
 		u.ok("call", someIdentity, c.reducer, c.arg)
