@@ -4,7 +4,7 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 ROUNDS   ?= 50
 
-.PHONY: run build deps lint test check cross fuzz bench peers crash clean
+.PHONY: run build deps test check cross fuzz bench peers crash clean help
 
 # Build the product and start the demonstration: a server on 127.0.0.1:3000
 # with the Go chat module, and a chat page. Ctrl-C stops both.
@@ -55,3 +55,14 @@ crash: build
 
 clean:
 	rm -rf bin .work
+
+help:
+	@echo 'make run     the demonstration: a server with the chat module, and a chat page'
+	@echo 'make build   bin/spacetime'
+	@echo 'make test    everything CI runs'
+	@echo 'make check   the quick part of it, before each commit'
+	@echo 'make cross   builds for every system we ship'
+	@echo 'make fuzz    every fuzz target for FUZZTIME=$(FUZZTIME)'
+	@echo 'make bench   benchmarks; make peers adds Redis and PostgreSQL'
+	@echo 'make crash   kills the server under load, ROUNDS=$(ROUNDS) times'
+	@echo 'make clean   removes what the others have made'
