@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,10 @@ const (
 	pendingLog = 8 << 20
 	// followBuffer is how many lines a follower may be behind before it loses some.
 	followBuffer = 64
+	// maxLogFile bounds the file of a day: beyond it the file moves to a second
+	// one, which takes the place of what was there. So a module that logs without
+	// end keeps its newest records and does not fill the disk.
+	maxLogFile = 128 << 20
 	// followTail is the most past lines that a follower gets.
 	followTail = 2500
 )
@@ -40,6 +46,7 @@ type moduleLog struct {
 	fs     vfs.FS // nil: in memory
 	dir    string
 	logger *slog.Logger
+	limit  int64 // of a file; maxLogFile outside of tests
 
 	mu struct {
 		sync.Mutex
@@ -57,7 +64,7 @@ type moduleLog struct {
 
 // openModuleLog opens the log of today. A nil fs keeps it in memory.
 func openModuleLog(fsys vfs.FS, dir string, now sats.Timestamp, logger *slog.Logger) (*moduleLog, error) {
-	l := &moduleLog{fs: fsys, dir: dir, logger: logger}
+	l := &moduleLog{fs: fsys, dir: dir, logger: logger, limit: maxLogFile}
 	l.mu.day = day(now)
 	l.mu.followers = map[*follower]struct{}{}
 	l.mu.quiet = sync.NewCond(&l.mu.Mutex)
@@ -79,7 +86,15 @@ func discardLog() *moduleLog {
 
 func day(ts sats.Timestamp) string { return ts.ToTime().Format(time.DateOnly) }
 
-func logFile(dir, day string) string { return filepath.Join(dir, day+".log") }
+func logFile(dir, day string) string { return filepath.Join(dir, day+logSuffix) }
+
+const (
+	logSuffix  = ".log"
+	fullSuffix = ".full" // the older half of the log of a busy day
+)
+
+// fullFile is where a log file goes that has grown too long.
+func fullFile(file string) string { return strings.TrimSuffix(file, logSuffix) + fullSuffix }
 
 // system writes a record of the host about the database itself.
 func (l *moduleLog) system(at sats.Timestamp, level abi.LogLevel, message string) {
@@ -185,7 +200,7 @@ func (l *moduleLog) flush() {
 		name, lines := logFile(l.dir, l.mu.day), l.mu.pending
 		l.mu.pending = nil
 		l.mu.Unlock()
-		err := appendFile(l.fs, name, lines)
+		err := l.appendFile(name, lines)
 		l.mu.Lock()
 		if err != nil && !l.mu.failed {
 			l.logger.Warn("module log: records are lost", slog.String("file", name), slog.Any("error", err))
@@ -196,13 +211,17 @@ func (l *moduleLog) flush() {
 	l.mu.quiet.Broadcast()
 }
 
-func appendFile(fsys vfs.FS, name string, b []byte) error {
-	f, err := fsys.OpenAppend(name)
+func (l *moduleLog) appendFile(name string, b []byte) error {
+	f, err := l.fs.OpenAppend(name)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(b)
-	return errors.Join(err, f.Close())
+	size, sizeErr := f.Size()
+	if err = errors.Join(err, sizeErr, f.Close()); err != nil || size < l.limit {
+		return err
+	}
+	return l.fs.Rename(name, fullFile(name))
 }
 
 // close writes what is pending and ends all followers.
@@ -253,17 +272,62 @@ func (l *moduleLog) pastLocked(tail int) ([]byte, error) {
 	}
 	l.pauseLocked()
 	defer l.startLocked()
-	b, err := readLog(l.fs, logFile(l.dir, l.mu.day), -1)
-	return lastLines(append(b, l.mu.pending...), tail), err
+	recent := lastLines(l.mu.pending, tail)
+	if tail > 0 {
+		tail -= bytes.Count(recent, []byte{'\n'})
+	}
+	older, err := readLog(l.fs, logFile(l.dir, l.mu.day), tail)
+	return append(older, recent...), err
 }
 
-// readLog returns the last lines of a log file; a missing file is empty.
-func readLog(fsys vfs.FS, name string, tail int) ([]byte, error) {
-	b, err := vfs.ReadFile(fsys, name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("module log: %w", err)
+// readLog returns the last lines of a log file and of what has moved out of it,
+// all of them if tail is negative; missing files are empty.
+func readLog(fsys vfs.FS, name string, tail int) (lines []byte, err error) {
+	for _, name := range []string{name, fullFile(name)} {
+		b, err := readTail(fsys, name, tail)
+		if err != nil {
+			return nil, fmt.Errorf("module log: %w", err)
+		}
+		if tail > 0 {
+			tail -= bytes.Count(b, []byte{'\n'})
+		}
+		lines = append(b, lines...)
 	}
-	return lastLines(b, tail), nil
+	return lines, nil
+}
+
+// tailStep is how much of a file is read at a time to find its last lines.
+const tailStep = 64 << 10
+
+// readTail returns the last n lines of a file, all of them if n is negative,
+// without reading more of it than that.
+func readTail(fsys vfs.FS, name string, n int) (_ []byte, err error) {
+	if n == 0 {
+		return nil, nil
+	}
+	f, err := fsys.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	at, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	var pieces [][]byte // from the end
+	for lines := 0; at > 0 && (n < 0 || lines <= n); {
+		b := make([]byte, min(at, tailStep))
+		at -= int64(len(b))
+		if _, err := f.ReadAt(b, at); err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		lines += bytes.Count(b, []byte{'\n'})
+		pieces = append(pieces, b)
+	}
+	slices.Reverse(pieces)
+	return lastLines(bytes.Join(pieces, nil), n), nil
 }
 
 // lastLines returns the last n lines of b; all of them if n is negative.

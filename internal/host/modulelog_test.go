@@ -263,3 +263,46 @@ func TestMemoryLogIsBounded(t *testing.T) {
 		t.Errorf("%d bytes that begin with %.20q", len(got), got)
 	}
 }
+
+// A log that grows without end keeps its newest records in two files of bounded
+// size, and reading goes on over both.
+func TestLogIsBounded(t *testing.T) {
+	mem := vfs.NewMem()
+	l := newLog(t, mem)
+	l.limit = 250 << 10
+	const records = 20_000
+	for i := range records {
+		l.write(abi.LogRecord{Time: noon, Message: fmt.Sprintf("record %d %s", i, strings.Repeat("x", 40))})
+		if i%100 == 0 {
+			l.mu.Lock()
+			l.drainLocked()
+			l.mu.Unlock()
+		}
+	}
+	var total int64
+	entries, err := mem.ReadDir("/logs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += info.Size()
+	}
+	if len(entries) > 2 || total > 3*l.limit {
+		t.Errorf("%d files of %d bytes together", len(entries), total)
+	}
+	for _, tail := range []int{1, 2, 700, 1500, -1} {
+		lines := strings.SplitAfter(strings.TrimSuffix(l.text(t, tail), "\n"), "\n")
+		if tail > 0 && len(lines) != tail || len(lines) < 1000 && tail < 0 {
+			t.Errorf("%d lines of the last %d", len(lines), tail)
+		}
+		for i, line := range lines {
+			if want := fmt.Sprintf("record %d ", records-len(lines)+i); !strings.Contains(line, want) {
+				t.Fatalf("the last %d: line %d is %q; want %q", tail, i, line, want)
+			}
+		}
+	}
+}

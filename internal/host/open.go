@@ -310,8 +310,12 @@ func newestLog(fsys vfs.FS, dir string, tail int) ([]byte, error) {
 		return nil, err
 	}
 	for _, e := range slices.Backward(entries) {
-		if !e.IsDir() && strings.HasSuffix(e.Name(), ".log") {
-			return readLog(fsys, filepath.Join(dir, e.Name()), tail)
+		day, ok := strings.CutSuffix(e.Name(), logSuffix)
+		if !ok {
+			day, ok = strings.CutSuffix(e.Name(), fullSuffix)
+		}
+		if !e.IsDir() && ok {
+			return readLog(fsys, logFile(dir, day), tail)
 		}
 	}
 	return nil, nil
