@@ -115,14 +115,33 @@ func (q *request) setDatabase(rec control.Database) {
 func (q *request) open(ctx context.Context) (Database, error) { return q.s.open(ctx, q.rec) }
 
 func (s *Server) open(ctx context.Context, rec control.Database) (Database, error) {
-	db, err := s.host.Open(ctx, databaseInfo(rec), func() ([]byte, error) {
-		return s.control.Program(sats.Hash(rec.InitialProgram))
-	})
-	if err != nil {
-		s.metrics.launchFailed(rec.Identity)
-		return nil, failure(http.StatusInternalServerError, "error starting database: %v", err)
+	for {
+		db, err := s.host.Open(ctx, databaseInfo(rec), func() ([]byte, error) {
+			return s.control.Program(sats.Hash(rec.InitialProgram))
+		})
+		if err != nil {
+			s.metrics.launchFailed(rec.Identity)
+			return nil, failure(http.StatusInternalServerError, "error starting database: %v", err)
+		}
+		// Whoever deletes or resets a database takes the record away first and stops
+		// the replica then: if the record is there now, this is not a replica that was
+		// launched again behind their back.
+		now, err := s.control.Database(rec.Identity)
+		if err == nil && now.Replica == rec.Replica {
+			return db, nil
+		}
+		if stopErr := s.stop(context.WithoutCancel(ctx), rec.Replica); stopErr != nil {
+			s.log.Error("deleted database did not stop", "database", rec.Identity, "error", stopErr)
+		}
+		switch {
+		case errors.Is(err, control.ErrNoDatabase):
+			s.metrics.forget(rec.Identity)
+			return nil, failure(http.StatusNotFound, "No such database.")
+		case err != nil:
+			return nil, controlError(err)
+		}
+		rec = now
 	}
-	return db, nil
 }
 
 func databaseInfo(rec control.Database) DatabaseInfo {

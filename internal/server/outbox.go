@@ -13,8 +13,10 @@ import (
 // control frames overtake them.
 //
 // At its bound, in messages or in bytes, it calls full once and takes nothing
-// more: a slow client loses its connection, and nobody waits for it.
+// more: a slow client loses its connection, and nobody waits for it. It does so
+// below its bound, too, if all outboxes together hold too much.
 type outbox struct {
+	all         *outgoing // shared with all outboxes of the server
 	maxMessages int
 	maxBytes    int
 	full        func()        // must not block, and not call the outbox
@@ -35,8 +37,20 @@ type outbox struct {
 	}
 }
 
-func newOutbox(maxMessages, maxBytes int, full func()) *outbox {
-	return &outbox{maxMessages: maxMessages, maxBytes: maxBytes, full: full, wake: make(chan struct{}, 1)}
+// outgoing counts what waits in all outboxes.
+type outgoing struct {
+	max   int64
+	bytes atomic.Int64
+}
+
+// alwaysOut is what may wait for one client however much waits for others.
+const alwaysOut = 1 << 20
+
+// exceeded reports whether a client for which so much would wait has to go.
+func (a *outgoing) exceeded(n int) bool { return n > alwaysOut && a.bytes.Load() > a.max }
+
+func newOutbox(all *outgoing, maxMessages, maxBytes int, full func()) *outbox {
+	return &outbox{all: all, maxMessages: maxMessages, maxBytes: maxBytes, full: full, wake: make(chan struct{}, 1)}
 }
 
 func (o *outbox) signal() {
@@ -53,7 +67,8 @@ func (o *outbox) Send(m subscribe.Message) {
 	case o.mu.closed:
 		o.mu.Unlock()
 		return
-	case o.mu.count >= o.maxMessages, o.mu.count > 0 && o.mu.bytes+len(m.Body) > o.maxBytes:
+	case o.mu.count >= o.maxMessages, o.mu.count > 0 && o.mu.bytes+len(m.Body) > o.maxBytes,
+		o.all.exceeded(o.mu.bytes + len(m.Body)):
 		o.mu.closed, o.mu.queue = true, nil
 		o.abort.Store(true)
 		o.mu.Unlock()
@@ -64,6 +79,7 @@ func (o *outbox) Send(m subscribe.Message) {
 	o.mu.queue = append(o.mu.queue, m)
 	o.mu.count++
 	o.mu.bytes += len(m.Body)
+	o.all.bytes.Add(int64(len(m.Body)))
 	o.mu.Unlock()
 	if first {
 		o.signal()
@@ -86,6 +102,15 @@ func (o *outbox) sent(n, bytes int) {
 	o.mu.count -= n
 	o.mu.bytes -= bytes
 	o.mu.Unlock()
+	o.all.bytes.Add(-int64(bytes))
+}
+
+// release gives back the room of all that was not sent. The writer has ended.
+func (o *outbox) release() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all.bytes.Add(-int64(o.mu.bytes))
+	o.mu.closed, o.mu.queue, o.mu.count, o.mu.bytes = true, nil, 0, 0
 }
 
 // length is the number of messages that wait.

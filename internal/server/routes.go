@@ -171,6 +171,8 @@ func (rt *route) match(segments []string) (map[string]string, bool) {
 // serve is the way of every request: find the route, answer preflights, then
 // token, path, database, handler, in the order of spec 06 §4.1.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	w, done := s.pace.bound(w, r)
+	defer done()
 	rt, params := s.match(r.URL.EscapedPath())
 	if rt == nil {
 		unmatched(w, r)

@@ -233,7 +233,7 @@ func (r *Running) serve(o RunOptions) {
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	r.http = &http.Server{
-		Handler: r.server.Handler(), ReadHeaderTimeout: headerTimeout, Protocols: &protocols,
+		Handler: r.server.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTime, Protocols: &protocols,
 		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
 	}
 	// Tools wait for this line, whatever the log level.

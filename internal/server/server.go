@@ -67,6 +67,8 @@ type Server struct {
 	endStreams context.CancelFunc
 
 	sessions sessions
+	outgoing outgoing
+	pace     pace
 }
 
 // New makes a Server. The caller keeps Auth, Control and Host open until
@@ -78,7 +80,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		auth: o.Auth, control: o.Control, host: o.Host, version: o.Version,
 		log: o.Logger, now: o.Now, rand: o.Rand, ws: o.WebSocket.withDefaults(),
-		maxProgram: o.MaxProgramBytes, publishIssuer: trimSlashes(o.PublishIssuer),
+		pace: defaultPace, maxProgram: o.MaxProgramBytes, publishIssuer: trimSlashes(o.PublishIssuer),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -93,6 +95,7 @@ func New(o Options) (*Server, error) {
 		s.maxProgram = defaultMaxProgram
 	}
 	s.sessions.init()
+	s.outgoing.max = int64(s.ws.OutgoingTotal)
 	s.metrics = newMetrics(o.Host, &s.sessions)
 	s.routes = s.table()
 	s.streams, s.endStreams = context.WithCancel(context.Background())

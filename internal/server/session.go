@@ -99,7 +99,7 @@ func (s *Server) newSession(q *request, db Database, owner sats.Identity, p wire
 	}
 	ss.frames = ws.NewReader(buffered(early, &idleReader{conn, s.ws.IdleTimeout}), wire.MaxClientMessage)
 	ss.in = newInbox(s.ws.IncomingQueue)
-	ss.out = newOutbox(s.ws.OutgoingQueue, s.ws.OutgoingBytes, func() {
+	ss.out = newOutbox(&s.outgoing, s.ws.OutgoingQueue, s.ws.OutgoingBytes, func() {
 		s.metrics.overflows.WithLabelValues(q.database.String()).Inc()
 		ss.kill("outgoing_queue_full")
 	})
@@ -177,6 +177,7 @@ func (ss *session) run() {
 	wg.Wait()
 	ss.stopTimers()
 	ss.kill("unknown")
+	ss.out.release()
 
 	if err := ss.db.Detach(ctx, ss.client, ss.who); err != nil {
 		ss.s.log.Error("disconnect failed", "database", id, "identity", ss.who.Identity, "error", err)

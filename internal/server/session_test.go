@@ -824,7 +824,7 @@ func wsFlood(t *testing.T) (*peer, *fakeDatabase) {
 
 func TestOutboxBytes(t *testing.T) {
 	full := 0
-	o := newOutbox(100, 1000, func() { full++ })
+	o := newOutbox(&outgoing{max: 1 << 40}, 100, 1000, func() { full++ })
 	send := func(n int) { o.Send(subscribe.Message{Body: make([]byte, n)}) }
 	send(5000) // a single message may always wait
 	if full != 0 {
@@ -1090,7 +1090,7 @@ func TestWriterBatches(t *testing.T) {
 		conn := &discardConn{}
 		ss := &session{s: r.Server, conn: conn, protocol: protocol, confirmed: true, db: db, ctx: t.Context()}
 		ss.watch.sent = r.metrics.sentSize.WithLabelValues("x")
-		ss.out = newOutbox(1000, 1<<20, func() { t.Error("full") })
+		ss.out = newOutbox(&outgoing{max: 1 << 40}, 1000, 1<<20, func() { t.Error("full") })
 		w := &writer{ss: ss}
 		var batch []subscribe.Message
 		body := bytes.Repeat([]byte("x"), 100)

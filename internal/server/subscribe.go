@@ -77,7 +77,7 @@ func (s *Server) subscribe(q *request) error {
 	}
 	rec, err := s.control.Database(t.identity)
 	if errors.Is(err, control.ErrNoDatabase) {
-		s.reject(t.identity, "authorization_failed")
+		s.reject(sats.Identity{}, "authorization_failed") // not a series for each identity that a client makes up
 		return failure(http.StatusInternalServerError, "Unable to authorize %s for SQL: database %s not found", q.caller.identity, t.identity)
 	}
 	if err != nil {

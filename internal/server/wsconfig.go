@@ -13,6 +13,9 @@ type WebSocketConfig struct {
 
 	OutgoingQueue int // 16384 messages to a client that wait
 	OutgoingBytes int // 1 GiB of them; a single message may always wait
+	// OutgoingTotal bounds what waits for all clients together, 4 GiB: beyond it a
+	// client for which more than a little waits is dropped.
+	OutgoingTotal int
 }
 
 const (
@@ -21,6 +24,7 @@ const (
 	defaultClose    = 250 * time.Millisecond
 	defaultQueue    = 16384
 	defaultOutBytes = 1 << 30
+	defaultOutTotal = 4 << 30
 )
 
 func (c WebSocketConfig) withDefaults() WebSocketConfig {
@@ -40,5 +44,6 @@ func (c WebSocketConfig) withDefaults() WebSocketConfig {
 	number(&c.IncomingQueue, defaultQueue)
 	number(&c.OutgoingQueue, defaultQueue)
 	number(&c.OutgoingBytes, defaultOutBytes)
+	number(&c.OutgoingTotal, defaultOutTotal)
 	return c
 }
