@@ -123,7 +123,7 @@ func waitDurable(ctx context.Context, db Database, offset uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
 	if _, err := db.WaitDurable(ctx, offset); err != nil {
-		return failure(http.StatusServiceUnavailable, "the transaction was committed, but could not be confirmed to be on disk: %v", err)
+		return failure(http.StatusServiceUnavailable, "the transaction is not confirmed to be on disk and may be lost: %v", err)
 	}
 	return nil
 }

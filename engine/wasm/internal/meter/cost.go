@@ -83,7 +83,7 @@ type analyzer struct {
 	params  int
 	labels  []label
 	targets []uint32
-	blocks  int // seen so far
+	points  int // where the flow of control splits or joins, seen so far
 	region  int
 	weight  uint64
 	prev    instr
@@ -110,6 +110,9 @@ func (a *analyzer) analyze(f *function, body span, params int) error {
 	if r.err == nil && (len(a.labels) != 0 || r.pos != body.end) {
 		r.fail("function body and its end do not agree")
 	}
+	if a.m.work += a.points * a.points; r.err == nil && a.m.work > maxWork {
+		r.fail("compiling the module would take too long: it has too many functions with thousands of blocks and branches")
+	}
 	return r.err
 }
 
@@ -127,6 +130,13 @@ func (a *analyzer) declarations() {
 	}
 	f.decl.end = r.pos
 	f.locals = int(total) - a.params
+}
+
+// point counts what makes compiling longer.
+func (a *analyzer) point(n int) {
+	if a.points += n; a.points > maxPoints {
+		a.r.fail("a function has more than %d blocks and branches", maxPoints)
+	}
 }
 
 // check refuses indexes that would mean something else in the rewritten module.
@@ -148,16 +158,23 @@ func (a *analyzer) check(in instr) {
 		if len(a.labels) >= maxNesting {
 			a.r.fail("blocks are nested more than %d deep", maxNesting)
 		}
-		if a.blocks++; a.blocks > maxBlocks {
-			a.r.fail("a function has more than %d blocks", maxBlocks)
+		switch in.op {
+		case opBlock:
+			a.point(1)
+		case opIf:
+			a.point(2)
+		case opLoop:
+			a.point(3)
 		}
 	case opLocalGet, opLocalSet, opLocalTee:
 		bad("local", a.params+a.f.locals)
 	case opGlobalGet, opGlobalSet:
 		bad("global", a.m.globals)
 	case opBr, opBrIf:
+		a.point(1)
 		bad("label", len(a.labels))
 	case opBrTable:
+		a.point(1)
 		for _, t := range a.targets {
 			if int(t) >= len(a.labels) {
 				a.r.fail("there is no label %d", t)

@@ -21,8 +21,13 @@ const (
 	maxLocals     = 50_000
 	maxParams     = 1_000
 	maxNesting    = 10_000 // of blocks
-	maxBlocks     = 20_000 // of one function; compiling takes time with the square of their number
 	maxMemoryPage = 65_536
+
+	// Compiling a function takes time with the square of the number of its blocks
+	// and branches, up to 25 ns for each pair of them. A loop counts as three, an if
+	// as two.
+	maxPoints = 20_000
+	maxWork   = 2 * maxPoints * maxPoints // the sum of the squares over all functions
 )
 
 // A ValueType is a WebAssembly value type in its binary form.
@@ -171,6 +176,7 @@ type Module struct {
 	types         []FuncType
 	importedFuncs int
 	funcs         []uint32 // type indexes of the functions defined here
+	work          int      // for the compiler; see maxWork
 	tables        []table
 	globals       int // including imported ones
 	start         uint32

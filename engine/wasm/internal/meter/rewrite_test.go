@@ -140,19 +140,27 @@ func TestAddedThingsCannotBeReached(t *testing.T) {
 
 // What would take the compiler minutes is refused at once.
 func TestBounds(t *testing.T) {
-	for name, c := range map[string]struct{ code, want string }{
-		"nesting": {strings.Repeat("\x02\x40", 20_000), "nested more than"},
-		"blocks":  {strings.Repeat("\x03\x40\x0b", 30_000) + "\x0b", "more than 20000 blocks"},
+	for name, c := range map[string]struct {
+		code, want string
+		functions  int
+	}{
+		"nesting":  {strings.Repeat("\x02\x40", 20_000), "nested more than", 1},
+		"blocks":   {strings.Repeat("\x03\x40\x0b", 30_000) + "\x0b", "more than 20000 blocks", 1},
+		"branches": {"\x02\x40" + strings.Repeat("\x41\x00\x0d\x00", 20_000) + "\x0b\x0b", "more than 20000 blocks", 1},
+		"tables":   {"\x02\x40" + strings.Repeat("\x41\x00\x0e\x00\x00", 20_000) + "\x0b\x0b", "more than 20000 blocks", 1},
+		"together": {strings.Repeat("\x03\x40\x0b", 5_000) + "\x0b", "would take too long", 4},
+		"one less": {strings.Repeat("\x03\x40\x0b", 5_000) + "\x0b", "", 3},
 	} {
 		body := appendU32(nil, uint32(len(c.code)+1))
 		body = append(append(body, 0), c.code...)
-		code := append([]byte{1}, body...)
-		bin := append([]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x0a"), appendU32(nil, uint32(len(code)))...)
-		m, err := Parse(append(bin, code...))
+		code := append([]byte{byte(c.functions)}, bytes.Repeat(body, c.functions)...)
+		types := append([]byte{3, byte(c.functions + 1), byte(c.functions)}, make([]byte, c.functions)...)
+		bin := append([]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00"), append(types, 10)...)
+		m, err := Parse(append(appendU32(bin, uint32(len(code))), code...))
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		if _, err := m.Rewrite(); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := m.Rewrite(); err == nil && c.want != "" || err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 	}
