@@ -145,6 +145,9 @@ func (e *executor) waitForRoomLocked(ctx context.Context) error {
 		for e.mu.err == nil && e.mu.queue.len() >= maxQueue && ctx.Err() == nil {
 			e.mu.room.Wait()
 		}
+		if ctx.Err() != nil {
+			e.mu.room.Signal() // the room that woke it is for somebody else
+		}
 	}
 	if e.mu.err != nil {
 		return e.mu.err
