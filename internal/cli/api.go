@@ -88,13 +88,15 @@ func (a *api) open(ctx context.Context, q request) (*http.Response, error) {
 	return res, nil
 }
 
+const lostHint = "The connection to the server is lost. If it has ended, start it by `spacetime start`."
+
 // connectError says why a server could not be reached and what to do.
 func (a *api) connectError(address string, err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err
 	}
-	f := &failure{msg: fmt.Sprintf("error sending request for url (%s)", address), causes: []string{err.Error()}, err: err}
+	f := &failure{msg: fmt.Sprintf("error sending request for url (%s)", address), causes: []string{err.Error()}, err: err, unreachable: true}
 	if errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "refused") {
 		f.causes = []string{"connection refused: no server listens there. Start one by `spacetime start`, or choose another by --server; `spacetime server list` shows those you have saved."}
 	}

@@ -14,6 +14,8 @@ type failure struct {
 	code   int    // HTTP status behind it, 0 if none
 	hint   string // where the fault is and what may have been meant; for people at a terminal
 	err    error
+
+	unreachable bool // there was no answer; the causes say why
 }
 
 func (f *failure) Error() string {

@@ -95,7 +95,7 @@ func (r *run) logs(ctx context.Context, a *api, id sats.Identity, num string, fo
 		case errors.Is(err, io.EOF), ctx.Err() != nil:
 			return nil
 		case err != nil:
-			return because(err, "the log has been cut off")
+			return withHint(because(err, "the log has been cut off"), lostHint)
 		}
 		if text := o.format(line); text != "" {
 			if _, err := io.WriteString(r.Stdout, text); err != nil {

@@ -88,8 +88,11 @@ func (s *shell) complain(err error) {
 	var f *failure
 	if errors.As(err, &f) {
 		text = f.msg
-		if f.hint != "" {
+		switch {
+		case f.hint != "":
 			text += " (" + f.hint + ")"
+		case f.unreachable:
+			text += ": " + strings.Join(f.causes, ": ")
 		}
 	}
 	fmt.Fprintln(s.Stderr, paint(s.color(s.Stderr), "31", text))

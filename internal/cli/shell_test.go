@@ -324,3 +324,14 @@ func TestPublishAsks(t *testing.T) {
 	s.expect(at, `Created new database with identity: [0-9a-f]{64}`)
 	s.ends()
 }
+
+// A server that has gone while the shell is open: the reason belongs to the first
+// line, which is all that the shell prints of a failure.
+func TestShellWithoutServer(t *testing.T) {
+	u := newUser(t)
+	r := u.runWith("select a from b\n.tables\n", "sql", "--anonymous", "--server", "http://127.0.0.1:9", someIdentity)
+	if r.code != 1 || strings.Count(r.stderr, "/sql): connection refused: no server listens there. Start one by `spacetime start`") != 1 ||
+		strings.Count(r.stderr, "/schema?version=10): connection refused") != 1 {
+		t.Error(r)
+	}
+}

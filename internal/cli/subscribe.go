@@ -109,7 +109,7 @@ func (r *run) watch(ctx context.Context, a *api, id sats.Identity, queries []str
 		if ctx.Err() != nil {
 			return r.watchTimedOut(ctx, o, w)
 		}
-		return because(err, "websocket error")
+		return withHint(because(err, "websocket error"), lostHint)
 	}
 	select {
 	case <-w.enough:
@@ -134,7 +134,7 @@ func (r *run) watchTimedOut(ctx context.Context, o *watchOptions, w *watcher) er
 
 func (r *run) watchClosed(err error, w *watcher) error {
 	if err != nil && !client.ClosedByServer(err) {
-		return because(err, "websocket error")
+		return withHint(because(err, "websocket error"), lostHint)
 	}
 	fmt.Fprintln(r.Stderr, "disconnected by server")
 	if n, missing := w.missing(); missing {
