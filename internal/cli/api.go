@@ -153,7 +153,10 @@ func (a *answer) statusText() string {
 
 // hintOfStatus helps with what the server refuses to somebody.
 func hintOfStatus(code int) string {
-	if code == http.StatusForbidden {
+	switch code {
+	case http.StatusUnauthorized:
+		return "The saved token is not valid for this server; `spacetime login --server-issued-login <server>` gets another one, with a new identity."
+	case http.StatusForbidden:
 		return "`spacetime login show` says who you are. If the database is somebody else's, choose another name, or log in as its owner."
 	}
 	return ""
@@ -173,6 +176,7 @@ func (a *answer) err() error {
 		}
 		if a.status == http.StatusUnauthorized {
 			f.causes = append(f.causes, "the saved token is not valid for this server: log in anew by `spacetime login --server-issued-login <server>`")
+			f.hint = "" // the cause says it
 		}
 	}
 	return f

@@ -382,7 +382,7 @@ func (r *run) published(a *api, o *publishOptions, res *answer) error {
 		}
 	}
 	if err := res.err(); err != nil {
-		return err
+		return withHint(err, res.header.Get("Spacetime-Hint"))
 	}
 	return fail("the server's answer is not understood: %s", res.text())
 }

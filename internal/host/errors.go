@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/sats"
@@ -79,10 +80,26 @@ func (e *ProgramError) Error() string { return e.Err.Error() }
 func (e *ProgramError) Unwrap() error { return e.Err }
 
 // An InitError is a failure of the reducer that initialises a database. Its text
-// is the reducer's.
-type InitError struct{ Message string }
+// is the reducer's. The log, where a panic's message would stand, goes with the
+// database; so the message is kept here.
+type InitError struct{ Message, Panic string }
 
 func (e *InitError) Error() string { return e.Message }
+
+// Hint is for the owner, beside the text.
+func (e *InitError) Hint() string {
+	text := e.Panic
+	if len(text) > maxHint {
+		text = strings.ToValidUTF8(text[:maxHint], "") + "…"
+	}
+	if text != "" {
+		text = "init panicked: " + text
+	}
+	return text
+}
+
+// maxHint bounds a hint, in bytes.
+const maxHint = 1000
 
 // A MigrationError refuses an update; the old module runs on.
 type MigrationError struct {

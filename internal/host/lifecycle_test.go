@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/sats"
@@ -188,6 +189,9 @@ func TestInit(t *testing.T) {
 				if c.Sender != ownerID || !c.Conn.IsZero() {
 					t.Errorf("init is called by %v", c.Sender)
 				}
+				if err != nil {
+					c.Log(abi.LogRecord{Level: abi.LogPanic, Time: c.Now(), Message: "why"})
+				}
 				if insertErr := c.insert("person", append(u32(1), str("first")...)); insertErr != nil {
 					return insertErr
 				}
@@ -196,16 +200,18 @@ func TestInit(t *testing.T) {
 	}
 	w := newWorld(t)
 	for _, tt := range []struct {
-		err  error
-		text string
+		err        error
+		text, hint string
 	}{
-		{userError("the oven is cold"), "the oven is cold"},
-		{trapError("boom"), "The instance encountered a fatal error."},
+		{userError("the oven is cold"), "the oven is cold", ""},
+		{trapError("boom"), "The instance encountered a fatal error.", "init panicked: why"},
 	} {
 		_, err := w.host.Create(background, w.info, w.engine.register(module("bad", tt.err)))
 		var failed *InitError
 		if !errors.As(err, &failed) || err.Error() != tt.text {
 			t.Errorf("create = %v; want %s", err, tt.text)
+		} else if failed.Hint() != tt.hint {
+			t.Errorf("hint %q; want %q", failed.Hint(), tt.hint)
 		}
 	}
 	if entries, err := w.fs.ReadDir("/data/replicas"); err == nil && len(entries) > 0 {

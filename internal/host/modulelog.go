@@ -59,6 +59,7 @@ type moduleLog struct {
 		failed    bool // the last write failed, and the logger was told
 		followers map[*follower]struct{}
 		quiet     *sync.Cond // writing became false
+		panicked  string     // the message of the last record of a panic
 	}
 }
 
@@ -110,6 +111,9 @@ func (l *moduleLog) call(at sats.Timestamp, fn, message string) {
 func (l *moduleLog) write(rec abi.LogRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if rec.Level == abi.LogPanic {
+		l.mu.panicked = rec.Message
+	}
 	if l.mu.closed {
 		return
 	}
@@ -125,6 +129,13 @@ func (l *moduleLog) write(rec abi.LogRecord) {
 		l.mu.lost = 0
 	}
 	l.appendLocked(rec)
+}
+
+// lastPanic returns the message of the last record of a panic, "" before any.
+func (l *moduleLog) lastPanic() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.panicked
 }
 
 func (l *moduleLog) appendLocked(rec abi.LogRecord) {

@@ -67,7 +67,11 @@ func (db *Database) firstTransaction(tx *store.Tx, at sats.Timestamp, program []
 	if out, _ := db.invoke(tx, r, Caller{Identity: db.info.Owner}, at, nil); out.Status != abi.StatusOK {
 		db.rollback(tx, r, at, out)
 		_, message := failureOf(out)
-		return &InitError{message}
+		failed := &InitError{Message: message}
+		if out.Status == abi.StatusTrap {
+			failed.Panic = db.log.lastPanic()
+		}
+		return failed
 	}
 	return nil
 }

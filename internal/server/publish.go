@@ -277,6 +277,7 @@ func (s *Server) launchNew(q *request, rec *control.Database, program []byte) er
 		return controlError(err)
 	}
 	if _, err := s.host.Create(context.WithoutCancel(q.r.Context()), databaseInfo(*rec), program); err != nil {
+		q.hint(err)
 		return internal(err)
 	}
 	return nil
