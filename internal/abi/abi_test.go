@@ -24,6 +24,8 @@ func (s *services) Now() sats.Timestamp                                       { 
 func (s *services) Log(r LogRecord)                                           { s.logs = append(s.logs, r) }
 func (s *services) ScheduleImmediate(string, []byte)                          {}
 func (s *services) Seed([]byte) (key [32]byte)                                { return key }
+func (*services) Env(*store.Tx, string, string) ([]byte, bool, bool) { return nil, false, false }
+
 func (s *services) JWT(*store.Tx, sats.ConnectionID) (claims []byte, ok bool) { return nil, false }
 
 // open starts a call over a store with the table t (id: u64 unique, kind: u8 indexed, name: string) and n rows.

@@ -41,6 +41,9 @@ func (s *services) Log(r abi.LogRecord)                               { s.logs =
 func (*services) ScheduleImmediate(string, []byte)                    {}
 func (*services) Seed([]byte) (key [32]byte)                          { return key }
 func (*services) JWT(*store.Tx, sats.ConnectionID) (b []byte, _ bool) { return nil, false }
+func (*services) Env(*store.Tx, string, string) (b []byte, declared, set bool) {
+	return nil, false, false
+}
 
 func register(t *testing.T, m guest.Module) {
 	old := guest.Registered()
