@@ -63,7 +63,7 @@ func (t *tank) Spend(units uint64) {
 // still.
 func (t *tank) Pause() { t.paused = t.services.Now() }
 
-func (t *tank) Resume() { t.started += t.services.Now() - t.paused }
+func (t *tank) Resume() { t.started += max(t.services.Now()-t.paused, 0) }
 
 // spent is the fuel that the running call has used so far.
 func (t *tank) spent() uint64 {
