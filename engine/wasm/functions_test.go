@@ -127,6 +127,8 @@ type procedureHost struct {
 	body string
 	fail error
 	wait func(until sats.Timestamp) // called by SleepUntil
+	// commit is called by CommitTx.
+	commit func()
 }
 
 func (h *procedureHost) StartTx(context.Context) (*store.Tx, sats.Timestamp, error) {
@@ -137,9 +139,15 @@ func (h *procedureHost) StartTx(context.Context) (*store.Tx, sats.Timestamp, err
 	return h.tx, 1_700_000_000_000_007, nil
 }
 
-func (h *procedureHost) CommitTx(context.Context) error { h.tx.Commit(nil); return nil }
-func (h *procedureHost) AbortTx()                       { h.tx.Rollback() }
-func (h *procedureHost) HTTPEnabled() bool              { return true }
+func (h *procedureHost) CommitTx(context.Context) error {
+	if h.commit != nil {
+		h.commit()
+	}
+	h.tx.Commit(nil)
+	return nil
+}
+func (h *procedureHost) AbortTx()          { h.tx.Rollback() }
+func (h *procedureHost) HTTPEnabled() bool { return true }
 
 func (h *procedureHost) SleepUntil(_ context.Context, t sats.Timestamp) (sats.Timestamp, error) {
 	if h.wait != nil {
