@@ -40,9 +40,11 @@ func (c *Context) EnvGet(key string) (src uint32, e Errno) {
 	if c.call.Kind == KindInit {
 		Fault("env_get is not available while no function runs")
 	}
-	if _, e := c.reading(); e != OK {
+	tx, e := c.reading()
+	if e != OK {
 		return 0, e
 	}
+	tx.ReadTable(hiddenTable) // a view depends on all of them, set or not (spec 08 §14.3)
 	panic(&Trap{Msg: "the module does not declare the environment variable " + key})
 }
 
