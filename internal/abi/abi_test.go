@@ -19,11 +19,11 @@ type services struct {
 	logs []LogRecord
 }
 
-func (s *services) DatabaseIdentity() sats.Identity                           { return sats.Identity{1} }
-func (s *services) Now() sats.Timestamp                                       { return s.now }
-func (s *services) Log(r LogRecord)                                           { s.logs = append(s.logs, r) }
-func (s *services) ScheduleImmediate(string, []byte)                          {}
-func (s *services) Seed([]byte) (key [32]byte)                                { return key }
+func (s *services) DatabaseIdentity() sats.Identity                  { return sats.Identity{1} }
+func (s *services) Now() sats.Timestamp                              { return s.now }
+func (s *services) Log(r LogRecord)                                  { s.logs = append(s.logs, r) }
+func (s *services) ScheduleImmediate(string, []byte)                 {}
+func (s *services) Seed([]byte) (key [32]byte)                       { return key }
 func (*services) Env(*store.Tx, string, string) ([]byte, bool, bool) { return nil, false, false }
 
 func (s *services) JWT(*store.Tx, sats.ConnectionID) (claims []byte, ok bool) { return nil, false }
@@ -114,6 +114,9 @@ func (m *meter) Spend(n uint64) {
 		panic(&Trap{Reason: TrapOutOfEnergy, Msg: "enough"})
 	}
 }
+
+func (*meter) Pause()  {}
+func (*meter) Resume() {}
 
 func trapOf(f func()) (trap *Trap) {
 	defer func() {

@@ -66,7 +66,9 @@ type ProcedureHost interface {
 	// (shutdown, a cancelled call) ends the call with a trap.
 	StartTx(ctx context.Context) (*store.Tx, sats.Timestamp, error)
 	// CommitTx refreshes the views that tx concerns, commits and, if the call wants that, waits for durability with the
-	// right to write given back. An error ends the call with a trap, the transaction being over in any case.
+	// right to write given back. An error ends the call with a trap, the transaction being over in any case; only a
+	// *ViewError is one that some modules can catch. It may refresh views by CallView of the very instance whose procedure
+	// waits for it: that call is nested, shares the procedure's fuel, and does not end its use of the instance.
 	CommitTx(ctx context.Context) error
 	// AbortTx rolls the open transaction back and gives the right to write back.
 	AbortTx()

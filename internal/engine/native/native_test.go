@@ -28,6 +28,14 @@ func wrap(f func(guest.Host)) func(guest.Host, *guest.Call) (string, bool) {
 	return func(h guest.Host, _ *guest.Call) (string, bool) { f(h); return "", true }
 }
 
+func (*fakeInstance) CallView(*guest.Call) ([]byte, string, bool) { return nil, "no views", false }
+func (*fakeInstance) CallProcedure(*guest.Call) ([]byte, string, bool) {
+	return nil, "no procedures", false
+}
+func (*fakeInstance) CallHandler(*guest.Call) ([]byte, []byte, string, bool) {
+	return nil, nil, "no handlers", false
+}
+
 type fakeInstance struct {
 	m *fakeModule
 	h guest.Host
