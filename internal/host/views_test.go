@@ -421,7 +421,7 @@ func TestFailingViewRollsTheCallBack(t *testing.T) {
 	v.log = nil
 	v.handle(db, call(8, "set_mode", append(u32(1), u32(77)...)))
 	want(t, "messages", v.log, []string{"result 8 0"})
-	if row := string(append(u32(1), u32(77)...)); v.rows[row] != 1 || len(v.rows) != 1 {
+	if v.rows[string(append(u32(1), u32(77)...))] != 1 || len(v.rows) != 1 {
 		t.Errorf("the client holds %v; want the new row of the view", v.rows)
 	}
 }
@@ -455,13 +455,13 @@ func TestFailedMaterialisationLeavesNothing(t *testing.T) {
 			other := w.viewer(db, 8)
 			other.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM fragile"}})
 			db.send.flush()
-			row := string(append(u32(1), u32(70)...))
-			if other.rows[row] != 1 || v.rows[row] != 1 {
+			row := append(u32(1), u32(70)...)
+			if other.rows[string(row)] != 1 || v.rows[string(row)] != 1 {
 				t.Errorf("the second subscriber holds %v and the first %v; want the row in both", other.rows, v.rows)
 			}
 			w.call(db, alice, "set_mode", u32(1), u32(71))
 			db.send.flush()
-			if row := string(append(u32(1), u32(71)...)); other.rows[row] != 1 || v.rows[row] != 1 {
+			if row := append(u32(1), u32(71)...); other.rows[string(row)] != 1 || v.rows[string(row)] != 1 {
 				t.Errorf("after a change the clients hold %v and %v", other.rows, v.rows)
 			}
 		})
