@@ -46,6 +46,7 @@ type Database struct {
 	mod     *module
 	subs    *subscribe.Manager
 	clients map[*subscribe.Client]*attached
+	views   views
 	ckpt    checkpointer
 	scratch struct { // of the call that runs
 		call abi.ReducerCall
@@ -87,6 +88,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 		logger:  h.opts.Logger.With(slog.String("database", info.Identity.String())),
 		subs:    subscribe.NewManager(),
 		clients: map[*subscribe.Client]*attached{},
+		views:   newViews(),
 		done:    make(chan struct{}),
 	}
 	db.ending.begun = make(chan struct{})
@@ -96,6 +98,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
 	db.procs.init()
+	db.subs.Watch = db.watchViews
 	return db
 }
 
@@ -245,6 +248,7 @@ func (db *Database) quiesce(disconnect bool) error {
 		}
 	})
 	db.sched.wait()
+	db.views.expiry.stop()
 	db.send.wait()
 	return errors.Join(errs...)
 }

@@ -256,6 +256,11 @@ func (db *Database) publishEnvironment(ctx context.Context, u *EnvUpdate) (res U
 			res.Unchanged = failed == nil
 			return
 		}
+		if err := db.refreshViews(tx, at); err != nil {
+			tx.Rollback()
+			failed = errEnvViews
+			return
+		}
 		ev := &subscribe.Event{Caller: db.info.Owner, ReducerID: v1.NoReducer, Timestamp: at}
 		if res.Offset, failed = db.commit(tx, nil, ev); failed != nil {
 			failed = ErrStopped
@@ -304,7 +309,9 @@ func (s *moduleServices) envIn(r store.Reader, key string) (value []byte, set bo
 			abi.Fault("the module was replaced by an update; it cannot read the environment any more")
 		}
 	}
-	r.RowCount(schema.StEnv)
+	if tx, ok := r.(*store.Tx); ok {
+		tx.ReadTable(schema.StEnv)
+	}
 	row, ok := r.FindUnique(r.Table(schema.StEnv).UniqueIndexOn(0).ID, sats.AppendString(nil, key))
 	if !ok {
 		return nil, false

@@ -20,8 +20,6 @@ var (
 	ErrNoSuchProcedure = errors.New("no such procedure")
 	// ErrIsProcedure says that what was called as a reducer is a procedure.
 	ErrIsProcedure = errors.New("it is a procedure")
-	// ErrViews refuses to read a view for the same reason.
-	ErrViews = errors.New("this server does not run views yet; query the tables instead")
 )
 
 // A LifecycleError refuses a direct call of a lifecycle reducer.

@@ -26,6 +26,7 @@ type module struct {
 	init       *reducer // nil: none; likewise the next two
 	connect    *reducer
 	leave      *reducer
+	views      map[string]*view
 
 	services *moduleServices
 	inst     abi.Instance // nil after a call that spoiled it
@@ -123,6 +124,7 @@ func (m *module) index() {
 		}
 		return nil
 	}
+	m.views = viewsOf(m.def)
 	m.init, m.connect, m.leave = of(schema.LifecycleInit), of(schema.LifecycleOnConnect), of(schema.LifecycleOnDisconnect)
 }
 
@@ -145,9 +147,20 @@ func (r *reducer) decodeArgs(args []byte, isJSON bool) ([]byte, error) {
 	return args[:n:n], nil
 }
 
-// call runs a reducer on the main instance, making a new one if the last call has
-// spoiled it. It belongs to the holder of the right to write.
+// call runs a reducer on the main instance. It belongs to the holder of the right to
+// write.
 func (m *module) call(ctx context.Context, c *abi.ReducerCall) abi.Outcome {
+	if out := m.ready(ctx); out.Status != abi.StatusOK {
+		return out
+	}
+	out := m.inst.CallReducer(ctx, c)
+	m.settle(out)
+	return out
+}
+
+// ready makes a new main instance if the last call has spoiled it. An outcome other
+// than StatusOK is that of the call that wanted the instance.
+func (m *module) ready(ctx context.Context) abi.Outcome {
 	if m.inst == nil {
 		inst, err := m.program.Instantiate(ctx, m.services)
 		if err != nil {
@@ -155,12 +168,16 @@ func (m *module) call(ctx context.Context, c *abi.ReducerCall) abi.Outcome {
 		}
 		m.inst = inst
 	}
-	out := m.inst.CallReducer(ctx, c)
-	if out.Discard {
-		m.discard(m.inst)
-		m.inst = nil
+	return abi.Outcome{}
+}
+
+// settle drops the main instance if the call that ended so has spoiled it.
+func (m *module) settle(out abi.Outcome) {
+	if !out.Discard {
+		return
 	}
-	return out
+	m.discard(m.inst)
+	m.inst = nil
 }
 
 // discard closes an instance that is not used any more.

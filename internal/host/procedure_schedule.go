@@ -118,7 +118,11 @@ func (db *Database) claim(at *sats.Timestamp, c scheduledProcedure) (p *procedur
 		due := nextDue(c.t.due, db.services.Now(), when.Interval())
 		return db.claimed(*at, fn, row, &due)
 	}
-	if _, err := tx.DeleteRow(table.ID, row); err != nil {
+	_, err := tx.DeleteRow(table.ID, row)
+	if err == nil {
+		err = db.refreshViews(tx, *at)
+	}
+	if err != nil {
 		tx.Rollback()
 		db.logger.Error("a schedule row cannot be removed", "table", table.Name, "error", err)
 		return nil, nil, nil

@@ -63,6 +63,11 @@ func (r *procedureRun) CommitTx(ctx context.Context) error {
 
 // commit ends the transaction under the right to write.
 func (r *procedureRun) commit() error {
+	if err := r.db.refreshViews(r.tx, r.at); err != nil {
+		r.tx.Rollback()
+		r.offset, r.hasOffset = r.db.lastOffset()
+		return viewErrorOf(err)
+	}
 	ev := &subscribe.Event{Caller: r.db.info.Identity, ReducerID: 0, Timestamp: r.at}
 	offset, err := r.db.commit(r.tx, nil, ev)
 	if err != nil {
@@ -71,6 +76,15 @@ func (r *procedureRun) commit() error {
 	_, has := r.db.lastOffset()
 	r.offset, r.hasOffset = offset, has
 	return nil
+}
+
+// viewErrorOf tells a module which view could not be refreshed.
+func viewErrorOf(err error) error {
+	var failed *viewError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	return &abi.ViewError{View: failed.view, Err: failed.err}
 }
 
 // confirm waits for the disk, without the right to write.
