@@ -268,7 +268,7 @@ func (db *Database) handleProcedure(ctx context.Context, c *subscribe.Client, wh
 		if errors.Is(err, ErrStopped) {
 			return err
 		}
-		db.push(&single{c, subscribe.ProcedureFailed(c, msg.RequestID, procedureText(c, err))})
+		db.push(&single{c, subscribe.ProcedureFailed(c, msg.RequestID, procedureText(err))})
 		db.send.flush()
 		return nil
 	}
@@ -282,11 +282,11 @@ func (db *Database) handleProcedure(ctx context.Context, c *subscribe.Client, wh
 	return nil
 }
 
-func procedureText(c *subscribe.Client, err error) string {
+func procedureText(err error) string {
 	if errors.Is(err, ErrNoSuchProcedure) {
 		return noSuchProcedureText
 	}
-	return notStartedText(c, err)
+	return err.Error()
 }
 
 // message is the answer to a client's call.
