@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 
@@ -46,6 +47,12 @@ type Options struct {
 	Logger  *slog.Logger // default: nobody
 	Clock   Clock        // default: the machine's
 	Rand    io.Reader    // for the secrets of databases; default: the machine's
+
+	// HTTP says what requests modules may make.
+	HTTP HTTPOptions
+	// ProcedureInstances is how many instances of a database's module run procedures
+	// and HTTP handlers at a time, by kind of program. Default: the number of processors.
+	ProcedureInstances map[ProgramKind]int
 
 	// InMemory keeps nothing on disk.
 	InMemory bool
@@ -89,6 +96,13 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
+func (o *Options) poolSize(kind ProgramKind) int {
+	if n := o.ProcedureInstances[kind]; n > 0 {
+		return n
+	}
+	return runtime.NumCPU()
+}
+
 // DatabaseInfo says which database a replica is of.
 type DatabaseInfo struct {
 	Replica     uint64 // names its directory
@@ -96,12 +110,16 @@ type DatabaseInfo struct {
 	Owner       sats.Identity
 	Kind        ProgramKind // of the initial program
 	ProgramHash sats.Hash   // of the initial program; not looked at if zero
+	// Environment is the environment that a database is created with. Only Create
+	// looks at it.
+	Environment EnvUpdate
 }
 
 // A Host is the set of databases of one server, each opened when it is first
 // asked for. All methods may be called concurrently.
 type Host struct {
-	opts Options
+	opts   Options
+	egress *egress
 
 	mu struct {
 		sync.Mutex
@@ -124,7 +142,7 @@ func New(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{opts: o}
+	h := &Host{opts: o, egress: newEgress(o.HTTP, o.Clock)}
 	h.mu.replicas = map[uint64]*launch{}
 	return h, nil
 }
@@ -299,6 +317,7 @@ func (h *Host) Close() error {
 		}
 	}
 	h.work.Wait()
+	h.egress.close()
 	return errors.Join(errs...)
 }
 

@@ -24,6 +24,8 @@ type viewer struct {
 	rows    map[string]int
 	log     []string // messages in order, in short
 	offsets []uint64
+
+	mu sync.Mutex // for those who look while messages come
 }
 
 func (w *world) viewer(db *Database, n byte) *viewer {
@@ -39,6 +41,8 @@ func (w *world) viewer(db *Database, n byte) *viewer {
 
 // Send is called by the sender, one message at a time.
 func (v *viewer) Send(m subscribe.Message) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	r := sats.NewReader(m.Body)
 	msg := v2.ReadServer(r)
 	if r.Err() != nil || r.Len() > 0 {

@@ -40,13 +40,23 @@ func createDatabase(h *Host, info DatabaseInfo, program []byte) (*Database, erro
 	}
 	if !fresh {
 		err = errors.Join(fmt.Errorf("host: replica %d exists already", info.Replica), db.close(false))
-	} else if err = db.start(info.Kind, p, program, true); err != nil {
+	} else if err = db.startNew(info, p, program); err != nil {
 		err = errors.Join(err, db.close(false), h.remove(db))
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.Close()) // after its instances
 	}
 	return db, nil
+}
+
+// startNew starts a database that was never there. Nobody else knows its
+// environment: it must be on disk before somebody relies on it.
+func (db *Database) startNew(info DatabaseInfo, p abi.Program, program []byte) error {
+	err := db.start(info.Kind, p, program, true)
+	if err == nil && len(info.Environment.Values) > 0 {
+		_, err = db.WaitDurable(background, 0)
+	}
+	return err
 }
 
 // remove deletes the files of a database whose creation failed.
@@ -119,7 +129,7 @@ func (db *Database) program(fresh bool, initial func() ([]byte, error)) (Program
 // start sets the module of a recovered database to work. After an error the
 // program is still the caller's.
 func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh bool) error {
-	m, err := newModule(kind, p, db.services)
+	m, err := db.newModule(kind, p, db.services)
 	if err != nil {
 		return err
 	}

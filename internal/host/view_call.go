@@ -29,12 +29,12 @@ func viewsOf(def *schema.ModuleDef) map[string]*view {
 }
 
 // callView evaluates a view on the main instance. It belongs to the writer.
-func (m *module) callView(ctx context.Context, s *services, c *abi.ViewCall) (abi.ViewResult, abi.Outcome) {
-	if out := m.ready(ctx, s); out.Status != abi.StatusOK {
+func (m *module) callView(ctx context.Context, c *abi.ViewCall) (abi.ViewResult, abi.Outcome) {
+	if out := m.ready(ctx); out.Status != abi.StatusOK {
 		return abi.ViewResult{}, out
 	}
 	res, out := m.inst.CallView(ctx, c)
-	m.settle(s, out)
+	m.settle(out)
 	return res, out
 }
 
@@ -49,7 +49,7 @@ func (db *Database) evaluate(tx *store.Tx, m *module, x *viewInstance, at sats.T
 	}
 	reads := new(store.ReadSet)
 	tx.TrackReads(reads)
-	res, out := m.callView(db.calls, db.services, &abi.ViewCall{
+	res, out := m.callView(db.calls, &abi.ViewCall{
 		ID: v.Index, Name: v.Name, Anonymous: v.IsAnonymous, Sender: x.sender, Args: x.args, Tx: tx, Time: at,
 	})
 	tx.TrackReads(nil)

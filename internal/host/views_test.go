@@ -14,7 +14,6 @@ import (
 	"github.com/stdbgo/spacetime/internal/commitlog"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/spec"
-	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/internal/wire"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
@@ -421,7 +420,7 @@ func TestFailingViewRollsTheCallBack(t *testing.T) {
 	v.log = nil
 	v.handle(db, call(8, "set_mode", append(u32(1), u32(77)...)))
 	want(t, "messages", v.log, []string{"result 8 0"})
-	if row := string(append(u32(1), u32(77)...)); v.rows[row] != 1 || len(v.rows) != 1 {
+	if v.rows[string(append(u32(1), u32(77)...))] != 1 || len(v.rows) != 1 {
 		t.Errorf("the client holds %v; want the new row of the view", v.rows)
 	}
 }
@@ -455,13 +454,13 @@ func TestFailedMaterialisationLeavesNothing(t *testing.T) {
 			other := w.viewer(db, 8)
 			other.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM fragile"}})
 			db.send.flush()
-			row := string(append(u32(1), u32(70)...))
-			if other.rows[row] != 1 || v.rows[row] != 1 {
+			row := append(u32(1), u32(70)...)
+			if other.rows[string(row)] != 1 || v.rows[string(row)] != 1 {
 				t.Errorf("the second subscriber holds %v and the first %v; want the row in both", other.rows, v.rows)
 			}
 			w.call(db, alice, "set_mode", u32(1), u32(71))
 			db.send.flush()
-			if row := string(append(u32(1), u32(71)...)); other.rows[row] != 1 || v.rows[row] != 1 {
+			if row := append(u32(1), u32(71)...); other.rows[string(row)] != 1 || v.rows[string(row)] != 1 {
 				t.Errorf("after a change the clients hold %v and %v", other.rows, v.rows)
 			}
 		})
@@ -758,47 +757,42 @@ func TestViewsOfABatch(t *testing.T) {
 	}
 }
 
-// A view that has read an environment variable depends on all of them.
+// A view that has read an environment variable depends on all of them; one that fails
+// with new values refuses them.
 func TestViewReadsEnvironment(t *testing.T) {
-	spec.Covers(t, "03.64")
+	spec.Covers(t, "03.64", "08.75")
 	w := newWorld(t)
-	m := newFake("env").addTable("out", params(sats.E("n", sats.U32)))
-	runs := 0
+	m := newFake("env").addTable("out", params(sats.E("n", sats.U32))).declares("NOT_SET?", "ANOTHER?")
+	var runs []string
 	var db *Database
 	m.view("v", "out", true, nil, func(_ context.Context, c *abi.ViewCall) (abi.ViewResult, error) {
-		runs++
-		ctx := abi.NewContext(&declared{db.services}, abi.Limits{}, nil)
-		ctx.Begin(abi.Call{Kind: abi.KindView, Function: c.Name, Tx: c.Tx})
-		defer ctx.End()
-		func() {
-			defer func() { recover() }() // a module that declares nothing traps; what was read counts
-			ctx.EnvGet("NOT_SET")
-		}()
-		return viewRows(), nil
+		text := readEnv(db.current.Load().services, c.Tx, c.Name, "NOT_SET")
+		if runs = append(runs, text); text == "=bad" {
+			return abi.ViewResult{}, trapError("no such thing")
+		}
+		return viewRows(u32(uint32(len(text)))), nil
 	})
 	db = w.create(m)
-	w.sql(db, alice, "SELECT * FROM v")
-	set := func(key, value string) {
-		tx := db.store.Begin()
-		row := schema.StEnvRow{Key: key, Value: value}
-		if _, _, err := tx.Insert(schema.StEnv, row.Append(nil)); err != nil {
-			t.Fatal(err)
-		}
-		if err := db.refreshViews(tx, 1); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := db.commit(tx, nil, nil); err != nil {
+	v := w.viewer(db, 9)
+	v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM v"}})
+	change := func(env EnvUpdate) error {
+		_, err := w.update(db, m, UpdatePolicy{Environment: env})
+		db.send.flush()
+		return err
+	}
+	for _, env := range []EnvUpdate{set("ANOTHER", "1"), set("NOT_SET", "x"), set("UNDECLARED", "1")} {
+		if err := change(env); err != nil {
 			t.Fatal(err)
 		}
 	}
-	set("ANOTHER", "1")
-	set("NOT_SET", "1")
-	if runs != 3 {
-		t.Errorf("the view ran %d times; want 3", runs)
+	want(t, "runs", runs, []string{"unset", "unset", "=x", "=x"})
+	want(t, "messages", v.messages(), []string{"applied 1", "update"})
+	if v.rows[string(u32(2))] != 1 || len(v.rows) != 1 {
+		t.Errorf("rows %v", v.rows)
 	}
+	before := w.rows(db, "st_env")
+	if err := change(set("NOT_SET", "bad")); err == nil || err.Error() != "view evaluation failed during environment publication" {
+		t.Errorf("a view fails: %v", err)
+	}
+	want(t, "st_env", w.rows(db, "st_env"), before)
 }
-
-// declared has every environment variable declared and none set.
-type declared struct{ *services }
-
-func (*declared) Env(*store.Tx, string, string) ([]byte, bool, bool) { return nil, true, false }

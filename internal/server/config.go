@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/stdbgo/spacetime/internal/host"
 	"github.com/stdbgo/spacetime/internal/vfs"
 )
 
@@ -34,8 +35,18 @@ type Config struct {
 		Gzip          bool      `toml:"gzip"`
 	} `toml:"websocket"`
 	Wasm struct {
-		Engine string `toml:"engine"`
+		Engine     string `toml:"engine"`
+		Procedures *int64 `toml:"procedure-instance-pool-size"`
 	} `toml:"wasm"`
+	V8 struct {
+		Procedures *int64 `toml:"procedure-instance-pool-size"`
+	} `toml:"v8"`
+	ModuleHTTP struct {
+		Enabled      *bool  `toml:"enabled"`
+		AllowPrivate bool   `toml:"allow-private-addresses"`
+		MaxResponse  *int64 `toml:"max-response-bytes"`
+		MaxRequest   *int64 `toml:"max-request-bytes"`
+	} `toml:"module-http"`
 	Commitlog struct {
 		MaxSegmentSize *int64 `toml:"max-segment-size"`
 	} `toml:"commitlog"`
@@ -75,6 +86,23 @@ directives = [
 [wasm]
 # What runs WebAssembly if the engine's self-test fails: auto, compiler, interpreter
 # engine = "auto"
+# How many instances of a module run procedures and HTTP handlers at a time.
+# Default: the number of processors.
+# procedure-instance-pool-size = 8
+
+[v8]
+# The same for modules in JavaScript.
+# procedure-instance-pool-size = 8
+
+[module-http]
+# May modules make HTTP requests?
+# enabled = true
+# May these reach this machine and private networks? For development only.
+# allow-private-addresses = false
+# The largest response that a module can receive, and the largest request that its
+# HTTP handlers can.
+# max-response-bytes = 67108864
+# max-request-bytes = 67108864
 
 [commitlog]
 # max-segment-size = 1073741824
@@ -159,8 +187,10 @@ func (c *Config) check() error {
 		value *int64
 	}{
 		{"[websocket] incoming-queue-length", c.WebSocket.IncomingQueue}, {"[commitlog] max-segment-size", c.Commitlog.MaxSegmentSize},
+		{"[wasm] procedure-instance-pool-size", c.Wasm.Procedures}, {"[v8] procedure-instance-pool-size", c.V8.Procedures},
+		{"[module-http] max-response-bytes", c.ModuleHTTP.MaxResponse}, {"[module-http] max-request-bytes", c.ModuleHTTP.MaxRequest},
 	} {
-		if f.value != nil && (*f.value <= 0 || *f.value > math.MaxInt32 && f.value == c.WebSocket.IncomingQueue) {
+		if f.value != nil && (*f.value <= 0 || *f.value > math.MaxInt32 && f.value != c.Commitlog.MaxSegmentSize) {
 			return fmt.Errorf("%s = %d is out of range", f.name, *f.value)
 		}
 	}
@@ -198,6 +228,36 @@ func (c *Config) MaxSegmentBytes() int64 {
 		return 0
 	}
 	return *c.Commitlog.MaxSegmentSize
+}
+
+// moduleHTTP is what modules may do by HTTP.
+func (c *Config) moduleHTTP() host.HTTPOptions {
+	o := host.HTTPOptions{AllowPrivate: c.ModuleHTTP.AllowPrivate}
+	o.Disabled = c.ModuleHTTP.Enabled != nil && !*c.ModuleHTTP.Enabled
+	if c.ModuleHTTP.MaxResponse != nil {
+		o.MaxResponse = *c.ModuleHTTP.MaxResponse
+	}
+	return o
+}
+
+// maxRouteBytes bounds requests for HTTP handlers; 0: the default.
+func (c *Config) maxRouteBytes() int64 {
+	if c.ModuleHTTP.MaxRequest == nil {
+		return 0
+	}
+	return *c.ModuleHTTP.MaxRequest
+}
+
+// procedureInstances is the size of the pools of instances, by kind of program.
+func (c *Config) procedureInstances() map[host.ProgramKind]int {
+	sizes := map[host.ProgramKind]int{}
+	if c.Wasm.Procedures != nil {
+		sizes[host.Wasm] = int(*c.Wasm.Procedures)
+	}
+	if c.V8.Procedures != nil {
+		sizes[host.JS] = int(*c.V8.Procedures)
+	}
+	return sizes
 }
 
 // Level is the level of our own messages: that of the directive for the target

@@ -20,6 +20,10 @@ func (s *Server) reset(q *request) error {
 	if err != nil {
 		return err
 	}
+	env, err := environmentHeaders(q.r.Header)
+	if err != nil {
+		return err
+	}
 	program, err := q.body(s.maxProgram)
 	if err != nil {
 		return err
@@ -35,13 +39,13 @@ func (s *Server) reset(q *request) error {
 	if _, err := sats.IdentityFromHexPrefixed(q.params["n"]); err != nil {
 		t.name = q.params["n"]
 	}
-	return s.restart(q, t, replicas, kind, program)
+	return s.restart(q, t, replicas, kind, program, env)
 }
 
 // restart gives the database of the request a new replica, initialised with the
 // program, or with the initial program if that is nil. Until the new replica
 // stands the old one runs on.
-func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kind, program []byte) error {
+func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kind, program []byte, env EnvUpdate) error {
 	if err := q.mustOwn(q.rec, "reset database"); err != nil {
 		return err
 	}
@@ -63,7 +67,7 @@ func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kin
 	}
 	old, rec := q.rec.Replica, q.rec
 	rec.Kind = kind
-	if err := s.launchNew(q, &rec, program); err != nil {
+	if err := s.launchNew(q, &rec, program, env); err != nil {
 		return err
 	}
 	ctx := context.WithoutCancel(q.r.Context())
