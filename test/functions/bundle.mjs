@@ -16,6 +16,13 @@ await build({
     spacetimedb: generation === "1.12" ? "spacetimedb-1.12" : "spacetimedb-2",
     bindings: join(import.meta.dirname, `bindings-${generation}.ts`),
   },
-  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+  banner: {
+    js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);
+Promise.withResolvers ??= function () { // the first generation needs it, and Node has it since 22
+  let resolve, reject;
+  const promise = new this((a, b) => { resolve = a; reject = b; });
+  return { promise, resolve, reject };
+};`,
+  },
   logLevel: "warning",
 });

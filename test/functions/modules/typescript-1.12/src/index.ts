@@ -7,7 +7,8 @@ const Book = t.row("Book", {
   title: t.string(),
   year: t.u32().index("btree"),
 });
-const Shelf = t.row("Shelf", { year: t.u32(), books: t.u32() });
+// Not called Shelf: the package makes a type of that name for the parameters of the view.
+const Shelf = t.row("ShelfOfYear", { year: t.u32(), books: t.u32() });
 
 const spacetimedb = schema(table({ name: "book", public: true }, Book));
 

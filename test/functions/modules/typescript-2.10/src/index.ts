@@ -34,7 +34,8 @@ export const newest_book = spacetimedb.anonymousView({ name: "newest_book", publ
   return newest;
 });
 
-const Shelf = t.row("Shelf", { year: t.u32(), books: t.u32() });
+// Not called Shelf: the package makes a type of that name for the parameters of the view.
+const Shelf = t.row("ShelfOfYear", { year: t.u32(), books: t.u32() });
 
 export const shelf = spacetimedb.anonymousView({ name: "shelf", public: true }, t.array(Shelf), (ctx) => {
   const years = new Map<number, number>();
