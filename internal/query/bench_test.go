@@ -21,8 +21,8 @@ func benchStore(t testing.TB, n uint32) (*store.Store, []*schema.Table) {
 
 func benchPlans(tables []*schema.Table) map[string]*Plan {
 	u := []Relation{{Table: tables[0]}}
-	join := []Relation{{Table: tables[0]}, {tables[1], cmp(col(tables, 0, "id"), Eq, col(tables, 1, "id"))}}
-	hash := []Relation{{Table: tables[0]}, {tables[1], cmp(col(tables, 0, "v"), Eq, col(tables, 1, "y"))}}
+	join := []Relation{{Table: tables[0]}, {Table: tables[1], On: cmp(col(tables, 0, "id"), Eq, col(tables, 1, "id"))}}
+	hash := []Relation{{Table: tables[0]}, {Table: tables[1], On: cmp(col(tables, 0, "v"), Eq, col(tables, 1, "y"))}}
 	return map[string]*Plan{
 		"scan":   Compile(Select{From: u}),
 		"filter": Compile(Select{From: u, Where: And{cmp(col(tables, 0, "v"), Gt, num(10)), cmp(col(tables, 0, "k"), Ne, num(3))}}),
@@ -31,7 +31,7 @@ func benchPlans(tables []*schema.Table) map[string]*Plan {
 		"range":  Compile(Select{From: u, Where: And{cmp(col(tables, 0, "k"), Ge, num(7)), cmp(col(tables, 0, "k"), Lt, num(9))}}),
 		"join":   Compile(Select{From: join, Where: cmp(col(tables, 1, "x"), Eq, num(5))}),
 		"hash":   Compile(Select{From: hash}),
-		"cols":   Compile(Select{From: u, Out: OutColumns, Cols: []*Column{col(tables, 0, "v"), col(tables, 0, "id")}}),
+		"cols":   Compile(Select{From: u, Out: OutColumns, Items: []Expr{col(tables, 0, "v"), col(tables, 0, "id")}}),
 		"count":  Compile(Select{From: u, Out: OutCount, Where: cmp(col(tables, 0, "v"), Gt, num(10))}),
 	}
 }

@@ -155,27 +155,9 @@ func (c *checker) compare(e *cmpExpr) (query.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t := typeOf(out.L); !comparable(t) {
-		return nil, c.errorAt(e.span, "Invalid binary operator `%s` for type `%s`", e.op, t)
-	}
 	return out, nil
 }
 
 func typeOf(e query.Expr) *sats.Type {
-	switch e := e.(type) {
-	case *query.Const:
-		return e.Type
-	case *query.Column:
-		return e.Type
-	}
-	return sats.Bool
-}
-
-// comparable reports whether the six operators work on t.
-func comparable(t *sats.Type) bool {
-	switch t.Special() {
-	case sats.SpecialIdentity, sats.SpecialConnectionID, sats.SpecialTimestamp, sats.SpecialUuid:
-		return true
-	}
-	return t.Kind == sats.KindString || t.Kind.IsScalar() || t.IsBytes()
+	return query.TypeOf(e)
 }

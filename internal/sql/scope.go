@@ -22,11 +22,28 @@ func (c Caller) mayRead(t *schema.Table) bool { return c.IsOwner || t.Access == 
 // A checker resolves and types one statement.
 type checker struct {
 	*source
-	r      store.Reader
-	caller Caller
-	rels   []relation
-	sender bool // :sender was used
-	joined bool // columns must be qualified
+	r       store.Reader
+	caller  Caller
+	dialect dialect
+	rules   resolution
+	rels    []relation
+	sender  bool // :sender was used, or a rule that uses it
+	joined  bool // columns must be qualified
+}
+
+// A dialect is what a text may say (spec 07 §34.3).
+type dialect uint8
+
+const (
+	dialectFull dialect = iota // statements: HTTP, command line, PostgreSQL
+	dialectOnce                // one-off queries
+	dialectLive                // subscriptions, rules, queries of views
+)
+
+func newChecker(src *source, r store.Reader, caller Caller, d dialect) *checker {
+	c := &checker{source: src, r: r, caller: caller, dialect: d}
+	c.rules.exempt = caller.IsOwner
+	return c
 }
 
 // A relation is a table in scope under an alias.
@@ -59,23 +76,10 @@ func (c *checker) table(sp span, name string) (*schema.Table, error) {
 	return nil, err
 }
 
-// readable refuses tables whose visible part this caller could only be shown
-// with row-level security or a view's materialisation.
+// readable refuses views: nobody computes their rows.
 func (c *checker) readable(sp span, t *schema.Table, name string) error {
 	if t.IsView {
 		return unsupported(c.at(sp), "Unsupported FROM expression", name+" is a view")
-	}
-	if c.caller.IsOwner {
-		return nil
-	}
-	for row := range c.r.Scan(schema.StRowLevelSecurity) {
-		var rule schema.StRowLevelSecurityRow
-		if err := rule.Decode(row); err != nil {
-			return err
-		}
-		if rule.TableID == t.ID {
-			return unsupported(c.at(sp), "Unsupported FROM expression", name+" has row-level security rules")
-		}
 	}
 	return nil
 }
@@ -89,7 +93,7 @@ func (c *checker) column(e *colExpr) (*query.Column, error) {
 	}
 	t := c.rels[rel].table
 	if col, ok := t.Col(e.name); ok {
-		return &query.Column{Rel: rel, Col: col, Type: t.Cols[col].Type}, nil
+		return query.NewColumn(t, rel, col), nil
 	}
 	return nil, c.notInScope(e.span, e.name, columnNames(t))
 }

@@ -14,8 +14,7 @@ type OutCol struct {
 
 // A selection is a checked SELECT.
 type selection struct {
-	plan *query.Plan
-	out  query.OutKind
+	q    query.Select
 	cols []OutCol
 }
 
@@ -217,7 +216,7 @@ func (c *checker) selection(st *selectStmt) (*selection, error) {
 		n := sats.NewReader(v).U64()
 		q.Limit = &n
 	}
-	return &selection{query.Compile(q), q.Out, cols}, nil
+	return &selection{q, cols}, nil
 }
 
 // joinRelation brings one relation of FROM into scope.
@@ -234,6 +233,9 @@ func (c *checker) joinRelation(ref *tableRef) (query.Relation, error) {
 		return rel, c.errorAt(ref.span, "`%s` is a table, not a view; it does not take arguments", t.Name)
 	}
 	if err := c.readable(ref.span, t, ref.name); err != nil {
+		return rel, err
+	}
+	if rel.Rules, err = c.visible(t); err != nil {
 		return rel, err
 	}
 	c.rels = append(c.rels, relation{ref.alias, t})
@@ -271,8 +273,8 @@ func (c *checker) project(st *selectStmt, q *query.Select) ([]OutCol, error) {
 		if err != nil {
 			return nil, err
 		}
-		q.Cols = append(q.Cols, col)
-		cols = append(cols, OutCol{sats.Named(name), col.Type})
+		q.Items = append(q.Items, col)
+		cols = append(cols, OutCol{sats.Named(name), query.ItemType(col)})
 	}
 	return cols, nil
 }

@@ -36,7 +36,7 @@ func CompileStatement(r store.Reader, text string, caller Caller) (*Statement, e
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{source: src, r: r, caller: caller}
+	c := newChecker(src, r, caller, dialectFull)
 	out := &Statement{caller: caller}
 	switch st := st.(type) {
 	case *selectStmt:
@@ -68,7 +68,7 @@ func (c *checker) compileSelect(st *selectStmt, out *Statement) error {
 	if err != nil {
 		return err
 	}
-	out.Columns, out.plan = s.cols, s.plan
+	out.Columns, out.plan = s.cols, query.Compile(s.q)
 	return nil
 }
 

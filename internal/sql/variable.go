@@ -84,7 +84,7 @@ func (c *checker) compileShow(st *showStmt, out *Statement) error {
 		From:  []query.Relation{{Table: t}},
 		Where: &query.Compare{Op: query.Eq, L: name, R: &query.Const{Type: name.Type, Value: sats.AppendString(nil, st.name)}},
 		Out:   query.OutColumns,
-		Cols:  []*query.Column{value},
+		Items: []query.Expr{value},
 	})
 	out.Columns = []OutCol{{sats.Named("value"), value.Type}}
 	// Reading a variable is open to all, however low the limit it shows.
