@@ -45,7 +45,7 @@ func (db *Database) SQL(ctx context.Context, who Caller, text string) (SQLResult
 func (db *Database) read(text string, caller sql.Caller) (res SQLResult, writes bool, err error) {
 	v := db.store.View()
 	defer v.Close()
-	st, err := sql.CompileStatement(v, text, caller)
+	st, err := sql.CompileStatement(v, text, caller, sql.Env{})
 	if err != nil || st.Writes() {
 		return res, err == nil, err
 	}
@@ -88,7 +88,7 @@ func (db *Database) write(ctx context.Context, who Caller, text string, caller s
 }
 
 func execute(tx *store.Tx, text string, caller sql.Caller) (sql.Stats, error) {
-	st, err := sql.CompileStatement(tx, text, caller)
+	st, err := sql.CompileStatement(tx, text, caller, sql.Env{})
 	if err != nil {
 		return sql.Stats{}, err
 	}

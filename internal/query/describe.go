@@ -156,6 +156,8 @@ func (w *drawing) expr(e Expr) string {
 		return "COALESCE(" + w.list(e, ", ") + ")"
 	case *Sub:
 		return [...]string{"(sub-select)", "IN (sub-select)", "EXISTS (sub-select)"}[e.Kind]
+	case *Stored:
+		return w.expr(e.X)
 	case *Slot:
 		return fmt.Sprintf("group value %d", e.N+1)
 	case *semi:
@@ -184,4 +186,15 @@ func (w *drawing) list(xs []Expr, sep string) string {
 		texts[i] = w.expr(x)
 	}
 	return strings.Join(texts, sep)
+}
+
+func (w *drawing) order(keys []Order) string {
+	texts := make([]string, len(keys))
+	for i, k := range keys {
+		texts[i] = w.expr(k.X)
+		if k.Desc {
+			texts[i] += " DESC"
+		}
+	}
+	return strings.Join(texts, ", ")
 }

@@ -105,6 +105,8 @@ type (
 		Type *sats.Type // of the value; Bool unless Kind is SubValue
 		Opt  bool       // the column of the sub-select is nullable
 	}
+	// Stored is X in the form in which an option column holds it; it is never none.
+	Stored struct{ X Expr }
 	// Slot is a grouping expression or an aggregate of the current group.
 	Slot struct {
 		N    int
@@ -154,6 +156,7 @@ func (*Like) isExpr()     {}
 func (*Apply) isExpr()    {}
 func (Coalesce) isExpr()  {}
 func (*Sub) isExpr()      {}
+func (*Stored) isExpr()   {}
 func (*Slot) isExpr()     {}
 func (*semi) isExpr()     {}
 
@@ -184,6 +187,8 @@ func TypeOf(e Expr) *sats.Type {
 		return e.Type
 	case *Slot:
 		return e.Type
+	case *Stored:
+		return sats.Option(TypeOf(e.X))
 	}
 	return sats.Bool
 }
@@ -197,7 +202,7 @@ func Nullable(e Expr) bool {
 		return e.Opt || e.Outer
 	case *Slot:
 		return e.Null
-	case *Is, *Distinct, *semi:
+	case *Is, *Distinct, *semi, *Stored:
 		return false
 	case *Sub:
 		return e.Kind == SubValue || e.Kind == SubIn && (e.Opt || Nullable(e.X))
@@ -223,6 +228,8 @@ func children(e Expr) []Expr {
 	case *Distinct:
 		return []Expr{e.L, e.R}
 	case *Like:
+		return []Expr{e.X}
+	case *Stored:
 		return []Expr{e.X}
 	case *Apply:
 		return e.Args
@@ -260,6 +267,8 @@ func Map(e Expr, f func(Expr) Expr) Expr {
 		return &Distinct{f(e.L), f(e.R)}
 	case *Like:
 		return &Like{f(e.X), e.Pattern}
+	case *Stored:
+		return &Stored{f(e.X)}
 	case *Apply:
 		out := *e
 		out.Args = list(e.Args)

@@ -11,7 +11,6 @@ import (
 // An Order is one key of ORDER BY.
 type Order struct {
 	X          Expr // over the tuple, or the group
-	Item       int  // instead of X: column Item-1 of the output
 	Desc       bool
 	NullsFirst bool
 }
@@ -214,7 +213,7 @@ func (s *sorter) key(f *frame) []byte {
 }
 
 func (p *Plan) sorted(b *builder, row func(f *frame) []byte, layout *sats.Layout) output {
-	key := p.sortKey(b, row, layout)
+	key := p.sortKey(b)
 	most := ^uint64(0)
 	if p.q.Limit != nil {
 		most = satAdd(p.q.Offset, *p.q.Limit)
@@ -239,58 +238,29 @@ func (p *Plan) sorted(b *builder, row func(f *frame) []byte, layout *sats.Layout
 }
 
 // sortKey encodes the keys of ORDER BY so that the order of the bytes is theirs.
-func (p *Plan) sortKey(b *builder, row func(f *frame) []byte, layout *sats.Layout) func(dst []byte, f *frame) []byte {
-	put := make([]func(dst []byte, f *frame, row []byte) []byte, len(p.q.Order))
-	items := false
+func (p *Plan) sortKey(b *builder) func(dst []byte, f *frame) []byte {
+	put := make([]func(dst []byte, f *frame) []byte, len(p.q.Order))
 	for i, o := range p.q.Order {
-		items = items || o.Item > 0
-		put[i] = b.sortPart(o, layout)
+		put[i] = b.sortPart(o)
 	}
 	return func(dst []byte, f *frame) []byte {
-		var r []byte
-		if items {
-			r = row(f)
-		}
 		for _, add := range put {
-			dst = add(dst, f, r)
+			dst = add(dst, f)
 		}
 		return dst
 	}
 }
 
-func (b *builder) sortPart(o Order, layout *sats.Layout) func(dst []byte, f *frame, row []byte) []byte {
-	var get func(f *frame, row []byte) []byte
-	var t *sats.Type
-	if o.Item > 0 {
-		col := o.Item - 1
-		t = layout.ColType(col)
-		opt := false
-		if inner, ok := t.IsOption(); ok {
-			t, opt = inner, true
-		}
-		get = func(_ *frame, row []byte) []byte {
-			v := layout.Col(row, col)
-			switch {
-			case !opt:
-				return v
-			case v[0] == 0:
-				return v[1:]
-			}
-			return nil
-		}
-	} else {
-		t = TypeOf(o.X)
-		x := b.operand(o.X)
-		get = func(f *frame, _ []byte) []byte { return x(f) }
-	}
-	enc := sats.NewKeyEncoder([]*sats.Type{t})
+func (b *builder) sortPart(o Order) func(dst []byte, f *frame) []byte {
+	get := b.operand(o.X)
+	enc := sats.NewKeyEncoder([]*sats.Type{TypeOf(o.X)})
 	some, none := byte(1), byte(2)
 	if o.NullsFirst {
 		none = 0
 	}
 	desc := o.Desc
-	return func(dst []byte, f *frame, row []byte) []byte {
-		v := get(f, row)
+	return func(dst []byte, f *frame) []byte {
+		v := get(f)
 		if v == nil {
 			return append(dst, none)
 		}

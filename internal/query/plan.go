@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -446,4 +447,50 @@ func (p *Plan) Explain(delta bool) string {
 		}
 	}
 	return w.String()
+}
+
+// Describe draws the plan for users, who know the relations of FROM by their
+// aliases: what follows the WHERE, then the tree of operators, with the rows that
+// c lets expect.
+func (p *Plan) Describe(c Cards, aliases []string) []string {
+	w := drawing{tables: p.all, aliases: aliases, cards: c}
+	if aliases == nil {
+		w.aliases = make([]string, len(p.tables))
+		for i, t := range p.tables {
+			w.aliases[i] = t.Name
+		}
+	}
+	depth := 0
+	step := func(format string, args ...any) {
+		w.line(depth, nil, format, args...)
+		depth++
+	}
+	if p.q.Limit != nil {
+		step("limit %d", *p.q.Limit)
+	}
+	if p.q.Offset > 0 {
+		step("offset %d", p.q.Offset)
+	}
+	if len(p.q.Order) > 0 {
+		step("sort by %s", w.order(p.q.Order))
+	}
+	if p.q.Distinct {
+		step("distinct")
+	}
+	if p.q.Having != nil {
+		step("having %s", w.expr(p.q.Having))
+	}
+	switch {
+	case p.q.Grouped && len(p.q.Groups) > 0:
+		step("group by %s", w.list(p.q.Groups, ", "))
+	case p.q.Grouped:
+		step("aggregate")
+	case p.q.Out == OutCount:
+		step("count")
+	}
+	if p.none {
+		step("no row meets the conditions")
+	}
+	p.full.describe(&w, depth)
+	return strings.Split(strings.TrimSuffix(w.String(), "\n"), "\n")
 }

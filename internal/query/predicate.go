@@ -243,10 +243,22 @@ func (b *builder) operand(e Expr) operand {
 		}
 	case *Is:
 		return b.isValue(e)
+	case *Stored:
+		get, n := b.operand(e.X), b.buf()
+		return func(f *frame) []byte {
+			v := get(f)
+			if v == nil {
+				return noneBytes
+			}
+			f.bufs[n] = append(sats.AppendSome(f.bufs[n][:0]), v...)
+			return f.bufs[n]
+		}
 	}
 	p := b.truth(e, true)
 	return func(f *frame) []byte { return boolBytes(p(f)) }
 }
+
+var noneBytes = sats.AppendNone(nil)
 
 func boolBytes(v bool) []byte {
 	if v {

@@ -27,8 +27,10 @@ type checker struct {
 	dialect dialect
 	rules   resolution
 	rels    []relation
+	env     Env
+	group   grouping
+	total   int  // relations of the statement
 	sender  bool // :sender was used, or a rule that uses it
-	joined  bool // columns must be qualified
 }
 
 // A dialect is what a text may say (spec 07 §34.3).
@@ -50,6 +52,7 @@ func newChecker(src *source, r store.Reader, caller Caller, d dialect) *checker 
 type relation struct {
 	alias string
 	table *schema.Table
+	outer bool // on the nullable side of a LEFT JOIN
 }
 
 func (c *checker) at(sp span) Pos { return c.posAt(c.toks[min(sp.from, len(c.toks)-1)].pos) }
@@ -84,18 +87,55 @@ func (c *checker) readable(sp span, t *schema.Table, name string) error {
 	return nil
 }
 
+// column resolves a column. Without a qualifier it is looked for in all relations
+// in scope.
 func (c *checker) column(e *colExpr) (*query.Column, error) {
-	rel := 0
 	if e.qual != "" {
-		if rel = c.relation(e.qual); rel < 0 {
+		rel := c.relation(e.qual)
+		if rel < 0 {
 			return nil, c.notInScope(e.span, e.qual, c.aliases())
 		}
+		t := c.rels[rel].table
+		if col, ok := t.Col(e.name); ok {
+			return c.columnOf(rel, col), nil
+		}
+		return nil, c.notInScope(e.span, e.name, columnNames(t))
 	}
-	t := c.rels[rel].table
-	if col, ok := t.Col(e.name); ok {
-		return query.NewColumn(t, rel, col), nil
+	var found *query.Column
+	var known []string
+	for rel := range c.rels {
+		t := c.rels[rel].table
+		known = append(known, columnNames(t)...)
+		if col, ok := t.Col(e.name); ok {
+			if found != nil {
+				return nil, c.ambiguous(e)
+			}
+			found = c.columnOf(rel, col)
+		}
 	}
-	return nil, c.notInScope(e.span, e.name, columnNames(t))
+	if found == nil {
+		return nil, c.notInScope(e.span, e.name, known)
+	}
+	return found, nil
+}
+
+func (c *checker) columnOf(rel int, col schema.ColID) *query.Column {
+	out := query.NewColumn(c.rels[rel].table, rel, col)
+	out.Outer = c.rels[rel].outer
+	return out
+}
+
+func colID(i int) schema.ColID { return schema.ColID(i) }
+
+func (c *checker) ambiguous(e *colExpr) *Error {
+	err := c.errorAt(e.span, "Names must be qualified when using joins")
+	for i := range c.rels {
+		if _, ok := c.rels[i].table.Col(e.name); ok {
+			err.Suggestion = "Write `" + c.rels[i].alias + "." + e.name + "` if you mean that table."
+			break
+		}
+	}
+	return err
 }
 
 func (c *checker) relation(alias string) int {

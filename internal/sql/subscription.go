@@ -124,7 +124,7 @@ func (c *checker) subscription(st statement) (*selection, error) {
 	if !ok {
 		return nil, &Error{Pos: c.at(st.tokens()), Msg: "Unsupported: Non-SELECT queries"}
 	}
-	if err := c.selectShape(sel, true); err != nil {
+	if err := c.selectShape(sel); err != nil {
 		return nil, err
 	}
 	s, err := c.selection(sel)
