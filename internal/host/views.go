@@ -184,7 +184,7 @@ func (r *viewRound) create(x *viewInstance) error {
 	}
 	tx.OnCommit(func() { db.views.add(x, reads) })
 	if _, err := db.commit(tx, nil, nil); err != nil {
-		return err
+		return ErrStopped
 	}
 	db.expireViewsLater()
 	return nil

@@ -288,6 +288,30 @@ func TestViewRunsWhenWhatItReadChanges(t *testing.T) {
 	g.ran(t, "small", runs)
 }
 
+// Statements that read views in more places than FROM, or write what they read there.
+func TestStatementsThatReadViews(t *testing.T) {
+	w := newWorld(t)
+	g := newGallery("gallery")
+	db := w.create(g.fakeModule)
+	w.call(db, alice, "put", note(1, ownerID, 15))
+	w.call(db, alice, "put", note(2, ownerID, 5))
+	want(t, "a sub-select", w.sql(db, alice, "SELECT * FROM note WHERE id IN (SELECT id FROM large)"), []string{"1:15"})
+	want(t, "the right side of a join", w.sql(db, alice, "SELECT n.* FROM note n JOIN small s ON n.id = s.id"), []string{"2:5"})
+	if _, err := db.SQL(background, owner, "EXPLAIN SELECT * FROM first"); err != nil || g.runs["first"] != 0 {
+		t.Errorf("EXPLAIN: %v, and the view ran %d times", err, g.runs["first"])
+	}
+	if _, err := db.SQL(background, owner, "INSERT INTO other SELECT id FROM mine WHERE n > 10"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "other", w.rows(db, "other"), []string{"(id = 1)"})
+	if _, err := db.SQL(background, owner, "DELETE FROM note WHERE id IN (SELECT id FROM first)"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "first", w.sql(db, alice, "SELECT * FROM first"), nil)
+	want(t, "mine", w.sql(db, owner, "SELECT * FROM mine"), []string{"2:5"})
+	g.ran(t, "first", 2)
+}
+
 func TestViewInstancesBelongToSenders(t *testing.T) {
 	spec.Covers(t, "08.35", "07.42")
 	w := newWorld(t)
