@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -85,7 +86,8 @@ func viewFailure(v *view, out abi.Outcome) *viewError {
 		e.err = errors.New(out.Status.String())
 	case abi.StatusTrap:
 		e.err = fmt.Errorf("%w: %w", errViewTrapped, orStatus(out))
-	default:
+	default: // a result that cannot be read; the text is the engine's
+		e.message = cmp.Or(out.Message, e.message)
 		e.err = orStatus(out)
 	}
 	return e

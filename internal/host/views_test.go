@@ -820,3 +820,53 @@ func TestViewReadsEnvironment(t *testing.T) {
 	}
 	want(t, "st_env", w.rows(db, "st_env"), before)
 }
+
+// The commit of a procedure's transaction refreshes views, with their arguments, before
+// the procedure goes on; a view that fails ends it and takes the transaction back.
+func TestProcedureCommitRefreshesViews(t *testing.T) {
+	spec.Covers(t, "03.47", "03.67")
+	w := newWorld(t)
+	g := newGallery("gallery")
+	var seen []string
+	inTx := func(ctx context.Context, c *abi.ProcedureCall, table string, row []byte) error {
+		tx, _, err := c.Host.StartTx(ctx)
+		if err == nil {
+			_, _, err = tx.Insert(tx.TableByName(table).ID, row)
+		}
+		if err != nil {
+			return err
+		}
+		return c.Host.CommitTx(ctx)
+	}
+	var db *Database
+	g.open("note_it", func(ctx context.Context, c *abi.ProcedureCall) error {
+		if err := inTx(ctx, c, "note", note(5, aliceID, 50)); err != nil {
+			return err
+		}
+		seen = w.backing(db, "above")
+		return nil
+	})
+	g.open("break_it", func(ctx context.Context, c *abi.ProcedureCall) error {
+		return inTx(ctx, c, "fault", append(u32(1), u32(modeTrap)...))
+	})
+	db = w.create(g.fakeModule)
+	v := w.viewer(db, 9)
+	v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM above(7)", "SELECT * FROM fragile"}})
+	if res := w.procedure(db, alice, "note_it"); res.Status != Committed {
+		t.Fatalf("%+v", res)
+	}
+	want(t, "above after the commit", seen, []string{"5:50"})
+	if !bytes.Equal(g.last.Args, u32(7)) {
+		t.Errorf("the view received %x; want the BSATN of 7", g.last.Args)
+	}
+	db.send.flush()
+	if v.rows[string(note(5, aliceID, 50))] != 1 {
+		t.Errorf("the subscriber holds %v", v.rows)
+	}
+	if res := w.procedure(db, alice, "break_it"); res.Status != Trapped {
+		t.Errorf("a procedure whose commit breaks a view ends with %+v", res)
+	}
+	want(t, "fault", w.rows(db, "fault"), nil)
+	w.call(db, alice, "put", note(6, aliceID, 60)) // the right to write was given back
+	want(t, "above", w.backing(db, "above"), []string{"5:50", "6:60"})
+}
