@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -680,6 +682,83 @@ func (r *recorder) next() v2.ServerMessage {
 	m := r.msgs[0]
 	r.msgs = r.msgs[1:]
 	return m
+}
+
+// Instances are bounded.
+func TestInstancesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	g := newGallery("gallery")
+	db := w.create(g.fakeModule)
+	db.views.limit = 3
+	for i := range 3 {
+		w.sql(db, alice, fmt.Sprintf("SELECT * FROM above(%d)", i))
+	}
+	const full = "view `above`: 3 instances of views are in use, and there may not be more; unused ones vanish after 10m0s"
+	if got := w.sqlError(db, alice, "SELECT * FROM above(3)"); got != full {
+		t.Errorf("one more: %s", got)
+	}
+	v := w.viewer(db, 9)
+	v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM above(4)"}},
+		&wire.SubscribeSet{RequestID: 2, QuerySetID: 1, Queries: []string{"SELECT * FROM above(2)"}})
+	want(t, "messages", v.log, []string{"error " + full, "applied 2"})
+	w.clock.advance(30 * time.Minute)
+	w.sql(db, alice, "SELECT * FROM above(3)")
+}
+
+// A refresh changes the rows that differ, and only these.
+func TestRowDiff(t *testing.T) {
+	w := newWorld(t)
+	m := newFake("diff").addTable("num", params(sats.E("n", sats.U32), sats.E("text", sats.String)), primary(0))
+	var rows [][]byte
+	m.reducer("poke", nil, func(c *fakeCall) error {
+		if _, err := c.Tx.Clear(c.table("num").ID); err != nil {
+			return err
+		}
+		return c.insert("num", append(u32(uint32(len(rows))), str(fmt.Sprint(c.Time))...))
+	})
+	m.view("v", "num", true, nil, func(_ context.Context, c *abi.ViewCall) (abi.ViewResult, error) {
+		c.Tx.RowCount(c.Tx.TableByName("num").ID)
+		return viewRows(rows...), nil
+	})
+	db := w.create(m)
+	w.sql(db, alice, "SELECT COUNT(*) AS n FROM v")
+	v := w.viewer(db, 9)
+	r := &recorder{t: t}
+	v.client.Out = r
+	v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM v"}})
+	r.next()
+	held, last := map[string]bool{}, map[string]bool{}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for round := range 60 {
+		rows = nil
+		next := map[string]bool{}
+		for range []int{0, 3, fewRows, fewRows + 1, 300}[round%5] {
+			row := append(u32(rng.Uint32N(200)), str(strings.Repeat("x", rng.IntN(3)))...)
+			rows = append(rows, row)
+			next[string(row)] = true
+		}
+		w.call(db, alice, "poke")
+		db.send.flush()
+		ins, del := 0, 0
+		if len(r.msgs) > 0 {
+			for _, f := range r.next().(*v2.TransactionUpdate).Sets[0].Tables[0].Rows {
+				i, d, _ := v2.ReadFragment(sats.NewReader(f))
+				ins, del = ins+i.Len(), del+d.Len()
+			}
+		}
+		for row := range held {
+			if next[row] {
+				delete(held, row)
+			}
+		}
+		if del != len(held) || ins-del != len(next)-len(last) {
+			t.Fatalf("round %d: %d rows came and %d went; want %d gone, %d rows after %d", round, ins, del, len(held), len(next), len(last))
+		}
+		last, held = next, maps.Clone(next)
+		if got := w.backing(db, "v"); len(got) != len(next) {
+			t.Fatalf("round %d: %d rows; want %d", round, len(got), len(next))
+		}
+	}
 }
 
 // What a one-off query and a subscription do with a view that nobody has evaluated, and
