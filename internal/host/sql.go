@@ -61,13 +61,13 @@ const (
 func (db *Database) read(text string, caller sql.Caller) (res SQLResult, kind statementKind, err error) {
 	v := db.store.View()
 	defer v.Close()
-	st, err := sql.CompileStatement(v, text, caller)
+	st, err := sql.CompileStatement(v, text, caller, sql.Env{})
 	switch {
 	case err != nil:
 		return res, reads, err
 	case st.Writes():
 		return res, writes, nil
-	case st.Plan() != nil && len(st.Plan().Views()) > 0:
+	case len(st.Views()) > 0:
 		return res, readsViews, nil
 	}
 	res, err = db.rows(v, st)
@@ -94,11 +94,8 @@ func (db *Database) readViews(ctx context.Context, text string, caller sql.Calle
 		if st, failed = db.compile(text, caller); failed != nil {
 			return
 		}
-		if st.Plan() != nil {
-			round := viewRound{db: db, at: at}
-			failed = round.materialise(st.Plan().Views())
-		}
-		if failed == nil {
+		round := viewRound{db: db, at: at}
+		if failed = round.materialise(st.Views()); failed == nil {
 			v = db.store.View()
 		}
 	})
@@ -115,15 +112,23 @@ func (db *Database) readViews(ctx context.Context, text string, caller sql.Calle
 func (db *Database) compile(text string, caller sql.Caller) (*sql.Statement, error) {
 	v := db.store.View()
 	defer v.Close()
-	return sql.CompileStatement(v, text, caller)
+	return sql.CompileStatement(v, text, caller, sql.Env{})
 }
 
 // write runs a statement that writes.
 func (db *Database) write(ctx context.Context, who Caller, text string, caller sql.Caller) (res SQLResult, err error) {
 	var failed error
 	err = db.exec.do(ctx, func(at sats.Timestamp) {
+		var st *sql.Statement
+		if st, failed = db.compile(text, caller); failed != nil {
+			return
+		}
+		round := viewRound{db: db, at: at}
+		if failed = round.materialise(st.Views()); failed != nil {
+			return
+		}
 		tx := db.store.Begin()
-		if res.Stats, failed = execute(tx, text, caller); failed == nil {
+		if res.Stats, failed = st.Exec(tx); failed == nil {
 			failed = fatal(db.refreshViews(tx, at))
 		}
 		if failed != nil {
@@ -152,12 +157,4 @@ func fatal(err error) error {
 		return fmt.Errorf("The module instance encountered a fatal error: %w", err)
 	}
 	return err
-}
-
-func execute(tx *store.Tx, text string, caller sql.Caller) (sql.Stats, error) {
-	st, err := sql.CompileStatement(tx, text, caller)
-	if err != nil {
-		return sql.Stats{}, err
-	}
-	return st.Exec(tx)
 }

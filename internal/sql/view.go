@@ -46,7 +46,7 @@ func (c *checker) viewRead(ref *tableRef, t *schema.Table) (*query.ViewRead, err
 	v := &query.ViewRead{View: view.ID, Table: t, Anonymous: view.IsAnonymous, Sender: c.caller.Identity}
 	for i := range params {
 		p := &params[i]
-		if !comparable(p.Type) {
+		if !passable(p.Type) {
 			return nil, c.errorAt(ref.args[i].span, "Parameter `%s` of view `%s` has type %s, which cannot be passed from SQL", p.Name, t.Name, p.Type)
 		}
 		value, err := c.literal(ref.args[i].x.(*litExpr), p.Type)
@@ -57,8 +57,20 @@ func (c *checker) viewRead(ref *tableRef, t *schema.Table) (*query.ViewRead, err
 	}
 	v.Hash = viewHash(v)
 	c.sender = c.sender || !v.Anonymous
-	c.called = c.called || len(params) > 0
+	if len(params) > 0 {
+		c.called = ref
+	}
+	c.views = append(c.views, v)
 	return v, nil
+}
+
+// passable reports whether an argument of type t can be written as a literal.
+func passable(t *sats.Type) bool {
+	switch t.Special() {
+	case sats.SpecialIdentity, sats.SpecialConnectionID, sats.SpecialTimestamp, sats.SpecialUuid:
+		return true
+	}
+	return t.Kind == sats.KindString || t.Kind.IsScalar() || t.IsBytes()
 }
 
 // viewParams returns the parameters of a view in order.
@@ -76,11 +88,16 @@ func viewParams(r store.Reader, id schema.ViewID) (params []schema.StViewParamRo
 
 // callShape refuses a view with arguments in anything but SELECT * FROM v(…).
 func (c *checker) callShape(st *selectStmt, q *query.Select) error {
-	if !c.called || len(q.From) == 1 && st.where == nil && st.limit == nil && q.Out == query.OutRow {
+	plain := len(q.From) == 1 && st.where == nil && q.Out == query.OutRow && q.Limit == nil && st.offset == nil && len(st.order) == 0 && !st.distinct
+	if c.called == nil || plain {
 		return nil
 	}
-	ref := &st.from[0][0]
-	return c.errorAt(ref.span, "View `%s` takes arguments, so it can only be queried as `SELECT * FROM %[1]s(...)`", c.rels[0].table.Name)
+	return c.onlyCall()
+}
+
+func (c *checker) onlyCall() error {
+	name := c.r.TableByName(c.called.name).Name
+	return c.errorAt(c.called.span, "View `%s` takes arguments, so it can only be queried as `SELECT * FROM %[1]s(...)`", name)
 }
 
 // hiddenCols counts the columns of a table that no statement sees.
@@ -118,12 +135,12 @@ func CompileViewQuery(r store.Reader, text string, owner sats.Identity, want *sa
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{source: src, r: r, caller: Caller{Identity: owner, IsOwner: true}}
+	c := newChecker(src, r, Caller{Identity: owner, IsOwner: true}, dialectLive)
 	sel, ok := st.(*selectStmt)
 	if !ok {
 		return nil, &Error{Pos: c.at(st.tokens()), Msg: "Unsupported: Non-SELECT queries"}
 	}
-	if err := c.selectShape(sel, true); err != nil {
+	if err := c.selectShape(sel); err != nil {
 		return nil, err
 	}
 	s, err := c.selection(sel)
@@ -131,23 +148,24 @@ func CompileViewQuery(r store.Reader, text string, owner sats.Identity, want *sa
 		return nil, err
 	}
 	switch {
-	case s.out != query.OutRow:
+	case s.q.Out != query.OutRow:
 		return nil, errViewRows
 	case c.sender:
 		return nil, errViewParameter
 	}
-	for _, t := range s.plan.Tables() {
+	plan := query.Compile(s.q)
+	for _, t := range plan.Tables() {
 		if t.ID == schema.StEnv {
 			return nil, errViewRestricted
 		}
 	}
-	if len(s.plan.Views()) > 0 {
+	if len(plan.Views()) > 0 {
 		return nil, errViewOfViews
 	}
-	if got := s.plan.ReturnTable().RowType(); !got.Equal(want) {
+	if got := plan.ReturnTable().RowType(); !got.Equal(want) {
 		return nil, &Error{Msg: "query returns `" + got.String() + "` but view expects `" + want.String() + "`"}
 	}
-	return s.plan, s.plan.Admissible()
+	return plan, plan.Admissible()
 }
 
 // expandable reports whether SELECT * FROM * stands for a query on the table, too.

@@ -128,6 +128,17 @@ func TestViewQueries(t *testing.T) {
 		{alice, "SELECT o.* FROM any a JOIN own o ON a.id = o.id", "[1,1] [1,2]"},
 		{alice, "SELECT o.n, a.n AS m FROM any a JOIN own() o ON a.id = o.id", "[1,5] [2,5]"},
 		{alice, "SELECT t.* FROM t() WHERE id = 1", "[1,10]"},
+		{alice, "SELECT * FROM any ORDER BY n DESC LIMIT 1", "[2,7]"},
+		{alice, "SELECT * FROM any ORDER BY 2 DESC", "[2,7] [1,5]"},
+		{alice, "SELECT DISTINCT * FROM own ORDER BY n", "[1,1] [1,2]"},
+		{alice, "SELECT id, SUM(n) AS s FROM own GROUP BY id", "[1,3]"},
+		{alice, "SELECT * FROM any JOIN t ON t.id = any.id ORDER BY v DESC", "[2,7,2,20] [1,5,1,10]"},
+		{alice, "SELECT t.id, any.n FROM t LEFT JOIN any ON t.id = any.id ORDER BY t.id", "[1,[0,5]] [2,[0,7]] [3,[1,[]]]"},
+		{alice, "SELECT any.* FROM t LEFT JOIN any ON t.id = any.id WHERE t.id = 3", "[[1,[]],[1,[]]]"},
+		{alice, "SELECT * FROM t WHERE id IN (SELECT id FROM any) ORDER BY id", "[1,10] [2,20]"},
+		{alice, "SELECT * FROM t WHERE id = (SELECT MAX(id) FROM any)", "[2,20]"},
+		{alice, "SELECT * FROM t WHERE EXISTS (SELECT 1 FROM own WHERE n = 9)", ""},
+		{bob, "SELECT COUNT(*) AS n FROM t WHERE EXISTS (SELECT 1 FROM own WHERE n = 9)", "[3]"},
 		{alice, "SELECT arg_hash FROM any", "`arg_hash` is not in scope"},
 		{alice, "SELECT * FROM any WHERE arg_hash = 1", "`arg_hash` is not in scope"},
 		{alice, "SELECT any.arg_hash FROM any JOIN t ON t.id = any.id", "`arg_hash` is not in scope"},
@@ -242,8 +253,13 @@ func TestViewCalls(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", tt.text, got, tt.want)
 		}
 	}
-	if got := db.outcome(alice, "SELECT * FROM v(1) LIMIT 3"); got != only {
-		t.Errorf("with LIMIT: %s", got)
+	for _, text := range []string{
+		"SELECT * FROM v(1) LIMIT 3", "SELECT * FROM v(1) ORDER BY id", "SELECT DISTINCT * FROM v(1)", "SELECT * FROM v(1) OFFSET 1",
+		"SELECT SUM(n) AS s FROM v(1)", "SELECT * FROM t WHERE id IN (SELECT id FROM v(1))", "SELECT * FROM t WHERE EXISTS (SELECT * FROM v(1))",
+	} {
+		if got := db.outcome(alice, text); got != only {
+			t.Errorf("%s: %s", text, got)
+		}
 	}
 	if _, err := db.subscribe(alice, "SELECT id FROM v(1)"); err == nil || err.Error() != only {
 		t.Errorf("a subscription says %v; want the form of the call", err)
