@@ -8,15 +8,16 @@ import (
 
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // A Relation is one entry of FROM, joined to those before it.
 type Relation struct {
 	Table *schema.Table
-	On    Expr   // over this relation and earlier ones; nil: cross join
-	Left  bool   // a LEFT JOIN: without a match its columns are none
-	Rules []Rule // which rows there are for the caller; nil: all
-	Also  Expr   // a condition that every row must meet, as if others did not exist
+	On    Expr      // over this relation and earlier ones; nil: cross join
+	Left  bool      // a LEFT JOIN: without a match its columns are none
+	Rules []Rule    // which rows there are for the caller; nil: all
+	View  *ViewRead // if Table is the backing table of a view
 }
 
 // OutKind says what a query returns.
@@ -64,9 +65,11 @@ type Plan struct {
 	conds  []Expr          // conjuncts of ON, WHERE and rules
 	joins  int             // conds[:joins] come from ON
 	rules  int             // conds[rules:] from rules
-	outer  map[int][]Expr  // conjuncts of the ON of a LEFT JOIN, and the rules of its relation
+	outer  map[int][]Expr  // conjuncts of the ON of a LEFT JOIN, and what restricts its relation
 	none   bool            // some condition is never true
 	fails  bool            // a run may end in an error of an expression
+	views  []*ViewRead
+	hidden int // bytes at the front of returned rows that nobody sees: the hash of a view's instance
 
 	full    operator
 	runAll  step
@@ -119,11 +122,14 @@ func (p *Plan) gather() []*schema.Table {
 		if r.Rules != nil {
 			restriction = append(restriction, n.visible(i, r.Rules))
 		}
-		if r.Also != nil {
-			restriction = append(restriction, r.Also)
+		if r.View != nil {
+			p.views = append(p.views, r.View)
 		}
 		if r.Left {
-			list, none := conjuncts(append(And{onOrTrue(r.On)}, restriction...))
+			if r.View != nil {
+				restriction = append(restriction, r.View.filter(i))
+			}
+			list, none := conjuncts(append(restriction, onOrTrue(r.On)))
 			if none {
 				list = []Expr{constFalse}
 			}
@@ -138,15 +144,42 @@ func (p *Plan) gather() []*schema.Table {
 		p.addConds(r.On)
 	}
 	p.joins = len(p.conds)
+	for i, r := range p.q.From {
+		if r.View != nil && !r.Left {
+			p.conds = append(p.conds, r.View.filter(i))
+		}
+	}
 	p.addConds(p.q.Where)
 	p.rules = len(p.conds)
 	for _, r := range rules {
 		p.addConds(r)
 	}
-	for _, list := range [][]Expr{p.conds, p.q.Items} {
-		p.fails = p.fails || slices.ContainsFunc(list, CanFail)
+	p.views = append(p.views, n.views...)
+	p.subs(func(s *Sub) { p.views = append(p.views, s.Plan.views...) })
+	if p.q.Out == OutRow && p.q.From[p.q.Rel].View != nil {
+		p.hidden = len(ViewHash{})
 	}
+	p.fails = p.fails || p.canFail()
 	return n.tables
+}
+
+func (p *Plan) canFail() bool {
+	list := slices.Concat(p.conds, p.q.Items, p.q.Groups)
+	for _, o := range p.q.Order {
+		list = append(list, o.X)
+	}
+	for _, a := range p.q.Aggs {
+		if a.Fn == AggSum && TypeOf(a.X).Kind != sats.KindF64 {
+			return true // it may overflow
+		}
+		if a.X != nil {
+			list = append(list, a.X)
+		}
+	}
+	if p.q.Having != nil {
+		list = append(list, p.q.Having)
+	}
+	return slices.ContainsFunc(list, CanFail)
 }
 
 func onOrTrue(on Expr) Expr {
@@ -184,9 +217,9 @@ func (p *Plan) compileDelta(b *builder) {
 		p.single = b.all(p.conds)
 		return
 	}
-	rel := p.q.Rel
+	rel, hidden := p.q.Rel, p.hidden
 	collect := func(f *frame) bool {
-		f.net.add(f.rows[rel], f.sign)
+		f.net.add(f.rows[rel][hidden:], f.sign)
 		return true
 	}
 	for i, t := range p.tables {
@@ -344,7 +377,7 @@ func (p *Plan) matching(f *frame, rows *store.Rows, emit func(row []byte)) {
 	for i, n := 0, rows.Len(); i < n; i++ {
 		f.rows[0] = rows.At(i)
 		if p.single(f) {
-			emit(f.rows[0])
+			emit(f.rows[0][p.hidden:])
 		}
 	}
 }
@@ -367,7 +400,8 @@ func (p *Plan) Tables() []*schema.Table { return p.tables }
 // of rules included.
 func (p *Plan) ReadsOthers() bool { return len(p.all) > 1 }
 
-// ReturnTable is the table whose whole rows the query returns; nil otherwise.
+// ReturnTable is the table whose whole rows the query returns; nil otherwise. The
+// rows of a view come without the hidden column of its backing table.
 func (p *Plan) ReturnTable() *schema.Table {
 	if p.q.Out != OutRow {
 		return nil

@@ -175,7 +175,7 @@ func (c *checker) sortExpr(st *selectStmt, s *selection, e expr, finish func(spa
 // shown is the expression of a result column.
 func (c *checker) shown(s *selection, i int) query.Expr {
 	if s.q.Out == query.OutRow {
-		return c.columnOf(s.q.Rel, colID(i))
+		return c.columnOf(s.q.Rel, colID(i+hiddenCols(c.rels[s.q.Rel].table)))
 	}
 	return s.q.Items[i]
 }

@@ -75,6 +75,7 @@ func (c *checker) rule(t *schema.Table, text string) (*query.Rule, error) {
 		return nil, err
 	}
 	c.sender = c.sender || rc.sender
+	c.views = append(c.views, rc.views...)
 	return &query.Rule{From: s.q.From, Where: s.q.Where, Rel: s.q.Rel}, nil
 }
 

@@ -29,8 +29,10 @@ type checker struct {
 	rels    []relation
 	env     Env
 	group   grouping
-	total   int  // relations of the statement
-	sender  bool // :sender was used, or a rule that uses it
+	views   []*query.ViewRead // of the statement
+	total   int               // relations of the statement
+	sender  bool              // the result depends on the caller: :sender was used, or a view that takes the sender
+	called  bool              // a view was called with arguments
 }
 
 // A dialect is what a text may say (spec 07 §34.3).
@@ -79,14 +81,6 @@ func (c *checker) table(sp span, name string) (*schema.Table, error) {
 	return nil, err
 }
 
-// readable refuses views: nobody computes their rows.
-func (c *checker) readable(sp span, t *schema.Table, name string) error {
-	if t.IsView {
-		return unsupported(c.at(sp), "Unsupported FROM expression", name+" is a view")
-	}
-	return nil
-}
-
 // column resolves a column. Without a qualifier it is looked for in all relations
 // in scope.
 func (c *checker) column(e *colExpr) (*query.Column, error) {
@@ -96,7 +90,7 @@ func (c *checker) column(e *colExpr) (*query.Column, error) {
 			return nil, c.notInScope(e.span, e.qual, c.aliases())
 		}
 		t := c.rels[rel].table
-		if col, ok := t.Col(e.name); ok {
+		if col, ok := visibleCol(t, e.name); ok {
 			return c.columnOf(rel, col), nil
 		}
 		return nil, c.notInScope(e.span, e.name, columnNames(t))
@@ -106,7 +100,7 @@ func (c *checker) column(e *colExpr) (*query.Column, error) {
 	for rel := range c.rels {
 		t := c.rels[rel].table
 		known = append(known, columnNames(t)...)
-		if col, ok := t.Col(e.name); ok {
+		if col, ok := visibleCol(t, e.name); ok {
 			if found != nil {
 				return nil, c.ambiguous(e)
 			}
@@ -130,7 +124,7 @@ func colID(i int) schema.ColID { return schema.ColID(i) }
 func (c *checker) ambiguous(e *colExpr) *Error {
 	err := c.errorAt(e.span, "Names must be qualified when using joins")
 	for i := range c.rels {
-		if _, ok := c.rels[i].table.Col(e.name); ok {
+		if _, ok := visibleCol(c.rels[i].table, e.name); ok {
 			err.Suggestion = "Write `" + c.rels[i].alias + "." + e.name + "` if you mean that table."
 			break
 		}
@@ -157,8 +151,8 @@ func (c *checker) aliases() []string {
 
 func columnNames(t *schema.Table) []string {
 	var names []string
-	for i := range t.Cols {
-		names = append(names, t.Cols[i].Name, t.Cols[i].Accessor)
+	for _, col := range t.Cols[hiddenCols(t):] {
+		names = append(names, col.Name, col.Accessor)
 	}
 	return names
 }

@@ -53,7 +53,10 @@ func (c *checker) selection(st *selectStmt) (*selection, error) {
 	if err := c.orderBy(st, s); err != nil {
 		return nil, err
 	}
-	return s, c.limits(st, s)
+	if err := c.limits(st, s); err != nil {
+		return nil, err
+	}
+	return s, c.callShape(st, &s.q)
 }
 
 // from resolves the relations of FROM, commas being cross joins, behind those
@@ -91,14 +94,17 @@ func (c *checker) joinRelation(ref *tableRef) (query.Relation, error) {
 	if len(ref.args) > 0 && !t.IsView {
 		return rel, c.errorAt(ref.span, "`%s` is a table, not a view; it does not take arguments", t.Name)
 	}
-	if err := c.readable(ref.span, t, ref.name); err != nil {
-		return rel, err
-	}
 	if rel.Rules, err = c.visible(t); err != nil {
 		return rel, err
 	}
 	rel.Table = t
 	rel.Left = ref.kind == joinLeft
+	if t.IsView {
+		if rel.View, err = c.viewRead(ref, t); err != nil {
+			return rel, err
+		}
+		c.views = append(c.views, rel.View)
+	}
 	// The condition of a LEFT JOIN sees rows of both sides; what follows may see
 	// none of the right one.
 	c.rels = append(c.rels, relation{alias: ref.alias, table: t})
@@ -186,9 +192,9 @@ func (c *checker) wholeRows(it item, s *selection) (bool, error) {
 }
 
 func rowCols(t *schema.Table) []OutCol {
-	cols := make([]OutCol, len(t.Cols))
-	for i := range t.Cols {
-		cols[i] = OutCol{sats.Named(t.Cols[i].Name), t.Cols[i].Type}
+	var cols []OutCol
+	for _, col := range t.Cols[hiddenCols(t):] {
+		cols = append(cols, OutCol{sats.Named(col.Name), col.Type})
 	}
 	return cols
 }
@@ -243,7 +249,7 @@ func (c *checker) starItems(it item, add func(span, sats.Name, query.Expr) error
 	}
 	for rel := from; rel < to; rel++ {
 		t := c.rels[rel].table
-		for i := range t.Cols {
+		for i := hiddenCols(t); i < len(t.Cols); i++ {
 			if err := add(it.span, sats.Named(t.Cols[i].Name), c.columnOf(rel, schema.ColID(i))); err != nil {
 				return err
 			}

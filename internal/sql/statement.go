@@ -15,6 +15,7 @@ type Statement struct {
 	caller  Caller
 	env     Env
 	plan    *query.Plan
+	views   []*query.ViewRead
 	reads   *query.Plan // what a statement that writes reads; nil: nothing
 	write   func(Writer) (Stats, error)
 	explain *explanation // nil unless it is an EXPLAIN
@@ -57,6 +58,7 @@ func CompileStatement(r store.Reader, text string, caller Caller, env Env) (*Sta
 	if err := c.compile(st, out); err != nil {
 		return nil, err
 	}
+	out.views = c.views
 	return out, nil
 }
 
@@ -97,6 +99,10 @@ func (st *Statement) Writes() bool { return st.write != nil && st.explain == nil
 
 // Plan is the plan of a statement that answers with rows, else nil.
 func (st *Statement) Plan() *query.Plan { return st.plan }
+
+// Views lists the instances of views that the statement reads, wherever they stand
+// in it. They must have been evaluated before it runs.
+func (st *Statement) Views() []*query.ViewRead { return st.views }
 
 // RowType is the type of the result's rows.
 func (st *Statement) RowType() *sats.Type {
