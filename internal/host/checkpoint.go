@@ -21,14 +21,16 @@ type checkpointer struct {
 	// Since the last checkpoint; writer.
 	tx, bytes uint64
 
+	last    atomic.Uint64 // length of the newest file
 	busy    atomic.Bool
 	closing atomic.Bool
 	work    sync.WaitGroup
 }
 
-// open sets the files, and how many transactions the newest one is behind.
-func (c *checkpointer) open(files *commitlog.Checkpoints, behind uint64) {
-	c.files, c.tx = files, behind
+// open sets the files, and how far the log is ahead of the newest.
+func (c *checkpointer) open(files *commitlog.Checkpoints, r *recovery) {
+	c.files, c.tx, c.bytes = files, r.tx, r.bytes
+	c.last.Store(r.size)
 }
 
 // count notes a logged transaction and starts a checkpoint when it is time. It
@@ -37,7 +39,7 @@ func (c *checkpointer) count(db *Database, size int) {
 	c.tx++
 	c.bytes += uint64(size)
 	o := &db.host.opts
-	if c.files != nil && (c.tx >= o.CheckpointTx || c.bytes >= o.CheckpointBytes) {
+	if c.files != nil && (c.tx >= o.CheckpointTx || c.bytes >= o.CheckpointBytes) && c.bytes >= c.last.Load() {
 		c.begin(db)
 	}
 }
@@ -59,7 +61,7 @@ func (c *checkpointer) begin(db *Database) {
 		switch err := c.write(db, v, off); {
 		case errors.Is(err, errClosing):
 		case err != nil:
-			db.logger.Warn("no checkpoint was written; the log keeps everything", slog.Uint64("offset", uint64(off)), slog.Any("error", err))
+			db.logger.Warn("checkpoint or retention failed; nothing is lost, the next one tries again", slog.Uint64("offset", uint64(off)), slog.Any("error", err))
 		default:
 			db.logger.Info("checkpoint", slog.Uint64("offset", uint64(off)), slog.Duration("took", db.since(start).Round(time.Millisecond)))
 		}
@@ -78,8 +80,19 @@ func (c *checkpointer) write(db *Database, v *store.View, off commitlog.Offset) 
 	if err != nil {
 		return err
 	}
-	oldest, ok, err := c.files.Prune(keptCheckpoints)
-	if err != nil || !ok || !db.host.opts.PruneLog {
+	size, err := c.files.Size(off)
+	if err != nil {
+		return err
+	}
+	c.last.Store(uint64(size))
+	return c.prune(db)
+}
+
+// prune removes what recovery does not need any more, or archives it.
+func (c *checkpointer) prune(db *Database) error {
+	r := &db.host.opts.Retention
+	oldest, ok, err := c.files.Prune(r.Checkpoints)
+	if err != nil || !ok || r.All {
 		return err
 	}
 	return db.journal.Retain(oldest)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/commitlog"
@@ -54,17 +55,34 @@ type Options struct {
 	MaxSegmentBytes int64
 	// CheckpointTx and CheckpointBytes say after how many transactions, or bytes
 	// of records, the next checkpoint is taken. Defaults: 1,000,000 and 256 MiB.
+	// None is begun before the log has grown by the length of the last one, so
+	// that large databases do not write checkpoints all the time.
 	CheckpointTx    uint64
 	CheckpointBytes uint64
-	// PruneLog deletes segments that the two newest checkpoints make superfluous.
-	// By default the whole history stays.
-	PruneLog bool
+	// Retention says which checkpoints and segments of the log stay.
+	Retention Retention
+}
+
+// A Retention says what stays on disk although recovery does not need it. The zero
+// value keeps two checkpoints and the log since the older one.
+type Retention struct {
+	Checkpoints int  // the newest that stay; default 2
+	All         bool // the log stays for ever
+
+	// A segment of the log that is not needed stays if it is among the newest of
+	// them, by number or by bytes together, or younger than Age.
+	Segments int
+	Bytes    int64
+	Age      time.Duration
+
+	// Archive is a directory: what would be deleted moves to <Archive>/<replica>.
+	Archive string
 }
 
 const (
 	defaultCheckpointTx    = 1_000_000
 	defaultCheckpointBytes = 256 << 20
-	keptCheckpoints        = 2
+	defaultCheckpoints     = 2
 )
 
 func (o Options) withDefaults() (Options, error) {
@@ -85,6 +103,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.CheckpointBytes == 0 {
 		o.CheckpointBytes = defaultCheckpointBytes
+	}
+	if o.Retention.Checkpoints == 0 {
+		o.Retention.Checkpoints = defaultCheckpoints
 	}
 	return o, nil
 }
@@ -325,8 +346,27 @@ func (h *Host) replicaDir(replica uint64) string {
 }
 
 func (h *Host) commitlogOptions(dir string) commitlog.Options {
+	r := &h.opts.Retention
 	return commitlog.Options{
 		FS: h.opts.FS, Dir: filepath.Join(dir, clogDir),
 		MaxSegmentBytes: h.opts.MaxSegmentBytes, Logger: h.opts.Logger,
+		Retention: commitlog.Retention{
+			Segments: r.Segments, Bytes: r.Bytes, Age: r.Age, Archive: h.archive(dir, clogDir),
+			Now: h.opts.Clock.Now,
+		},
 	}
+}
+
+func (h *Host) checkpointOptions(dir string) commitlog.CheckpointOptions {
+	return commitlog.CheckpointOptions{
+		FS: h.opts.FS, Dir: filepath.Join(dir, checkpointsDir), Logger: h.opts.Logger, Archive: h.archive(dir, checkpointsDir),
+	}
+}
+
+// archive is where files of a replica's folder go that are not needed any more.
+func (h *Host) archive(replicaDir, folder string) string {
+	if h.opts.Retention.Archive == "" {
+		return ""
+	}
+	return filepath.Join(h.opts.Retention.Archive, filepath.Base(replicaDir), folder)
 }

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -209,7 +208,7 @@ func (h *Host) recoverLocked(info DatabaseInfo, dir string) (db *Database, fresh
 	if err != nil {
 		return nil, false, err
 	}
-	ckpts, err := commitlog.OpenCheckpoints(h.opts.FS, filepath.Join(dir, checkpointsDir), h.opts.Logger)
+	ckpts, err := commitlog.OpenCheckpoints(h.checkpointOptions(dir))
 	if err != nil {
 		return nil, false, err
 	}
@@ -217,13 +216,14 @@ func (h *Host) recoverLocked(info DatabaseInfo, dir string) (db *Database, fresh
 	if err != nil {
 		return nil, false, err
 	}
-	s, from, err := h.replay(info, journal, ckpts)
+	r, err := h.replay(info, journal, ckpts)
 	if err != nil {
 		return nil, false, errors.Join(err, journal.Close())
 	}
+	s := r.store
 	db = newDatabase(h, info, s, journal)
 	db.dir, db.secret = dir, secret
-	db.ckpt.open(ckpts, s.NextOffset()-from)
+	db.ckpt.open(ckpts, r)
 	db.log, err = openModuleLog(h.opts.FS, filepath.Join(dir, logsDir), db.services.Now(), db.logger)
 	if err != nil {
 		return nil, false, errors.Join(err, journal.Close())
@@ -248,57 +248,6 @@ func (h *Host) secret(dir string) (key [secretSize]byte, err error) {
 		return key, fmt.Errorf("host: %s has %d bytes; want %d. If it is lost, delete it: a new one is made, and modules get other random numbers", name, len(b), secretSize)
 	}
 	return [secretSize]byte(b), nil
-}
-
-// replay builds the store from the newest checkpoint and the log. from is the
-// offset at which the log took over.
-func (h *Host) replay(info DatabaseInfo, journal *commitlog.Log, ckpts *commitlog.Checkpoints) (s *store.Store, from uint64, err error) {
-	var seed [8]byte
-	if _, err := io.ReadFull(h.opts.Rand, seed[:]); err != nil {
-		return nil, 0, fmt.Errorf("host: randomness for hash tables: %w", err)
-	}
-	s = store.New(store.Options{DatabaseID: info.Identity, HashSeed: binary.LittleEndian.Uint64(seed[:])})
-	off, ok, err := ckpts.Newest(journal.Next())
-	if err != nil {
-		return nil, 0, err
-	}
-	if ok {
-		if err := loadCheckpoint(s, ckpts, off); err != nil {
-			return nil, 0, err
-		}
-		from = uint64(off)
-	}
-	if first := journal.First(); uint64(first) > from {
-		return nil, 0, fmt.Errorf("host: replica %d: no checkpoint leads to transaction %d, where the log begins", info.Replica, first)
-	}
-	err = journal.Replay(commitlog.Offset(from), func(off commitlog.Offset, data []byte) (int, error) {
-		return s.ReplayRecord(uint64(off), data)
-	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("host: replica %d: %w", info.Replica, err)
-	}
-	if err := s.FinishReplay(); err != nil {
-		return nil, 0, fmt.Errorf("host: replica %d: %w", info.Replica, err)
-	}
-	if got, want := s.NextOffset(), uint64(journal.Next()); got != want {
-		return nil, 0, fmt.Errorf("host: replica %d: replay ended at transaction %d, the log at %d", info.Replica, got, want)
-	}
-	return s, from, nil
-}
-
-func loadCheckpoint(s *store.Store, ckpts *commitlog.Checkpoints, off commitlog.Offset) error {
-	r, err := ckpts.Open(off)
-	if err != nil {
-		return err
-	}
-	err = s.LoadSnapshot(r)
-	if err == nil && s.NextOffset() != uint64(off) {
-		err = fmt.Errorf("it holds the transactions before %d", s.NextOffset())
-	}
-	if err = errors.Join(err, r.Close()); err != nil {
-		return fmt.Errorf("host: checkpoint %d: %w", off, err)
-	}
-	return nil
 }
 
 // newestLog returns the last lines of the newest log file of a directory.

@@ -58,7 +58,7 @@ func TestCrashAtRandomPoints(t *testing.T) {
 		w := newWorld(t)
 		w.opts.CheckpointTx = uint64(3 + rng.IntN(20))
 		w.opts.MaxSegmentBytes = int64(600 + rng.IntN(3000))
-		w.opts.PruneLog = rng.IntN(2) == 0
+		w.opts.Retention.All = rng.IntN(2) == 0
 		w.restart()
 		db := w.create(pairs())
 		n, durable := 0, 0
@@ -197,7 +197,7 @@ func TestTwoOpens(t *testing.T) {
 // whole.
 func TestCheckpointsAndPruning(t *testing.T) {
 	w := newWorld(t)
-	w.opts.CheckpointTx, w.opts.MaxSegmentBytes, w.opts.PruneLog = 10, 500, true
+	w.opts.CheckpointTx, w.opts.MaxSegmentBytes = 10, 500
 	w.restart()
 	db := w.create(pairs())
 	const n = 200
@@ -218,8 +218,8 @@ func TestCheckpointsAndPruning(t *testing.T) {
 		}
 		return len(entries)
 	}
-	if got := count(checkpointsDir); got != keptCheckpoints {
-		t.Errorf("%d checkpoints; want %d", got, keptCheckpoints)
+	if got := count(checkpointsDir); got != defaultCheckpoints {
+		t.Errorf("%d checkpoints; want %d", got, defaultCheckpoints)
 	}
 	if first := db.journal.First(); first == 0 {
 		t.Error("the log was not pruned")
