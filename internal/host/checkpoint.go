@@ -44,26 +44,41 @@ func (c *checkpointer) count(db *Database, size int) {
 	}
 }
 
-// begin pins the state as it is now and writes it on a goroutine, which wait waits
-// for. One checkpoint is written at a time.
+// begin pins the state as it is now and writes it on a goroutine. It belongs to the
+// writer.
 func (c *checkpointer) begin(db *Database) {
 	if !c.busy.CompareAndSwap(false, true) {
 		return
 	}
 	v, off := db.store.View(), db.journal.Cut()
 	c.tx, c.bytes = 0, 0
+	c.run(db, func() error {
+		defer v.Close()
+		start := db.host.opts.Clock.Now()
+		err := c.write(db, v, off)
+		if err == nil {
+			db.logger.Info("checkpoint", slog.Uint64("offset", uint64(off)), slog.Duration("took", db.since(start).Round(time.Millisecond)))
+			err = c.prune(db)
+		}
+		return err
+	})
+}
+
+// tidy removes what the last run would have, had it not ended.
+func (c *checkpointer) tidy(db *Database) {
+	if c.files != nil && c.busy.CompareAndSwap(false, true) {
+		c.run(db, func() error { return c.prune(db) })
+	}
+}
+
+// run runs fn on a goroutine, which wait waits for; busy is set.
+func (c *checkpointer) run(db *Database, fn func() error) {
 	c.work.Add(1)
 	go func() {
 		defer c.work.Done()
 		defer c.busy.Store(false)
-		defer v.Close()
-		start := db.host.opts.Clock.Now()
-		switch err := c.write(db, v, off); {
-		case errors.Is(err, errClosing):
-		case err != nil:
-			db.logger.Warn("checkpoint or retention failed; nothing is lost, the next one tries again", slog.Uint64("offset", uint64(off)), slog.Any("error", err))
-		default:
-			db.logger.Info("checkpoint", slog.Uint64("offset", uint64(off)), slog.Duration("took", db.since(start).Round(time.Millisecond)))
+		if err := fn(); err != nil && !errors.Is(err, errClosing) {
+			db.logger.Warn("checkpoint or retention failed; nothing is lost, the next one tries again", slog.Any("error", err))
 		}
 	}()
 }
@@ -85,7 +100,7 @@ func (c *checkpointer) write(db *Database, v *store.View, off commitlog.Offset) 
 		return err
 	}
 	c.last.Store(uint64(size))
-	return c.prune(db)
+	return nil
 }
 
 // prune removes what recovery does not need any more, or archives it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"strconv"
@@ -127,6 +128,7 @@ type Host struct {
 	mu struct {
 		sync.Mutex
 		replicas map[uint64]*launch
+		deleted  map[uint64]bool // they must not come to life again
 		closed   bool
 	}
 	work sync.WaitGroup // launches under way
@@ -146,7 +148,7 @@ func New(o Options) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{opts: o}
-	h.mu.replicas = map[uint64]*launch{}
+	h.mu.replicas, h.mu.deleted = map[uint64]*launch{}, map[uint64]bool{}
 	return h, nil
 }
 
@@ -208,7 +210,7 @@ func (h *Host) launch(ctx context.Context, info DatabaseInfo, start func() (*Dat
 func (h *Host) join(replica uint64, start func() (*Database, error)) (*launch, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.mu.closed {
+	if h.mu.closed || h.mu.deleted[replica] {
 		return nil, ErrStopped
 	}
 	if l := h.mu.replicas[replica]; l != nil {
@@ -274,26 +276,40 @@ func (h *Host) forgetDatabase(db *Database) {
 // Stop ends a running replica and flushes its log; the files stay. ctx ends the
 // wait, not the stopping. A replica that does not run is no error.
 func (h *Host) Stop(ctx context.Context, replica uint64) error {
+	return h.stop(ctx, replica, func() error { return nil })
+}
+
+// Delete is Stop, and then removes all files of the replica, which cannot be opened
+// again. Its archive stays.
+func (h *Host) Delete(ctx context.Context, replica uint64) error {
 	h.mu.Lock()
-	l := h.mu.replicas[replica]
-	if l == nil || h.mu.closed {
+	h.mu.deleted[replica] = true
+	h.mu.Unlock()
+	return h.stop(ctx, replica, func() error { return h.remove(replica) })
+}
+
+// stop ends a replica, if it runs, and calls then.
+func (h *Host) stop(ctx context.Context, replica uint64, then func() error) error {
+	h.mu.Lock()
+	if h.mu.closed {
 		h.mu.Unlock()
 		return nil
 	}
+	l := h.mu.replicas[replica]
 	h.work.Add(1)
 	h.mu.Unlock()
 
 	stopped := make(chan error, 1)
 	go func() {
 		defer h.work.Done()
-		<-l.ready
-		if l.err != nil {
-			stopped <- nil
-			return
+		var err error
+		if l != nil {
+			if <-l.ready; l.err == nil {
+				err = l.db.close(false)
+				h.forget(replica, l) // now that its files are free
+			}
 		}
-		err := l.db.close(false)
-		h.forget(replica, l) // now that its files are free
-		stopped <- err
+		stopped <- errors.Join(err, then())
 	}()
 	select {
 	case err := <-stopped:
@@ -301,6 +317,22 @@ func (h *Host) Stop(ctx context.Context, replica uint64) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// remove deletes the files of a replica.
+func (h *Host) remove(replica uint64) error {
+	if h.opts.InMemory {
+		return nil
+	}
+	dir := h.replicaDir(replica)
+	err := h.opts.FS.RemoveAll(dir)
+	if err == nil {
+		err = h.opts.FS.SyncDir(filepath.Dir(dir))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("host: remove replica %d: %w", replica, err)
+	}
+	return nil
 }
 
 // Close ends all databases. Clients that are left are disconnected first, as far

@@ -33,27 +33,29 @@ func createDatabase(h *Host, info DatabaseInfo, program []byte) (*Database, erro
 	if err := h.try(info, p, program); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	db, fresh, err := h.recover(info)
-	if err != nil {
-		return nil, errors.Join(err, p.Close())
-	}
-	if !fresh {
-		err = errors.Join(fmt.Errorf("host: replica %d exists already", info.Replica), db.close(false))
-	} else if err = db.start(info.Kind, p, program, true); err != nil {
-		err = errors.Join(err, db.close(false), h.remove(db))
-	}
+	db, err := h.createReplica(info, p, program)
 	if err != nil {
 		return nil, errors.Join(err, p.Close()) // after its instances
 	}
 	return db, nil
 }
 
-// remove deletes the files of a database whose creation failed.
-func (h *Host) remove(db *Database) error {
-	if db.dir == "" {
-		return nil
+// createReplica makes the files of a replica and its first transaction; after an
+// error there are none. A directory that was there before is left alone.
+func (h *Host) createReplica(info DatabaseInfo, p abi.Program, program []byte) (*Database, error) {
+	if !h.opts.InMemory {
+		if _, err := h.opts.FS.Stat(h.replicaDir(info.Replica)); err == nil {
+			return nil, fmt.Errorf("host: replica %d exists already", info.Replica)
+		}
 	}
-	return h.opts.FS.RemoveAll(db.dir)
+	db, _, err := h.recover(info)
+	if err == nil {
+		if err = db.start(info.Kind, p, program, true); err == nil {
+			return db, nil
+		}
+		err = errors.Join(err, db.close(false))
+	}
+	return nil, errors.Join(err, h.remove(info.Replica))
 }
 
 // openDatabase launches a database (spec 08 §20.3).
@@ -132,6 +134,7 @@ func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh
 	}
 	db.owned = p
 	db.watchLog()
+	db.ckpt.tidy(db)
 	v := db.store.View()
 	defer v.Close()
 	db.sched.restart(v)

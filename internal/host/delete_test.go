@@ -1,0 +1,74 @@
+package host
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stdbgo/spacetime/internal/vfs"
+)
+
+// wantNoReplica wants nothing of the replica on disk, not even after a power cut.
+func (w *world) wantNoReplica(what string) {
+	w.t.Helper()
+	for _, disk := range []*vfs.Mem{w.fs, w.fs.CrashClone(nil)} {
+		entries, err := disk.ReadDir("/data/replicas")
+		if err != nil || len(entries) != 0 {
+			w.t.Errorf("%s: %v, %v is left of the replica", what, entries, err)
+		}
+	}
+}
+
+func TestDelete(t *testing.T) {
+	w := newWorld(t)
+	db := w.create(pairs())
+	w.call(db, alice, "add", u32(0))
+	if err := w.host.Delete(background, 1); err != nil {
+		t.Fatal(err)
+	}
+	w.wantNoReplica("deleted")
+	if _, err := w.host.Open(background, w.info, func() ([]byte, error) { return []byte("pairs"), nil }); !errors.Is(err, ErrStopped) {
+		t.Errorf("a deleted replica is opened: %v", err)
+	}
+	w.wantNoReplica("opened again")
+	if err := w.host.Delete(background, 1); err != nil {
+		t.Errorf("deleted twice: %v", err)
+	}
+	if err := w.host.Delete(background, 77); err != nil {
+		t.Errorf("a replica that never was: %v", err)
+	}
+}
+
+// A creation that fails leaves nothing, whichever operation on the disk it was.
+func TestFailedCreationLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.create(pairs())
+	if err := w.host.Delete(background, 1); err != nil {
+		t.Fatal(err)
+	}
+	program := w.engine.register(pairs())
+	failed := 0
+	for n := 0; ; n++ {
+		calls, broken := 0, errors.New("input/output error")
+		removing := false
+		w.fs.SetHook(func(op vfs.Op, _ string) error {
+			removing = removing || op == vfs.OpRemove
+			if calls++; calls-1 >= n && op.Changes() && op != vfs.OpRemove && !(removing && op == vfs.OpSyncDir) {
+				return broken
+			}
+			return nil
+		})
+		w.info.Replica = uint64(10 + n)
+		db, err := w.host.Create(background, w.info, program)
+		w.fs.SetHook(nil)
+		if err == nil {
+			// From here on failures come after the answer.
+			_ = db.close(false)
+			break
+		}
+		failed++
+		w.wantNoReplica(err.Error())
+	}
+	if failed < 10 {
+		t.Errorf("only %d failures", failed)
+	}
+}
