@@ -122,6 +122,30 @@ func Open(o Options) (*DB, error) {
 	return d, nil
 }
 
+// Read opens a control database that no server has open, for reading only. One that
+// is not there is an error that wraps [fs.ErrNotExist].
+func Read(o Options) (*DB, error) {
+	path := filepath.Join(o.Dir, "control-db", "control.db")
+	if _, err := o.FS.Stat(path); err != nil {
+		return nil, fmt.Errorf("control: %w", err)
+	}
+	bolt, err := openStore(path, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{bolt: bolt, fs: o.FS, programs: filepath.Join(o.Dir, "program-bytes"), hash: o.Hash}
+	err = bolt.View(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket(bucketMeta); b == nil || string(b.Get(keyFormat)) != fmt.Sprint(format) {
+			return errors.New("another version wrote it")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("control: %s: %w", path, err), bolt.Close())
+	}
+	return d, nil
+}
+
 func (d *DB) prepare(tx *bbolt.Tx) error {
 	for _, name := range [][]byte{bucketMeta, bucketDatabases, bucketByIdentity, bucketDNS, bucketReverse, bucketTLDs, bucketLocks, bucketLitter, bucketEnergy} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
