@@ -50,9 +50,9 @@ func Inspect(fsys vfs.FS, dir string) ([]SegmentInfo, error) {
 			s.Damage = s.Torn
 		}
 	}
-	for i := range segments[1:] {
-		prev, s := &segments[i], &segments[i+1]
-		if s.First != prev.Next && s.Damage == nil && !onlyEmpty(tails[i+1:]) {
+	for i := 1; i < len(segments); i++ {
+		prev, s := &segments[i-1], &segments[i]
+		if s.First != prev.Next && s.Damage == nil && !onlyEmpty(tails[i:]) {
 			s.Damage = &CorruptionError{File: s.File, At: 0, Err: fmt.Errorf("%w: expected-offset=%d actual-offset=%d", ErrOrder, prev.Next, s.First)}
 		}
 	}
