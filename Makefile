@@ -72,5 +72,5 @@ help:
 	@echo 'make fuzz    every fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bench   benchmarks; make peers adds Redis and PostgreSQL'
 	@echo 'make crash   kills the server under load, ROUNDS=$(ROUNDS) times'
-	@echo 'make powercut  lets databases live on a failing disk, RUNS=$(RUNS) times from SEED=$(SEED)'
+	@echo 'make powercut  databases on a failing disk, RUNS=$(RUNS) times from SEED=$(SEED)'
 	@echo 'make clean   removes what the others have made'

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/stdbgo/spacetime/internal/vfs"
@@ -48,9 +49,11 @@ func TestFailedCreationLeavesNothing(t *testing.T) {
 	program := w.engine.register(pairs())
 	failed := 0
 	for n := 0; ; n++ {
-		calls, broken := 0, errors.New("input/output error")
-		removing := false
+		var mu sync.Mutex
+		calls, broken, removing := 0, errors.New("input/output error"), false
 		w.fs.SetHook(func(op vfs.Op, _ string) error {
+			mu.Lock()
+			defer mu.Unlock()
 			removing = removing || op == vfs.OpRemove
 			if calls++; calls-1 >= n && op.Changes() && op != vfs.OpRemove && !(removing && op == vfs.OpSyncDir) {
 				return broken
@@ -58,11 +61,10 @@ func TestFailedCreationLeavesNothing(t *testing.T) {
 			return nil
 		})
 		w.info.Replica = uint64(10 + n)
-		db, err := w.host.Create(background, w.info, program)
+		_, err := w.host.Create(background, w.info, program)
 		w.fs.SetHook(nil)
-		if err == nil {
-			// From here on failures come after the answer.
-			_ = db.close(false)
+		if err == nil { // from here on failures come after the answer
+			_ = w.host.Delete(background, w.info.Replica)
 			break
 		}
 		failed++

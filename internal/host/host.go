@@ -158,7 +158,12 @@ func New(o Options) (*Host, error) {
 // returns. Callers share one launch; after a failure the next call tries again.
 // ctx ends the caller's wait, not the launch.
 func (h *Host) Open(ctx context.Context, info DatabaseInfo, initial func() ([]byte, error)) (*Database, error) {
-	return h.launch(ctx, info, func() (*Database, error) { return openDatabase(h, info, initial) })
+	for {
+		db, err := h.launch(ctx, info, func() (*Database, error) { return openDatabase(h, info, initial) })
+		if err != errEnded {
+			return db, err
+		}
+	}
 }
 
 // Create launches a database that was never there. The program runs in a
@@ -169,40 +174,45 @@ func (h *Host) Create(ctx context.Context, info DatabaseInfo, program []byte) (*
 		created = true
 		return createDatabase(h, info, program)
 	})
-	if err == nil && !created {
+	switch {
+	case err == nil && !created:
 		return nil, fmt.Errorf("host: replica %d is running already", info.Replica)
+	case err == errEnded && created: // its log failed at once
+		err = errors.Join(fmt.Errorf("host: database %s stopped as soon as it was made", info.Identity), h.remove(info.Replica))
 	}
 	return db, err
 }
 
+// errEnded means that a database has ended meanwhile.
+var errEnded = errors.New("host: the database has ended")
+
 // launch returns the running database of a replica, starting it if need be. One
-// that is ending is waited for and started again.
+// that is ending is waited for, and the result is errEnded.
 func (h *Host) launch(ctx context.Context, info DatabaseInfo, start func() (*Database, error)) (*Database, error) {
-	for {
-		l, err := h.join(info.Replica, start)
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case <-l.ready:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-		if l.err != nil {
-			return nil, l.err
-		}
-		if l.db.info.Identity != info.Identity {
-			return nil, fmt.Errorf("mismatched database identity: %s != %s", l.db.info.Identity, info.Identity)
-		}
-		if !l.db.isEnding() {
-			return l.db, nil
-		}
-		select {
-		case <-l.db.done:
-			h.forget(info.Replica, l)
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+	l, err := h.join(info.Replica, start)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-l.ready:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if l.err != nil {
+		return nil, l.err
+	}
+	if l.db.info.Identity != info.Identity {
+		return nil, fmt.Errorf("mismatched database identity: %s != %s", l.db.info.Identity, info.Identity)
+	}
+	if !l.db.isEnding() {
+		return l.db, nil
+	}
+	select {
+	case <-l.db.done:
+		h.forget(info.Replica, l)
+		return nil, errEnded
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 }
 
