@@ -64,7 +64,8 @@ func (c *checkpointer) begin(db *Database) {
 	})
 }
 
-// tidy removes what the last run would have, had it not ended.
+// tidy removes what the last run would have, had it not ended. It belongs to the
+// writer.
 func (c *checkpointer) tidy(db *Database) {
 	if c.files != nil && c.busy.CompareAndSwap(false, true) {
 		c.run(db, func() error { return c.prune(db) })

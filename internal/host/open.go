@@ -132,9 +132,11 @@ func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh
 	} else if err := db.resume(kind, program); err != nil {
 		return err
 	}
+	if err := db.exec.submit(func(sats.Timestamp) { db.ckpt.tidy(db) }); err != nil {
+		return err
+	}
 	db.owned = p
 	db.watchLog()
-	db.ckpt.tidy(db)
 	v := db.store.View()
 	defer v.Close()
 	db.sched.restart(v)
