@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,7 +123,8 @@ func (c *checkpointer) wait() {
 
 var errClosing = errors.New("the database closes")
 
-// A closableWriter fails once the database closes.
+// A closableWriter fails once the database closes. After each piece it lets others
+// run: where processors are few, a transaction would wait for a whole time slice.
 type closableWriter struct {
 	w io.Writer
 	c *checkpointer
@@ -132,6 +134,7 @@ func (w *closableWriter) Write(p []byte) (int, error) {
 	if w.c.closing.Load() {
 		return 0, errClosing
 	}
+	runtime.Gosched()
 	return w.w.Write(p)
 }
 

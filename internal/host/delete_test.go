@@ -2,9 +2,12 @@ package host
 
 import (
 	"errors"
+	"io/fs"
+	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/vfs"
 )
 
@@ -72,5 +75,34 @@ func TestFailedCreationLeavesNothing(t *testing.T) {
 	}
 	if failed < 10 {
 		t.Errorf("only %d failures", failed)
+	}
+}
+
+// A database that is open and does nothing takes little of the disk.
+func TestIdleDatabaseOnDisk(t *testing.T) {
+	h, err := New(Options{Dir: t.TempDir(), FS: vfs.OS{}, Engines: map[ProgramKind]abi.Engine{Wasm: &fakeEngine{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	engine := h.opts.Engines[Wasm].(*fakeEngine)
+	db, err := h.Create(background, DatabaseInfo{Replica: 1, Identity: dbID, Owner: ownerID}, engine.register(pairs()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.WaitDurable(background, 0); err != nil {
+		t.Fatal(err)
+	}
+	var size int64
+	err = filepath.WalkDir(h.opts.Dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		size += info.Size()
+		return err
+	})
+	if err != nil || size >= 1<<20 {
+		t.Errorf("%d bytes on disk, %v; want less than 1 MiB", size, err)
 	}
 }
