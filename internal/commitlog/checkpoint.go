@@ -237,6 +237,11 @@ func (c *Checkpoints) Prune(keep int) (oldest Offset, ok bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
+	// What is found is not durable yet if whoever wrote it died or failed between
+	// the renaming and the sync.
+	if err := c.fs.SyncDir(c.dir); err != nil {
+		return 0, false, fmt.Errorf("commitlog: prune checkpoints: %w", err)
+	}
 	found := 0
 	for i, off := range slices.Backward(list) {
 		if !c.verified(off) {

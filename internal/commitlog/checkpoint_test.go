@@ -284,6 +284,30 @@ func TestPruneIntoTheArchive(t *testing.T) {
 	}
 }
 
+// A checkpoint whose name is not durable, because the sync of its directory failed,
+// is made so before anybody relies on it.
+func TestPruneMakesNamesDurable(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(t, fsys)
+	fsys.SetHook(func(op vfs.Op, _ string) error {
+		if op == vfs.OpSyncDir {
+			return errors.New("input/output error")
+		}
+		return nil
+	})
+	if err := c.Write(7, func(w io.Writer) error { return nil }); err == nil {
+		t.Fatal("Write says nothing of a failed sync")
+	}
+	if _, _, err := c.Prune(1); err == nil {
+		t.Error("Prune says nothing of a failed sync")
+	}
+	fsys.SetHook(nil)
+	if oldest, ok, err := c.Prune(1); oldest != 7 || !ok || err != nil {
+		t.Errorf("Prune = %d, %v, %v", oldest, ok, err)
+	}
+	wantNewest(t, openCheckpoints(t, fsys.CrashClone(nil)), 100, 7, true)
+}
+
 // What load says goes before an older checkpoint is tried, and bytes that load does
 // not ask for are verified as well.
 func TestRestoreTriesOlderOnes(t *testing.T) {

@@ -54,7 +54,9 @@ func (l *Log) superfluous(from Offset) (n int, err error) {
 	kept, size := 0, int64(0)
 	for ; n > 0; n-- { // from the newest that is not needed
 		info, err := l.fs.Stat(filepath.Join(l.dir, segmentName(segments[n-1])))
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			break // a Retain before this one failed when it was gone
+		} else if err != nil {
 			return 0, err
 		}
 		kept, size = kept+1, size+info.Size()
@@ -66,16 +68,24 @@ func (l *Log) superfluous(from Offset) (n int, err error) {
 	return n, nil
 }
 
-// dropOldest forgets the oldest segment and removes its file.
+// dropOldest removes the file of the oldest segment and forgets it. If that fails
+// it is the oldest still, and the next Retain begins with it: there must not be a
+// gap behind it.
 func (l *Log) dropOldest() error {
 	l.mu.Lock()
 	oldest := l.mu.segments[0]
-	l.mu.segments = l.mu.segments[1:]
 	l.mu.Unlock()
-	if err := remove(l.fs, filepath.Join(l.dir, segmentName(oldest)), l.retention.Archive); err != nil {
+	err := ignoreMissing(l.fs.Remove(filepath.Join(l.dir, indexName(oldest))))
+	if err == nil {
+		err = remove(l.fs, filepath.Join(l.dir, segmentName(oldest)), l.retention.Archive)
+	}
+	if err != nil {
 		return err
 	}
-	return ignoreMissing(l.fs.Remove(filepath.Join(l.dir, indexName(oldest))))
+	l.mu.Lock()
+	l.mu.segments = l.mu.segments[1:]
+	l.mu.Unlock()
+	return nil
 }
 
 func indexName(min Offset) string { return fmt.Sprintf("%0*d%s", offsetDigits, min, indexSuffix) }
@@ -84,10 +94,12 @@ func indexName(min Offset) string { return fmt.Sprintf("%0*d%s", offsetDigits, m
 // one. A rename would not do: the archive may be another file system, and without
 // a journal the two directories may reach the disk in the wrong order.
 func remove(fsys vfs.FS, path, archive string) error {
-	if archive != "" {
+	if _, err := fsys.Stat(path); err == nil && archive != "" {
 		if err := copyInto(fsys, path, archive); err != nil {
 			return fmt.Errorf("archive %s: %w", path, err)
 		}
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	if err := ignoreMissing(fsys.Remove(path)); err != nil {
 		return err

@@ -132,9 +132,6 @@ func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh
 	} else if err := db.resume(kind, program); err != nil {
 		return err
 	}
-	if err := db.exec.submit(func(sats.Timestamp) { db.ckpt.tidy(db) }); err != nil {
-		return err
-	}
 	db.owned = p
 	db.watchLog()
 	v := db.store.View()
@@ -150,6 +147,7 @@ func (db *Database) resume(kind ProgramKind, program []byte) error {
 		if failed = db.correctKind(kind, program); failed == nil {
 			failed = db.sweepClients(at)
 		}
+		db.ckpt.tidy(db)
 	})
 	if err == nil {
 		err = failed
@@ -211,6 +209,9 @@ func (h *Host) newInMemory(info DatabaseInfo) (*Database, bool, error) {
 func (h *Host) recoverLocked(info DatabaseInfo, dir string) (db *Database, fresh bool, err error) {
 	secret, err := h.secret(dir)
 	if err != nil {
+		return nil, false, err
+	}
+	if err := h.opts.FS.SyncDir(dir); err != nil { // who made the secret may have died before doing so
 		return nil, false, err
 	}
 	ckpts, err := commitlog.OpenCheckpoints(h.checkpointOptions(dir))
