@@ -593,6 +593,12 @@ func TestArchive(t *testing.T) {
 			if (crashed != nil) != (err != nil) {
 				t.Fatalf("operation %d fails; Retain: %v", n, err)
 			}
+			if err != nil && seed%2 == 0 { // the same log tries again
+				must(t, l.Retain(6))
+				if got := fileNames(t, fsys, testDir); l.First() != 6 || got != "0006.stdb.log" {
+					t.Fatalf("seed %d operation %d: the second Retain leaves %s, and First() = %d", seed, n, got, l.First())
+				}
+			}
 			l.Close()
 			for _, disk := range []*vfs.Mem{fsys, crashed} {
 				if disk == nil {
