@@ -6,9 +6,12 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/vfs"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // wantNoReplica wants nothing of the replica on disk, not even after a power cut.
@@ -22,14 +25,21 @@ func (w *world) wantNoReplica(what string) {
 	}
 }
 
+// A deleted replica has no files, runs nothing any more, and stays away.
 func TestDelete(t *testing.T) {
+	spec.Covers(t, "08.61")
 	w := newWorld(t)
-	db := w.create(pairs())
-	w.call(db, alice, "add", u32(0))
+	k := newTicker(w, "ticker")
+	db := w.create(k.fakeModule)
+	w.call(db, alice, "plan", timerRow(0, sats.ScheduleInterval(second), "tick"))
+	w.clock.advance(1500 * time.Millisecond)
+	k.expect("before", "tick at 1000000")
 	if err := w.host.Delete(background, 1); err != nil {
 		t.Fatal(err)
 	}
 	w.wantNoReplica("deleted")
+	w.clock.advance(10 * time.Second)
+	k.expect("after the deletion")
 	if _, err := w.host.Open(background, w.info, func() ([]byte, error) { return []byte("pairs"), nil }); !errors.Is(err, ErrStopped) {
 		t.Errorf("a deleted replica is opened: %v", err)
 	}

@@ -576,7 +576,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestDelete(t *testing.T) {
-	spec.Covers(t, "06.32", "06.33")
+	spec.Covers(t, "06.32", "06.33", "08.61")
 	r := newRig(t)
 	_, alice := r.identity()
 	bob, bobToken := r.identity()
@@ -781,7 +781,7 @@ func TestDisconnectRunsWhenTheClientLeaves(t *testing.T) {
 }
 
 func TestSQL(t *testing.T) {
-	spec.Covers(t, "06.39")
+	spec.Covers(t, "08.44", "06.39")
 	r := newRig(t)
 	_, alice := r.identity()
 	r.published("shop", alice, "p")
