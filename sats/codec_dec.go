@@ -74,7 +74,7 @@ func (c *Codec) decode(b []byte, pos int, p addr, depth int) (int, error) {
 			}
 			*at[string](a) = string(b[pos+4 : end])
 			pos = end
-		case opSwap, opBytes, opStrings, opPacked, opSlice, opOption, opSchedule, opResult, opSum:
+		case opSwap, opBytes, opStrings, opPacked, opSlice, opOption, opText, opSchedule, opResult, opSum:
 			var err error
 			if pos, err = s.decode(b, pos, a, depth); err != nil {
 				return pos, err
@@ -121,7 +121,7 @@ func (s *step) decode(b []byte, pos int, a addr, depth int) (int, error) {
 	tag := b[pos]
 	pos++
 	switch s.op {
-	case opOption:
+	case opOption, opText:
 		switch tag {
 		case 0:
 			v := newValue(s.sub)
