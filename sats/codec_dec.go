@@ -3,7 +3,6 @@ package sats
 import (
 	"encoding/binary"
 	"reflect"
-	"unicode/utf8"
 )
 
 // decodeExact decodes step by step, and says exactly what is wrong with b.
@@ -86,7 +85,7 @@ func (c *Codec) decode(b []byte, pos int, p addr, depth int) (int, error) {
 
 // checkText is checkBody for strings.
 func checkText(b []byte, pos int) (end int, err error) {
-	if end, err = checkBody(b, pos); err == nil && !utf8.Valid(b[pos+4:end]) {
+	if end, err = checkBody(b, pos); err == nil && !validText(b[pos+4:end]) {
 		return pos, errUTF8
 	}
 	return end, err

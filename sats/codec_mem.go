@@ -34,6 +34,9 @@ func bytesAt(a addr, n int) []byte { return unsafe.Slice((*byte)(a.p), n) }
 
 func addrOf[T any](v *T) addr { return addr{unsafe.Pointer(v)} }
 
+// wordOfPointer returns a number by which a type can be found, and not reached.
+func wordOfPointer(t *Type) uintptr { return uintptr(unsafe.Pointer(t)) }
+
 // A sliceHeader is the memory of a slice.
 type sliceHeader struct {
 	data     addr

@@ -227,11 +227,15 @@ func (r *SQLResult) appendJSON(b []byte) (_ []byte, err error) {
 	b = append(b, `[{"schema":`...)
 	b = sats.AppendProductTypeJSON(b, r.Columns)
 	b = append(b, `,"rows":[`...)
+	e, err := sats.NewJSONEncoder(r.Columns, sats.FlavorUntyped)
+	if err != nil {
+		return nil, err
+	}
 	for i, row := range r.Rows {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, _, err = sats.AppendJSON(b, nil, r.Columns, row, sats.FlavorUntyped); err != nil {
+		if b, _, err = e.AppendChecked(b, row); err != nil {
 			return nil, err
 		}
 	}
