@@ -13,9 +13,9 @@ import (
 // A codec touches memory at addresses inside one value of its Go type: it gets the address of the value, whose type
 // the generic functions guarantee and the callers of [Codec.Append] and [Codec.Decode] promise, and adds field offsets
 // that package reflect gave for that type. What it reads and writes there has the size and pointer layout of the field;
-// the moves and hops of a [run], which do not know fields, touch only the bytes from the first to the last field of the run,
-// among which there are no pointers; that hops do, and leave every byte right, is tried out when the codec is made. Encoded bytes are reached at offsets that were compared with the length of the
-// slice before, run by run. Values with pointers in them are assigned as such (strings, slices, pointers, interfaces),
+// the moves and hops of a [run], which do not know fields, touch only the bytes from the first to the last field of the
+// run, among which there are no pointers; that hops do, and leave every byte right, is tried out when the codec is made.
+// Encoded bytes are reached at offsets that were compared with the length of the slice before, run by run. Values with pointers in them are assigned as such (strings, slices, pointers, interfaces),
 // so that the garbage collector sees them. No address is kept: values made while decoding come from package reflect,
 // or are pointer-free and as much aligned as the widest scalar.
 //

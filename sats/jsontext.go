@@ -81,13 +81,6 @@ func putShort(d []byte, n uint64) int {
 	return 8 - zeros
 }
 
-// putFixed writes the last count ≤ 8 decimal digits of n < 10⁸ and returns their number. d has room for 8 bytes, all of
-// which it may write.
-func putFixed(d []byte, n uint64, count int) int {
-	binary.LittleEndian.PutUint64(d, (digits8(n)|asciiZeros)>>(64-8*count))
-	return count
-}
-
 // putUint writes n in decimal and returns its length. d has room for 24 bytes, all of which it may write.
 func putUint(d []byte, n uint64) int {
 	const e8, e16 = 100_000_000, 10_000_000_000_000_000
