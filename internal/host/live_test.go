@@ -24,6 +24,7 @@ type viewer struct {
 	rows    map[string]int
 	log     []string // messages in order, in short
 	offsets []uint64
+	initial []string // of the last answer to a subscription
 }
 
 func (w *world) viewer(db *Database, n byte) *viewer {
@@ -53,8 +54,21 @@ func (v *viewer) Send(m subscribe.Message) {
 	switch m := msg.(type) {
 	case *v2.SubscribeApplied:
 		v.log = append(v.log, fmt.Sprintf("applied %d", m.RequestID))
+		v.applied(m.Rows)
+	case *v2.SubscribeBatchApplied:
+		v.log = append(v.log, fmt.Sprintf("applied %d", m.RequestID))
+		var all v2.QueryRows
+		for _, r := range m.Results {
+			if r.Error != nil {
+				v.log = append(v.log, "error "+*r.Error)
+			}
+			all = append(all, r.Rows...)
+		}
+		v.applied(all)
+	case *v2.UnsubscribeApplied:
+		v.log = append(v.log, fmt.Sprintf("ended %d", m.RequestID))
 		for _, t := range m.Rows {
-			v.add(wire.ReadRowList(sats.NewReader(t.Rows)), 1)
+			v.add(wire.ReadRowList(sats.NewReader(t.Rows)), -1)
 		}
 	case *v2.SubscriptionError:
 		v.log = append(v.log, "error "+m.Error)
@@ -71,6 +85,17 @@ func (v *viewer) Send(m subscribe.Message) {
 	default:
 		v.t.Errorf("message %T", m)
 	}
+}
+
+func (v *viewer) applied(rows v2.QueryRows) {
+	for _, t := range rows {
+		v.add(wire.ReadRowList(sats.NewReader(t.Rows)), 1)
+	}
+	v.initial = nil
+	for row := range v.rows {
+		v.initial = append(v.initial, fmt.Sprintf("%x", row))
+	}
+	slices.Sort(v.initial)
 }
 
 func (v *viewer) update(sets []v2.QuerySetUpdate) {
