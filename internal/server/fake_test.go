@@ -345,6 +345,9 @@ func (db *fakeDatabase) Call(_ context.Context, who Caller, function string, arg
 	case "maybe":
 		res.Procedure, res.ReturnType = true, sats.Option(sats.String)
 		res.Return = sats.AppendString([]byte{0}, "x")
+	case "pair":
+		res.Procedure, res.ReturnType = true, sats.Product(sats.E("n", sats.U32), sats.E("kind", sats.Enum("Red", "Green")))
+		res.Return = []byte{7, 0, 0, 0, 1}
 	case "trips":
 		res.Procedure, res.Status, res.Message = true, Trapped, "The module instance encountered a fatal error: x"
 	case "greedy":

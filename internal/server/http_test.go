@@ -665,7 +665,7 @@ func TestReset(t *testing.T) {
 }
 
 func TestCall(t *testing.T) {
-	spec.Covers(t, "06.34", "06.36")
+	spec.Covers(t, "01.19", "06.34", "06.36")
 	r := newRig(t)
 	_, alice := r.identity()
 	r.published("shop", alice, "p")
@@ -691,6 +691,7 @@ func TestCall(t *testing.T) {
 		{"good", "application/json", "[\"\xff\"]", 400, "Request body didn't contain valid UTF-8", none},
 		{"good", "text/plain", "[\"\xff\"]", 400, "Request body didn't contain valid UTF-8", none},
 		{"maybe", "application/json", `[]`, 200, `[0,"x"]`, one},
+		{"pair", "application/json", `[]`, 200, `[7,[1,[]]]`, one},
 		{"trips", "application/json", `[]`, 500, "The module instance encountered a fatal error: x", none},
 		{"greedy", "application/json", `[]`, 402, "Procedure terminated due to insufficient budget", none},
 	} {
