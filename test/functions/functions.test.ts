@@ -275,3 +275,13 @@ test("a view with a parameter", needs("parameters"), async () => {
   conn.disconnect();
   covers("03.67");
 });
+
+test("a call by HTTP has a connection and the caller's claims", needs("claims"), async () => {
+  const { conn, token } = await connect();
+  const { sub } = JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
+  const right = await reduce(token, "expect_claims", `"sub":"${sub}"`);
+  assert.equal(right.status, 200, await right.text());
+  assert.equal((await reduce(token, "expect_claims", "somebody else")).status, 530);
+  conn.disconnect();
+  covers("03.45");
+});

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -53,6 +54,13 @@ func init() {
 	module.Reducer("remove_book", func(ctx *module.Context, a struct{ ID uint64 }) error {
 		if !byID.Delete(ctx, a.ID) {
 			return fmt.Errorf("no book %d", a.ID)
+		}
+		return nil
+	})
+
+	module.Reducer("expect_claims", func(ctx *module.Context, a struct{ Part string }) error {
+		if ctx.ConnectionID == (module.ConnectionID{}) || !bytes.Contains(ctx.Claims(), []byte(a.Part)) {
+			return fmt.Errorf("called by connection %v with the claims %s", ctx.ConnectionID, ctx.Claims())
 		}
 		return nil
 	})
