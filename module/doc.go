@@ -102,7 +102,8 @@
 //		return uint32(len(resp.Body)), err
 //	}
 //
-// An [HTTPHandler] is the same for whoever speaks HTTP to the database: it answers at paths of its own. Keys of foreign services
+// An [HTTPHandler] is the same for whoever speaks HTTP to the database: it answers at paths of its own. Package
+// github.com/stdbgo/spacetime/module/nethttp has both with the types of net/http. Keys of foreign services
 // and the like come from the database's environment; see [Env].
 //
 // # Mistakes
