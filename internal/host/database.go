@@ -57,6 +57,7 @@ type Database struct {
 	newSchema bool
 
 	current  atomic.Pointer[module] // mod, for those who only look
+	selects  chan struct{}          // a place for each SELECT that runs
 	updating sync.Mutex             // one update at a time
 
 	owned abi.Program // closed with the database; writer
@@ -90,6 +91,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 		clients: map[*subscribe.Client]*attached{},
 		views:   newViews(),
 		done:    make(chan struct{}),
+		selects: make(chan struct{}, maxSelects()),
 	}
 	db.ending.begun = make(chan struct{})
 	db.calls, db.stopCalls = context.WithCancel(background)

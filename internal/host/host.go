@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/commitlog"
@@ -63,6 +64,11 @@ type Options struct {
 	// of records, the next checkpoint is taken. Defaults: 1,000,000 and 256 MiB.
 	CheckpointTx    uint64
 	CheckpointBytes uint64
+	// SQLMemory is how many bytes a statement may hold, SQLTime how long it may run,
+	// if its caller is not the owner. Defaults: 256 MiB and 30 seconds; negative: no
+	// limit.
+	SQLMemory int64
+	SQLTime   time.Duration
 	// PruneLog deletes segments that the two newest checkpoints make superfluous.
 	// By default the whole history stays.
 	PruneLog bool
@@ -92,6 +98,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.CheckpointBytes == 0 {
 		o.CheckpointBytes = defaultCheckpointBytes
+	}
+	if o.SQLMemory == 0 {
+		o.SQLMemory = defaultSQLMemory
+	}
+	if o.SQLTime == 0 {
+		o.SQLTime = defaultSQLTime
 	}
 	return o, nil
 }

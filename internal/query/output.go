@@ -62,11 +62,12 @@ func (p *Plan) plainTake(row func(f *frame) []byte) step {
 func (p *Plan) compileRow(b *builder) (func(f *frame) []byte, *sats.Layout) {
 	needed := p.q.Distinct || len(p.q.Order) > 0
 	if p.q.Out == OutRow {
-		rel := p.q.Rel
-		if p.hidden > 0 {
-			return p.viewRow(rel, needed)
+		rel, hidden := p.q.Rel, p.hidden
+		layout := p.tables[rel].Layout
+		if hidden > 0 && needed {
+			layout = layoutOf(layout.Type().Elems[1:])
 		}
-		return func(f *frame) []byte { return f.rows[rel] }, p.tables[rel].Layout
+		return func(f *frame) []byte { return f.rows[rel][hidden:] }, layout
 	}
 	put := make([]func(f *frame), len(p.q.Items))
 	elems := make([]sats.Element, len(p.q.Items))
@@ -76,10 +77,7 @@ func (p *Plan) compileRow(b *builder) (func(f *frame) []byte, *sats.Layout) {
 	}
 	var layout *sats.Layout
 	if needed {
-		var err error
-		if layout, err = sats.NewLayout(sats.Product(elems...)); err != nil {
-			panic("query: a result row has no layout: " + err.Error()) // its columns have
-		}
+		layout = layoutOf(elems)
 	}
 	return func(f *frame) []byte {
 		f.out = f.out[:0]
@@ -88,6 +86,14 @@ func (p *Plan) compileRow(b *builder) (func(f *frame) []byte, *sats.Layout) {
 		}
 		return f.out
 	}, layout
+}
+
+func layoutOf(elems []sats.Element) *sats.Layout {
+	layout, err := sats.NewLayout(sats.Product(elems...))
+	if err != nil {
+		panic("query: a result row has no layout: " + err.Error()) // its columns have
+	}
+	return layout
 }
 
 // ItemType is the type of an expression as a result column: an option if it may

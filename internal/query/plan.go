@@ -8,6 +8,7 @@ import (
 
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // A Relation is one entry of FROM, joined to those before it.
@@ -16,7 +17,6 @@ type Relation struct {
 	On    Expr      // over this relation and earlier ones; nil: cross join
 	Left  bool      // a LEFT JOIN: without a match its columns are none
 	Rules []Rule    // which rows there are for the caller; nil: all
-	Also  Expr      // a condition that every row must meet, as if others did not exist
 	View  *ViewRead // if Table is the backing table of a view
 }
 
@@ -65,7 +65,7 @@ type Plan struct {
 	conds  []Expr          // conjuncts of ON, WHERE and rules
 	joins  int             // conds[:joins] come from ON
 	rules  int             // conds[rules:] from rules
-	outer  map[int][]Expr  // conjuncts of the ON of a LEFT JOIN, and the rules of its relation
+	outer  map[int][]Expr  // conjuncts of the ON of a LEFT JOIN, and what restricts its relation
 	none   bool            // some condition is never true
 	fails  bool            // a run may end in an error of an expression
 	views  []*ViewRead
@@ -90,10 +90,6 @@ func Compile(q Select) *Plan {
 		p.tables = append(p.tables, r.Table)
 	}
 	p.all = p.gather()
-	p.views = viewsIn(nil, q.From)
-	if q.Out == OutRow && q.From[q.Rel].View != nil {
-		p.hidden = len(ViewHash{})
-	}
 	b := &builder{tables: p.all}
 	if len(p.tables) == 0 {
 		p.full = &oneRow{p.conds}
@@ -126,14 +122,14 @@ func (p *Plan) gather() []*schema.Table {
 		if r.Rules != nil {
 			restriction = append(restriction, n.visible(i, r.Rules))
 		}
-		if r.Also != nil {
-			restriction = append(restriction, r.Also)
+		if r.View != nil {
+			p.views = append(p.views, r.View)
 		}
 		if r.Left {
 			if r.View != nil {
 				restriction = append(restriction, r.View.filter(i))
 			}
-			list, none := conjuncts(append(And{onOrTrue(r.On)}, restriction...))
+			list, none := conjuncts(append(restriction, onOrTrue(r.On)))
 			if none {
 				list = []Expr{constFalse}
 			}
@@ -158,10 +154,32 @@ func (p *Plan) gather() []*schema.Table {
 	for _, r := range rules {
 		p.addConds(r)
 	}
-	for _, list := range [][]Expr{p.conds, p.q.Items} {
-		p.fails = p.fails || slices.ContainsFunc(list, CanFail)
+	p.views = append(p.views, n.views...)
+	p.subs(func(s *Sub) { p.views = append(p.views, s.Plan.views...) })
+	if p.q.Out == OutRow && p.q.From[p.q.Rel].View != nil {
+		p.hidden = len(ViewHash{})
 	}
+	p.fails = p.fails || p.canFail()
 	return n.tables
+}
+
+func (p *Plan) canFail() bool {
+	list := slices.Concat(p.conds, p.q.Items, p.q.Groups)
+	for _, o := range p.q.Order {
+		list = append(list, o.X)
+	}
+	for _, a := range p.q.Aggs {
+		if a.Fn == AggSum && TypeOf(a.X).Kind != sats.KindF64 {
+			return true // it may overflow
+		}
+		if a.X != nil {
+			list = append(list, a.X)
+		}
+	}
+	if p.q.Having != nil {
+		list = append(list, p.q.Having)
+	}
+	return slices.ContainsFunc(list, CanFail)
 }
 
 func onOrTrue(on Expr) Expr {

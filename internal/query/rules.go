@@ -54,7 +54,10 @@ func at(e Expr, ver func(rel int) version) Expr {
 }
 
 // A numbering gives relations of rules their numbers in the frame of a plan.
-type numbering struct{ tables []*schema.Table }
+type numbering struct {
+	tables []*schema.Table
+	views  []*ViewRead // that rules read
+}
 
 func (n *numbering) add(t *schema.Table) int {
 	n.tables = append(n.tables, t)
@@ -83,11 +86,12 @@ func (n *numbering) rule(rel int, r *Rule) Expr {
 	}
 	var all And
 	for i := range r.From {
-		if v := r.From[i].View; v != nil {
-			all = append(all, v.filter(number[i]))
-		}
 		if on := r.From[i].On; on != nil {
 			all = append(all, renumber(on, number))
+		}
+		if v := r.From[i].View; v != nil && i != r.Rel {
+			n.views = append(n.views, v)
+			all = append(all, v.filter(number[i]))
 		}
 		if i != r.Rel && r.From[i].Rules != nil {
 			all = append(all, n.visible(number[i], r.From[i].Rules))

@@ -25,32 +25,5 @@ func (v *ViewRead) filter(rel int) Expr {
 	return &Compare{Op: Eq, L: &Column{Rel: rel, Col: 0, Type: t}, R: &Const{Type: t, Value: v.Hash[:]}}
 }
 
-// viewsIn appends the instances that relations and their rules read.
-func viewsIn(list []*ViewRead, from []Relation) []*ViewRead {
-	for _, r := range from {
-		if r.View != nil {
-			list = append(list, r.View)
-		}
-		for _, rule := range r.Rules {
-			list = viewsIn(list, rule.From)
-		}
-	}
-	return list
-}
-
-// viewRow is compileRow for the rows of a view.
-func (p *Plan) viewRow(rel int, needed bool) (func(f *frame) []byte, *sats.Layout) {
-	var layout *sats.Layout
-	if needed {
-		var err error
-		if layout, err = sats.NewLayout(sats.Product(p.tables[rel].RowType().Elems[1:]...)); err != nil {
-			panic("query: the row of a view has no layout: " + err.Error()) // that of its table has
-		}
-	}
-	hidden := p.hidden
-	return func(f *frame) []byte { return f.rows[rel][hidden:] }, layout
-}
-
-// Views lists the instances of views that the plan reads, one per occurrence, those of
-// row-level security rules included and those of sub-selects not.
+// Views lists the instances of views that the plan reads, one per occurrence.
 func (p *Plan) Views() []*ViewRead { return p.views }

@@ -410,6 +410,23 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 	return SQLResult{}, errors.New("no such table: `x`. If the table exists, it may be marked private.")
 }
 
+func (db *fakeDatabase) StreamSQL(ctx context.Context, _ <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+	res, err := db.SQL(ctx, who, text)
+	if err != nil || len(res.Columns.Elems) == 0 {
+		return res, err
+	}
+	if err := sink.Begin(res); err != nil {
+		return res, err
+	}
+	for _, row := range res.Rows {
+		if err := sink.Row(row); err != nil {
+			return res, err
+		}
+	}
+	res.Rows = nil
+	return res, nil
+}
+
 func (db *fakeDatabase) Schema(version int) ([]byte, error) {
 	if version == 9 {
 		return []byte(`{"typespace":{"types":[]}}`), nil

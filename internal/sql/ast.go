@@ -161,8 +161,9 @@ type tableRef struct {
 // A viewArg is one argument of a call in FROM.
 type viewArg struct {
 	span
-	x     expr // nil for a form that is not positional
-	named bool
+	x      expr // nil for a form that is not positional
+	named  bool
+	parens bool // it begins with a parenthesis
 }
 
 // A statement is one of the *…Stmt types.

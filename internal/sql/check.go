@@ -275,7 +275,7 @@ func (c *checker) floatWord(e *colExpr) bool {
 		return false
 	}
 	for _, rel := range c.rels {
-		if _, ok := rel.table.Col(e.name); ok {
+		if _, ok := visibleCol(rel.table, e.name); ok {
 			return false
 		}
 	}

@@ -206,13 +206,11 @@ func TestRefusals(t *testing.T) {
 
 		{"SELECT * FROM (SELECT * FROM t) x", "Unsupported FROM expression: (SELECT * FROM t) x"}, {"SELECT * FROM LATERAL (SELECT 1)", "Unsupported FROM expression"},
 		{"SELECT * FROM t AS x (c, d)", "Unsupported FROM expression"}, {"SELECT * FROM t WITH (NOLOCK)", "Unsupported FROM expression"},
-		{"SELECT * FROM t(NULL)", "Unsupported literal expression: NULL"}, {"SELECT * FROM t(:sender)", "Unsupported literal expression: :sender"}, {"SELECT * FROM t($1)", "Unsupported literal expression: $1"},
-		{"SELECT * FROM t(x)", "Unsupported view argument: x. View arguments must be literals"}, {"SELECT * FROM t(1 + 1)", "Unsupported view argument: 1 + 1. View arguments must be literals"},
-		{"SELECT * FROM t((1))", "Unsupported view argument: (1). View arguments must be literals"}, {"SELECT * FROM t(a = 1)", "Unsupported view argument: a = 1. View"},
-		{"SELECT * FROM t((SELECT 1))", "Unsupported view argument: (SELECT 1). View arguments must be literals"}, {"SELECT * FROM t(- -1)", "Unsupported view argument: - -1. View"},
+		{"SELECT * FROM t($1)", "Unsupported literal expression: $1"},
+		{"SELECT * FROM t(x)", "Unsupported view argument: x. View arguments must be literals"},
+		{"SELECT * FROM t(a = 1)", "Unsupported view argument: a = 1. View"},
+		{"SELECT * FROM t((SELECT 1))", "Unsupported view argument: (SELECT 1). View arguments must be literals"},
 		{"SELECT * FROM t(p => 1)", "Unsupported view argument: p => 1. View arguments must be positional literals"}, {"SELECT * FROM t(*)", "Unsupported view argument: *. View arguments must be positional"},
-		{"SELECT t.* FROM t(1) JOIN s", "Unsupported view call in a JOIN: `t`. A view that takes arguments can only be queried by itself"},
-		{"SELECT s.* FROM s JOIN t(1)", "Unsupported view call in a JOIN: `t`. A view"},
 
 		{"SELECT CASE WHEN a = 1 THEN 2 END FROM t", "Unsupported projection expression: CASE WHEN"},
 		{"SELECT foo(a) FROM t", "Aggregate expressions must have column aliases"},

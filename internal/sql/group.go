@@ -193,8 +193,5 @@ func (c *checker) subplan(st *selectStmt) (*query.Plan, []OutCol, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.called != nil { // not a whole query
-		return nil, nil, c.onlyCall()
-	}
 	return query.Compile(s.q), s.cols, nil
 }

@@ -402,11 +402,6 @@ func (p *parser) viewArgs(ref *tableRef) error {
 			if _, err := p.expr(); err != nil {
 				return err
 			}
-		} else if t.isOp("(") && !p.peekAt(1).is("SELECT") {
-			// A parenthesised literal is no literal here.
-			if err := p.skipArg(); err != nil {
-				return err
-			}
 		} else if t.is("SELECT") {
 			if err := p.skipArg(); err != nil {
 				return err
@@ -416,7 +411,7 @@ func (p *parser) viewArgs(ref *tableRef) error {
 			if err != nil {
 				return err
 			}
-			arg.x = x
+			arg.x, arg.parens = x, t.isOp("(")
 		}
 		arg.span = span{from, p.i}
 		ref.args = append(ref.args, arg)

@@ -132,9 +132,6 @@ func (c *checker) fromShape(from [][]tableRef) error {
 			if err := c.refShape(ref); err != nil {
 				return err
 			}
-			if len(ref.args) > 0 && len(from)+len(group) > 2 {
-				return c.errorAt(ref.span, "Unsupported view call in a JOIN: `%s`. A view that takes arguments can only be queried by itself", ref.name)
-			}
 		}
 	}
 	return nil
@@ -144,19 +141,9 @@ func (c *checker) refShape(ref *tableRef) error {
 	if ref.refused {
 		return unsupported(c.at(ref.whole), "Unsupported FROM expression", c.render(ref.whole))
 	}
-	for _, a := range ref.args {
-		if a.named {
-			return c.errorAt(a.span, "Unsupported view argument: %s. View arguments must be positional literals", c.render(a.span))
-		}
-		if x, ok := a.x.(*refusedExpr); ok && isLiteralRefusal(x) {
-			return &Error{Pos: c.at(a.span), Msg: x.msg}
-		}
-		switch a.x.(type) {
-		case *paramExpr, *nullExpr:
-			return unsupported(c.at(a.span), "Unsupported literal expression", c.render(a.span))
-		}
-		if _, ok := a.x.(*litExpr); !ok {
-			return c.errorAt(a.span, "Unsupported view argument: %s. View arguments must be literals", c.render(a.span))
+	for i := range ref.args {
+		if err := c.argShape(&ref.args[i]); err != nil {
+			return err
 		}
 	}
 	if ref.kind == joinOther || ref.kind == joinLeft && c.dialect == dialectLive {

@@ -29,10 +29,10 @@ type checker struct {
 	rels    []relation
 	env     Env
 	group   grouping
+	views   []*query.ViewRead // of the statement
 	total   int               // relations of the statement
-	sender  bool              // the result depends on the caller: :sender was used, or a view that takes the sender, here or in a rule
-	called  *tableRef         // a view that was called with arguments
-	views   []*query.ViewRead // that the statement reads, rules and sub-selects included
+	sender  bool              // the result depends on the caller: :sender was used, or a view that takes the sender
+	called  bool              // a view was called with arguments
 }
 
 // A dialect is what a text may say (spec 07 §34.3).

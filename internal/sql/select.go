@@ -97,13 +97,14 @@ func (c *checker) joinRelation(ref *tableRef) (query.Relation, error) {
 	if rel.Rules, err = c.visible(t); err != nil {
 		return rel, err
 	}
+	rel.Table = t
+	rel.Left = ref.kind == joinLeft
 	if t.IsView {
 		if rel.View, err = c.viewRead(ref, t); err != nil {
 			return rel, err
 		}
+		c.views = append(c.views, rel.View)
 	}
-	rel.Table = t
-	rel.Left = ref.kind == joinLeft
 	// The condition of a LEFT JOIN sees rows of both sides; what follows may see
 	// none of the right one.
 	c.rels = append(c.rels, relation{alias: ref.alias, table: t})

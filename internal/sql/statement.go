@@ -15,10 +15,10 @@ type Statement struct {
 	caller  Caller
 	env     Env
 	plan    *query.Plan
+	views   []*query.ViewRead
 	reads   *query.Plan // what a statement that writes reads; nil: nothing
 	write   func(Writer) (Stats, error)
 	explain *explanation // nil unless it is an EXPLAIN
-	views   []*query.ViewRead
 }
 
 // An Env is what a statement gets from where it runs. The zero Env limits nothing
@@ -97,17 +97,18 @@ func (c *checker) compileSelect(st *selectStmt, out *Statement) error {
 // Writes reports whether the statement changes data and so needs Exec.
 func (st *Statement) Writes() bool { return st.write != nil && st.explain == nil }
 
-// Views lists the instances of views that the statement reads, wherever it does. One
-// that is explained only reads none.
+// Plan is the plan of a statement that answers with rows, else nil.
+func (st *Statement) Plan() *query.Plan { return st.plan }
+
+// Views lists the instances of views that the statement reads, wherever they stand
+// in it. They must have been evaluated before it runs. What is only explained reads
+// none.
 func (st *Statement) Views() []*query.ViewRead {
 	if st.explain != nil && !st.explain.analyze {
 		return nil
 	}
 	return st.views
 }
-
-// Plan is the plan of a statement that answers with rows, else nil.
-func (st *Statement) Plan() *query.Plan { return st.plan }
 
 // RowType is the type of the result's rows.
 func (st *Statement) RowType() *sats.Type {
