@@ -900,7 +900,7 @@ func TestViewReadsEnvironment(t *testing.T) {
 
 // The commit of a procedure's transaction refreshes views, with their arguments, before
 // the procedure goes on; a view that fails ends it and takes the transaction back.
-func TestProcedureCommitRefreshesViews(t *testing.T) {
+func TestProcedureCommitAndArguments(t *testing.T) {
 	spec.Covers(t, "03.47", "03.67")
 	w := newWorld(t)
 	g := newGallery("gallery")

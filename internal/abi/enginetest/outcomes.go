@@ -202,8 +202,9 @@ func testHandles(t *testing.T, s *Subject) {
 	w.said()
 	out = w.reduce(t.Context(), Op(OpAdvance), Op(OpClose))
 	w.expect("an iterator of another call", out, abi.StatusOK, "F", "F")
-	_, out = w.procedure(t.Context(), Op(OpStart), Op(OpClear), Op(OpInsert, row("c")), Op(OpScan), Op(OpAbort), Op(OpAdvance))
-	w.expect("an iterator after its transaction", out, abi.StatusOK, "@", "@", "@", "@", "@", "@"+row("c"))
+	w = s.open(t, abi.Limits{})
+	_, out = w.procedure(t.Context(), Op(OpStart), Op(OpInsert, row("c")), Op(OpScan), Op(OpAbort), Op(OpAdvance))
+	w.expect("an iterator after its transaction", out, abi.StatusOK, "@", "@", "@", "@", "@"+row("c"))
 }
 
 func testLogs(t *testing.T, s *Subject) {
