@@ -72,7 +72,9 @@ type Database struct {
 	}
 	failure atomic.Pointer[failure]
 	counts  txCounts
-	gauges  gauges
+	// evaluations are counted by view.
+	evaluations txCounts
+	gauges      gauges
 }
 
 type failure struct{ err error }

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +23,15 @@ type Stats struct {
 	Timers       int             // rows of schedule tables that wait for their time
 	Clients      int             // attached ones
 	Queries      int             // distinct live queries
+	Views        []ViewStats
+	Instances    int // of views that have been evaluated
+}
+
+// ViewStats count the evaluations of one view.
+type ViewStats struct {
+	View  string
+	Count uint64
+	Time  time.Duration // spent in them
 }
 
 // TxStats count the calls of one reducer that ended alike.
@@ -38,6 +49,8 @@ func (db *Database) Stats() Stats {
 		ModuleMemory: db.gauges.memory.Load(), Waiting: db.exec.waiting(), Timers: db.sched.waiting(),
 		Clients: int(db.gauges.clients.Load()), Queries: int(db.gauges.queries.Load()),
 	}
+	s.Instances = int(db.views.count.Load())
+	s.Views = db.viewCounts()
 	if l, ok := db.journal.(*commitlog.Log); ok {
 		s.Log = l.Stats()
 	}
@@ -57,7 +70,25 @@ func (db *Database) gauge() {
 	db.gauges.queries.Store(int64(queries))
 }
 
-// A txCount counts the calls of one reducer.
+// viewCounts returns the counts of all views, successful evaluations and others together.
+func (db *Database) viewCounts() []ViewStats {
+	sum := map[string]*ViewStats{}
+	var list []ViewStats
+	for _, t := range db.evaluations.stats() {
+		v := sum[t.Reducer]
+		if v == nil {
+			v = &ViewStats{View: t.Reducer}
+			sum[t.Reducer] = v
+		}
+		v.Count, v.Time = v.Count+t.Count, v.Time+t.Time
+	}
+	for _, v := range byName(slices.Collect(maps.Values(sum)), func(v *ViewStats) string { return v.View }) {
+		list = append(list, *v)
+	}
+	return list
+}
+
+// A txCount counts the calls of one reducer or view.
 type txCount struct {
 	committed, failed struct {
 		count, nanos atomic.Uint64

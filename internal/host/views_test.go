@@ -282,6 +282,11 @@ func TestViewRunsWhenWhatItReadChanges(t *testing.T) {
 	g.ran(t, "small", 2)
 	want(t, "nothing", w.sql(db, alice, "SELECT * FROM nothing"), nil)
 
+	s := db.Stats()
+	if s.Instances != 4 || len(s.Views) != 4 || s.Views[0].View != "first" || s.Views[0].Count != 2 {
+		t.Errorf("counts of views: %d instances, %+v", s.Instances, s.Views)
+	}
+
 	// What the transaction takes back does not count.
 	runs := g.runs["small"]
 	if res, _ := db.CallReducer(background, &CallRequest{Caller: alice, Name: "put", Args: note(4, aliceID, 4)}); res.Status != Committed {

@@ -66,7 +66,10 @@ func (d databases) Stats() []DatabaseStats {
 		s := db.Stats()
 		out := DatabaseStats{
 			Identity: s.Identity, LogBytes: s.Log.Bytes, ModuleMemory: s.ModuleMemory,
-			QueueLength: s.Waiting, Connections: s.Clients, Queries: s.Queries,
+			QueueLength: s.Waiting, Connections: s.Clients, Queries: s.Queries, Instances: s.Instances,
+		}
+		for _, v := range s.Views {
+			out.Views = append(out.Views, ViewStats(v))
 		}
 		for _, t := range s.Transactions {
 			out.Transactions = append(out.Transactions,

@@ -15,6 +15,8 @@ type hostCollector struct {
 	tableRows, tableBytes   *prometheus.Desc
 	logBytes, memory, queue *prometheus.Desc
 	subscribers, queries    *prometheus.Desc
+
+	viewCalls, viewTime, viewInstances *prometheus.Desc
 }
 
 func newHostCollector(from StatsProvider) *hostCollector {
@@ -32,6 +34,10 @@ func newHostCollector(from StatsProvider) *hostCollector {
 		queue:       desc("spacetime_worker_instance_operation_queue_length", "Jobs that wait for the right to write.", labelIdentity),
 		subscribers: desc("spacetime_subscription_connections", "Connections that may subscribe.", labelIdentity),
 		queries:     desc("spacetime_query_subscriptions", "Distinct live queries.", labelIdentity),
+
+		viewCalls:     desc("view_calls", "Evaluations of a view.", labelDB, "view"),
+		viewTime:      desc("view_call_time_usec", "Microseconds spent in evaluations of a view.", labelDB, "view"),
+		viewInstances: desc("spacetime_view_instances", "Instances of views that are kept up to date.", labelDB),
 	}
 }
 
@@ -58,6 +64,11 @@ func (c *hostCollector) Collect(out chan<- prometheus.Metric) {
 			gauge(c.tableRows, float64(t.Rows), labels...)
 			gauge(c.tableBytes, float64(t.Bytes), labels...)
 		}
+		for _, v := range db.Views {
+			counter(c.viewCalls, float64(v.Count), id, v.View)
+			counter(c.viewTime, float64(v.Time.Microseconds()), id, v.View)
+		}
+		gauge(c.viewInstances, float64(db.Instances), id)
 		gauge(c.logBytes, float64(db.LogBytes), id)
 		gauge(c.memory, float64(db.ModuleMemory), id)
 		gauge(c.queue, float64(db.QueueLength), id)

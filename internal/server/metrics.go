@@ -181,6 +181,15 @@ type DatabaseStats struct {
 	QueueLength  int    // jobs that wait for the right to write
 	Connections  int    // subscribers
 	Queries      int    // distinct live queries
+	Views        []ViewStats
+	Instances    int // of views that have been evaluated
+}
+
+// ViewStats count the evaluations of one view.
+type ViewStats struct {
+	View  string
+	Count uint64
+	Time  time.Duration // spent in them
 }
 
 // TransactionStats count the transactions of one kind and function.
