@@ -410,7 +410,10 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 	return SQLResult{}, errors.New("no such table: `x`. If the table exists, it may be marked private.")
 }
 
-func (db *fakeDatabase) StreamSQL(ctx context.Context, _ <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+	if text == "MANY" || text == "BROKEN" {
+		return db.many(text == "BROKEN", sink)
+	}
 	res, err := db.SQL(ctx, who, text)
 	if err != nil || len(res.Columns.Elems) == 0 {
 		return res, err
@@ -424,6 +427,25 @@ func (db *fakeDatabase) StreamSQL(ctx context.Context, _ <-chan struct{}, who Ca
 		}
 	}
 	res.Rows = nil
+	return res, nil
+}
+
+// manyRows is how many rows the statement MANY has; BROKEN fails after half of them.
+const manyRows = 200_000
+
+func (db *fakeDatabase) many(broken bool, sink SQLSink) (res SQLResult, err error) {
+	res = SQLResult{Columns: sats.Product(sats.E("id", sats.U32)), Duration: time.Millisecond, Offset: 5, HasOffset: true}
+	if err := sink.Begin(res); err != nil {
+		return res, err
+	}
+	for i := range uint32(manyRows) {
+		if broken && i == manyRows/2 {
+			return res, errors.New("Division by zero")
+		}
+		if err := sink.Row(sats.AppendU32(nil, i)); err != nil {
+			return res, err
+		}
+	}
 	return res, nil
 }
 
