@@ -169,7 +169,7 @@ func (p *procedure) decodeArgs(args []byte, isJSON bool) ([]byte, error) {
 	var err error
 	n := 0
 	if isJSON {
-		args, err = sats.ParseJSONArgs(nil, p.Typespace, p.Params, p.Name, args)
+		args, err = sats.ParseJSONArgs(nil, p.Typespace, p.Params, p.Name, sourceNames(args, p.Params, p.ParamCols))
 		n = len(args)
 	} else {
 		n, err = p.Typespace.Validate(p.Params, args)
