@@ -846,7 +846,7 @@ func TestOutboxBytes(t *testing.T) {
 }
 
 func TestConfirmedReads(t *testing.T) {
-	spec.Covers(t, "05.39")
+	spec.Covers(t, "05.39", "08.44")
 	r, db, token := wsRig(t)
 	db.setDurable(10)
 	db.mu.Lock()
