@@ -149,3 +149,43 @@ func TestEnvironmentLife(t *testing.T) {
 		t.Errorf("after a reset: %d %s, %s", a.status, a.body, stored())
 	}
 }
+
+// A call over HTTP has a connection of its own, under which the module finds the
+// claims of the caller's token.
+func TestCallerClaims(t *testing.T) {
+	spec.Covers(t, "03.45")
+	r := newRealRig(t)
+	m := newDefinition()
+	m.table("seen", columns(sats.E("claims", sats.String))).reducer("look")
+	var conns []sats.ConnectionID
+	r.engine.on("look", func(c *abi.ReducerCall, s abi.Services) error {
+		conns = append(conns, c.Conn)
+		x := abiCall(c, s)
+		defer x.End()
+		src, e := x.GetJWT(c.Conn)
+		if e != abi.OK {
+			return fmt.Errorf("errno %d", e)
+		}
+		claims := make([]byte, 4096)
+		n, _, _ := x.SourceRead(src, claims)
+		t := c.Tx.TableByName("seen")
+		_, _, err := c.Tx.Insert(t.ID, sats.AppendString(nil, string(claims[:n])))
+		return err
+	})
+	r.must(m)
+	r.call("look", "[]")
+	r.call("look", "[]")
+	if len(conns) != 2 || conns[0].IsZero() || conns[0] == conns[1] {
+		t.Errorf("connections %v", conns)
+	}
+	_, payload, _ := strings.Cut(r.alice, ".")
+	payload, _, _ = strings.Cut(payload, ".")
+	want, err := tokenPayload("." + payload + ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := string(sats.AppendJSONString(nil, string(want)))
+	if rows := r.rows("SELECT * FROM seen"); len(rows) != 1 || rows[0] != "["+v+"]" {
+		t.Errorf("claims %s; want %s", rows, v)
+	}
+}
