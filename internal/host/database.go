@@ -74,7 +74,10 @@ type Database struct {
 	counts  txCounts
 	// evaluations are counted by view.
 	evaluations txCounts
-	gauges      gauges
+	// procedureCounts are of transactions, not of calls.
+	procedureCounts txCounts
+	requests        httpCounts
+	gauges          gauges
 }
 
 type failure struct{ err error }
@@ -148,10 +151,10 @@ func (db *Database) use(m *module) {
 	db.mod = m
 	db.subs.HideCaller = m.def.Version == schema.V10
 	for _, p := range m.procedures {
-		p.counts = db.counts.of(p.Name)
+		p.counts = db.procedureCounts.of(p.Name)
 	}
 	for _, h := range m.handlers {
-		h.counts = db.counts.of(h.Name)
+		h.counts = db.procedureCounts.of(h.Name)
 	}
 	db.current.Store(m)
 }

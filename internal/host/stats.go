@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -24,7 +25,8 @@ type Stats struct {
 	Clients      int             // attached ones
 	Queries      int             // distinct live queries
 	Views        []ViewStats
-	Instances    int // of views that have been evaluated
+	Instances    int       // of views that have been evaluated
+	HTTP         HTTPStats // requests of the module
 }
 
 // ViewStats count the evaluations of one view.
@@ -34,9 +36,18 @@ type ViewStats struct {
 	Time  time.Duration // spent in them
 }
 
-// TxStats count the calls of one reducer that ended alike.
+// HTTPStats count the HTTP requests of modules.
+type HTTPStats struct {
+	Requests, Successful, Failed, TimedOut uint64 // TimedOut ones are Failed, too
+	InProgress                             int64
+	RequestBytes, ResponseBytes            uint64 // of bodies
+}
+
+// TxStats count the calls of one reducer that ended alike, or the transactions of one
+// procedure or HTTP handler.
 type TxStats struct {
 	Reducer   string
+	Procedure bool // that is what Reducer names
 	Committed bool
 	Count     uint64
 	Time      time.Duration // spent in them
@@ -51,6 +62,11 @@ func (db *Database) Stats() Stats {
 	}
 	s.Instances = int(db.views.count.Load())
 	s.Views = db.viewCounts()
+	for _, t := range db.procedureCounts.stats() {
+		t.Procedure = true
+		s.Transactions = append(s.Transactions, t)
+	}
+	s.HTTP = db.requests.stats()
 	if l, ok := db.journal.(*commitlog.Log); ok {
 		s.Log = l.Stats()
 	}
@@ -136,9 +152,41 @@ func (t *txCounts) stats() (list []TxStats) {
 			{false, c.failed.count.Load(), c.failed.nanos.Load()},
 		} {
 			if n.count > 0 {
-				list = append(list, TxStats{name, n.committed, n.count, time.Duration(n.time)})
+				list = append(list, TxStats{Reducer: name, Committed: n.committed, Count: n.count, Time: time.Duration(n.time)})
 			}
 		}
 	}
 	return list
+}
+
+// httpCounts are the HTTPStats that grow.
+type httpCounts struct {
+	requests, successful, failed, timedOut, sent, received atomic.Uint64
+	running                                                atomic.Int64
+}
+
+func (c *httpCounts) begin(body []byte) {
+	c.requests.Add(1)
+	c.running.Add(1)
+	c.sent.Add(uint64(len(body)))
+}
+
+func (c *httpCounts) end(body []byte, err error) {
+	c.running.Add(-1)
+	c.received.Add(uint64(len(body)))
+	switch {
+	case err == nil:
+		c.successful.Add(1)
+		return
+	case errors.Is(err, errTimeout):
+		c.timedOut.Add(1)
+	}
+	c.failed.Add(1)
+}
+
+func (c *httpCounts) stats() HTTPStats {
+	return HTTPStats{
+		Requests: c.requests.Load(), Successful: c.successful.Load(), Failed: c.failed.Load(), TimedOut: c.timedOut.Load(),
+		InProgress: c.running.Load(), RequestBytes: c.sent.Load(), ResponseBytes: c.received.Load(),
+	}
 }

@@ -436,6 +436,7 @@ func TestPublishIssuer(t *testing.T) {
 }
 
 func TestUpdateWaitsForTheDisk(t *testing.T) {
+	spec.Covers(t, "08.59")
 	r := newRig(t)
 	_, alice := r.identity()
 	shop := r.published("shop", alice, "one")

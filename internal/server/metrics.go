@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/stdbgo/spacetime/internal/host"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -183,6 +184,7 @@ type DatabaseStats struct {
 	Queries      int    // distinct live queries
 	Views        []ViewStats
 	Instances    int // of views that have been evaluated
+	HTTP         host.HTTPStats
 }
 
 // ViewStats count the evaluations of one view.

@@ -846,7 +846,7 @@ func TestOutboxBytes(t *testing.T) {
 }
 
 func TestConfirmedReads(t *testing.T) {
-	spec.Covers(t, "05.39")
+	spec.Covers(t, "05.39", "08.44")
 	r, db, token := wsRig(t)
 	db.setDurable(10)
 	db.mu.Lock()
@@ -1027,6 +1027,7 @@ func TestShutdownClosesSessions(t *testing.T) {
 		all = append(all, p)
 	}
 	stuck := r.raw(token, "v2.bsatn", "") // never answers the Close
+	db.waitAttached(5)
 	done := make(chan error, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
