@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,7 @@ type Database struct {
 		call abi.ReducerCall
 		in   store.Inputs
 	}
+	evaluations chan struct{} // one per evaluation of a large answer
 	// newSchema: the transaction to be committed changes the schema, and plans of
 	// live queries have to be renewed.
 	newSchema bool
@@ -98,6 +100,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 		done:    make(chan struct{}),
 		selects: make(chan struct{}, maxSelects()),
 	}
+	db.evaluations = make(chan struct{}, runtime.GOMAXPROCS(0))
 	db.ending.begun = make(chan struct{})
 	db.calls, db.stopCalls = context.WithCancel(background)
 	db.services = &services{db}

@@ -53,6 +53,8 @@ func (d databases) Create(ctx context.Context, info DatabaseInfo, program []byte
 
 func (d databases) Stop(ctx context.Context, replica uint64) error { return d.h.Stop(ctx, replica) }
 
+func (d databases) Delete(ctx context.Context, replica uint64) error { return d.h.Delete(ctx, replica) }
+
 func (d databases) StoredLog(replica uint64, tail int) ([]byte, error) {
 	return d.h.StoredLog(replica, tail)
 }

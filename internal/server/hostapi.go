@@ -36,6 +36,10 @@ type Host interface {
 	// files stay.
 	Stop(ctx context.Context, replica uint64) error
 
+	// Delete is Stop, and then removes the replica's files; it cannot be opened
+	// again.
+	Delete(ctx context.Context, replica uint64) error
+
 	// StoredLog is the newest stored module log of a replica that cannot be
 	// launched: its last tail lines, or all of it if tail < 0.
 	StoredLog(replica uint64, tail int) ([]byte, error)
