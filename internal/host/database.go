@@ -72,10 +72,9 @@ type Database struct {
 		begun chan struct{}
 		err   error
 	}
-	failure atomic.Pointer[failure]
-	counts  txCounts
-	// evaluations are counted by view.
-	evaluations txCounts
+	failure  atomic.Pointer[failure]
+	counts   txCounts
+	viewRuns txCounts // by view
 	// procedureCounts are of transactions, not of calls.
 	procedureCounts txCounts
 	requests        httpCounts

@@ -90,7 +90,7 @@ func (db *Database) gauge() {
 func (db *Database) viewCounts() []ViewStats {
 	sum := map[string]*ViewStats{}
 	var list []ViewStats
-	for _, t := range db.evaluations.stats() {
+	for _, t := range db.viewRuns.stats() {
 		v := sum[t.Reducer]
 		if v == nil {
 			v = &ViewStats{View: t.Reducer}
