@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,11 +53,13 @@ type Database struct {
 		call abi.ReducerCall
 		in   store.Inputs
 	}
+	evaluations chan struct{} // one per evaluation of a large answer
 	// newSchema: the transaction to be committed changes the schema, and plans of
 	// live queries have to be renewed.
 	newSchema bool
 
 	current  atomic.Pointer[module] // mod, for those who only look
+	selects  chan struct{}          // a place for each SELECT that runs
 	updating sync.Mutex             // one update at a time
 
 	owned abi.Program // closed with the database; writer
@@ -93,7 +96,9 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 		clients: map[*subscribe.Client]*attached{},
 		views:   newViews(),
 		done:    make(chan struct{}),
+		selects: make(chan struct{}, maxSelects()),
 	}
+	db.evaluations = make(chan struct{}, runtime.GOMAXPROCS(0))
 	db.ending.begun = make(chan struct{})
 	db.calls, db.stopCalls = context.WithCancel(background)
 	db.services = &services{db}

@@ -153,7 +153,7 @@ func TestProcedureContexts(t *testing.T) {
 
 // A commit makes rows visible to subscribers and refreshes views before it returns;
 // a view that fails rolls it back and ends the procedure.
-func TestProcedureCommitRefreshesViews(t *testing.T) {
+func TestCommitOfGuestRefreshesViews(t *testing.T) {
 	spec.Covers(t, "03.47", "08.37")
 	w := newWorld(t)
 	var db *Database

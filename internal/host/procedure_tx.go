@@ -107,7 +107,7 @@ func (r *procedureRun) confirm(ctx context.Context) error {
 
 // AbortTx implements abi.ProcedureHost.
 func (r *procedureRun) AbortTx() {
-	if err := r.db.exec.guarded(r.tx.Rollback); err == nil {
+	if err := r.db.exec.guarded(func() { r.tx.Rollback() }); err == nil {
 		r.offset, r.hasOffset = r.db.lastOffset()
 	}
 	r.tx = nil

@@ -215,5 +215,5 @@ func (db *Database) carryOut(tx *store.Tx, plan *schema.Plan) error {
 			return err
 		}
 	}
-	return nil
+	return checkRLS(tx)
 }

@@ -37,6 +37,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fakeHost struct {
 	mu      sync.Mutex
 	running map[uint64]*fakeDatabase
+	deleted []uint64
 	log     []string // what was asked of it
 	stored  []byte   // module log of databases that do not start
 	noStart error
@@ -119,6 +120,13 @@ func (h *fakeHost) Stop(_ context.Context, replica uint64) error {
 		db.stop()
 	}
 	return nil
+}
+
+func (h *fakeHost) Delete(ctx context.Context, replica uint64) error {
+	h.mu.Lock()
+	h.deleted = append(h.deleted, replica)
+	h.mu.Unlock()
+	return h.Stop(ctx, replica)
 }
 
 func (h *fakeHost) StoredLog(uint64, int) ([]byte, error) { return h.stored, nil }
@@ -348,6 +356,9 @@ func (db *fakeDatabase) Call(_ context.Context, who Caller, function string, arg
 	case "maybe":
 		res.Procedure, res.ReturnType = true, sats.Option(sats.String)
 		res.Return = sats.AppendString([]byte{0}, "x")
+	case "pair":
+		res.Procedure, res.ReturnType = true, sats.Product(sats.E("n", sats.U32), sats.E("kind", sats.Enum("Red", "Green")))
+		res.Return = []byte{7, 0, 0, 0, 1}
 	case "trips":
 		res.Procedure, res.Status, res.Message = true, Trapped, "The module instance encountered a fatal error: x"
 	case "greedy":
@@ -419,6 +430,23 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 		return SQLResult{Columns: sats.Unit, Inserted: 2, Duration: time.Microsecond, Offset: 6, HasOffset: true}, nil
 	}
 	return SQLResult{}, errors.New("no such table: `x`. If the table exists, it may be marked private.")
+}
+
+func (db *fakeDatabase) StreamSQL(ctx context.Context, _ <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+	res, err := db.SQL(ctx, who, text)
+	if err != nil || len(res.Columns.Elems) == 0 {
+		return res, err
+	}
+	if err := sink.Begin(res); err != nil {
+		return res, err
+	}
+	for _, row := range res.Rows {
+		if err := sink.Row(row); err != nil {
+			return res, err
+		}
+	}
+	res.Rows = nil
+	return res, nil
 }
 
 func (db *fakeDatabase) Schema(version int) ([]byte, error) {
@@ -528,6 +556,7 @@ type rig struct {
 	fake *fakeHost
 	url  string
 	ctl  *control.DB
+	dir  string
 }
 
 func newRig(t testing.TB, change ...func(*Options)) *rig {
@@ -562,7 +591,7 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 		o.Auth.Close()
 		_ = ctl.Close()
 	})
-	return &rig{Server: s, t: t, fake: fake, url: web.URL, ctl: ctl}
+	return &rig{Server: s, t: t, fake: fake, url: web.URL, ctl: ctl, dir: dir}
 }
 
 // An answer is what came back, read whole.

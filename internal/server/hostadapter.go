@@ -53,6 +53,8 @@ func (d databases) Create(ctx context.Context, info DatabaseInfo, program []byte
 
 func (d databases) Stop(ctx context.Context, replica uint64) error { return d.h.Stop(ctx, replica) }
 
+func (d databases) Delete(ctx context.Context, replica uint64) error { return d.h.Delete(ctx, replica) }
+
 func (d databases) StoredLog(replica uint64, tail int) ([]byte, error) {
 	return d.h.StoredLog(replica, tail)
 }
@@ -200,11 +202,27 @@ func (d database) SQL(ctx context.Context, who Caller, text string) (SQLResult, 
 	if err != nil {
 		return SQLResult{}, err
 	}
+	return sqlResult(res), nil
+}
+
+func (d database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+	res, err := d.db.StreamSQL(ctx, gone, hostCaller(who), text, hostSink{sink})
+	if err != nil {
+		return SQLResult{}, err
+	}
+	return sqlResult(res), nil
+}
+
+type hostSink struct{ SQLSink }
+
+func (s hostSink) Begin(head host.SQLResult) error { return s.SQLSink.Begin(sqlResult(head)) }
+
+func sqlResult(res host.SQLResult) SQLResult {
 	return SQLResult{
 		Columns: res.Columns, Rows: res.Rows,
 		Inserted: uint64(res.Stats.Inserted), Deleted: uint64(res.Stats.Deleted), Updated: uint64(res.Stats.Updated),
 		Duration: res.Duration, Offset: res.Offset, HasOffset: res.HasOffset,
-	}, nil
+	}
 }
 
 func (d database) Schema(version int) ([]byte, error) {

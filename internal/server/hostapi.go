@@ -36,6 +36,10 @@ type Host interface {
 	// files stay.
 	Stop(ctx context.Context, replica uint64) error
 
+	// Delete is Stop, and then removes the replica's files; it cannot be opened
+	// again.
+	Delete(ctx context.Context, replica uint64) error
+
 	// StoredLog is the newest stored module log of a replica that cannot be
 	// launched: its last tail lines, or all of it if tail < 0.
 	StoredLog(replica uint64, tail int) ([]byte, error)
@@ -116,6 +120,9 @@ type Database interface {
 
 	// SQL runs one statement. An error's text is the answer.
 	SQL(ctx context.Context, who Caller, text string) (SQLResult, error)
+	// StreamSQL is SQL with the rows going to sink one after another instead of into
+	// the result. It ends early when gone is closed.
+	StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error)
 
 	// Schema is the definition of the module that runs now, in JSON, as version 9
 	// or 10 of the raw form (spec 06 §4.10).
@@ -206,6 +213,16 @@ type SQLResult struct {
 	Duration                   time.Duration
 	Offset                     uint64 // of the transaction read from or written
 	HasOffset                  bool
+}
+
+// An SQLSink takes the rows of a result as they come. An error of its ends the
+// statement.
+type SQLSink interface {
+	// Begin is called once, before the first row of a statement that reads, with
+	// Columns, Offset and HasOffset.
+	Begin(head SQLResult) error
+	// Row takes one row, BSATN of Columns, valid during the call.
+	Row(row []byte) error
 }
 
 // A PrePublishResult describes a planned migration.

@@ -253,36 +253,46 @@ func (s *Server) create(q *request, t target, o publishOptions, program []byte) 
 	if err := s.launchNew(q, &rec, program, o.environment); err != nil {
 		return err
 	}
+	defer s.release(sats.Hash(rec.InitialProgram))
 	if err := s.control.Insert(rec, t.name); err != nil {
-		stop := s.host.Stop(context.WithoutCancel(q.r.Context()), rec.Replica)
+		s.discard(context.WithoutCancel(q.r.Context()), rec.Replica)
 		var permission *control.PermissionError
 		if errors.As(err, &permission) {
 			return permissionDenied(t.name)
 		}
-		return controlError(errors.Join(err, stop))
+		return controlError(err)
 	}
 	q.published(t, rec.Identity, "created")
 	return nil
 }
 
-// launchNew stores the program, draws ids and initialises a replica for rec.
-func (s *Server) launchNew(q *request, rec *control.Database, program []byte, env EnvUpdate) error {
+// launchNew stores the program, draws ids and initialises a replica for rec. After
+// success the program is in use until it is released; after an error nothing is
+// left.
+func (s *Server) launchNew(q *request, rec *control.Database, program []byte, env EnvUpdate) (err error) {
 	hash, err := s.control.PutProgram(program)
 	if err != nil {
 		return controlError(err)
 	}
+	defer func() {
+		if err != nil {
+			s.release(hash)
+		}
+	}()
 	rec.InitialProgram = control.Hash(hash)
 	if rec.ID == 0 {
 		if rec.ID, err = s.control.NextID(); err != nil {
 			return controlError(err)
 		}
 	}
-	if rec.Replica, err = s.control.NextID(); err != nil {
+	if rec.Replica, err = s.control.NextReplica(); err != nil {
 		return controlError(err)
 	}
 	info := databaseInfo(*rec)
 	info.Environment = env
-	if _, err := s.host.Create(context.WithoutCancel(q.r.Context()), info, program); err != nil {
+	ctx := context.WithoutCancel(q.r.Context())
+	if _, err := s.host.Create(ctx, info, program); err != nil {
+		s.discard(ctx, rec.Replica)
 		q.hint(err)
 		return publishError(err)
 	}

@@ -146,6 +146,13 @@
           (call $put (global.get $sink) (local.get $at) (local.get $n))
           (local.set $code (i32.const 2))
           (call $say (i32.const 0) (i32.const 0)) (br $step)))
+        ;; Of this guest only: V gives rows behind a header, R returns the code of the operand at once.
+        (if (i32.eq (local.get $op) (i32.const 0x56)) (then ;; V
+          (i32.store8 (i32.const 0x200) (i32.const 0))
+          (call $put (global.get $sink) (i32.const 0x200) (i32.const 1))
+          (call $put (global.get $sink) (local.get $at) (local.get $n))
+          (local.set $code (i32.const 2)) (br $step)))
+        (if (i32.eq (local.get $op) (i32.const 0x52)) (then (return (i32.load8_s (local.get $at))))) ;; R
         (if (i32.eq (local.get $op) (i32.const 0x64)) (then ;; d
           (call $put (global.get $body_sink) (local.get $at) (local.get $n))
           (call $say (i32.const 0) (i32.const 0)) (br $step)))
