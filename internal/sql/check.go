@@ -186,7 +186,16 @@ func (c *checker) typeless(e expr) bool {
 	case *colExpr:
 		return c.floatWord(e)
 	case *binExpr:
-		return e.op != '|' && c.typeless(e.l) && c.typeless(e.r)
+		// Chains of operators are asked again at every link.
+		free, ok := c.free[e]
+		if !ok {
+			free = e.op != '|' && c.typeless(e.l) && c.typeless(e.r)
+			if c.free == nil {
+				c.free = map[*binExpr]bool{}
+			}
+			c.free[e] = free
+		}
+		return free
 	case *signExpr:
 		return c.typeless(e.x)
 	case *funcExpr:
