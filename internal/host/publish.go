@@ -18,7 +18,7 @@ import (
 func (h *Host) try(info DatabaseInfo, p abi.Program, program []byte) (err error) {
 	db := newDatabase(h, info, store.New(store.Options{DatabaseID: info.Identity}), commitlog.NewMemory())
 	db.log = discardLog()
-	m, err := newModule(info.Kind, p, db.services)
+	m, err := db.newModule(info.Kind, p, db.services)
 	if err != nil {
 		return err
 	}
@@ -58,6 +58,10 @@ func (db *Database) firstTransaction(tx *store.Tx, at sats.Timestamp, program []
 	if err != nil {
 		tx.Rollback()
 		return &ProgramError{err}
+	}
+	if _, err := storeEnvironment(tx, &db.info.Environment, db.mod.def); err != nil {
+		tx.Rollback()
+		return err
 	}
 	r := db.mod.init
 	if r == nil {

@@ -35,6 +35,7 @@ func (s *Server) call(q *request) error {
 	}
 	var res CallResult
 	err = q.connected(ctx, db, func(who Caller) error {
+		who.Confirmed = confirmed
 		res, err = db.Call(ctx, who, q.params["function"], args)
 		if err == nil && confirmed && res.HasOffset {
 			err = waitDurable(ctx, db, res.Offset)
@@ -113,8 +114,8 @@ func (e *CallError) answer() error {
 		status = http.StatusNotFound
 	case InvalidArguments, LifecycleCall:
 		status = http.StatusBadRequest
-	case Unavailable:
-		status = http.StatusNotImplemented
+	case TooBusy:
+		status = http.StatusServiceUnavailable
 	}
 	return failure(status, "%s", e.Message)
 }

@@ -101,8 +101,14 @@ func (st *Statement) Writes() bool { return st.write != nil && st.explain == nil
 func (st *Statement) Plan() *query.Plan { return st.plan }
 
 // Views lists the instances of views that the statement reads, wherever they stand
-// in it. They must have been evaluated before it runs.
-func (st *Statement) Views() []*query.ViewRead { return st.views }
+// in it. They must have been evaluated before it runs. An EXPLAIN reads none unless it
+// runs the query.
+func (st *Statement) Views() []*query.ViewRead {
+	if st.explain != nil && !st.explain.analyze {
+		return nil
+	}
+	return st.views
+}
 
 // RowType is the type of the result's rows.
 func (st *Statement) RowType() *sats.Type {
