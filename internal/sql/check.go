@@ -13,7 +13,15 @@ func (c *checker) unexpected(sp span, expected, inferred *sats.Type) *Error {
 }
 
 func (c *checker) literalError(l *litExpr, t *sats.Type) *Error {
-	return c.errorAt(l.span, "The literal expression `%s` cannot be parsed as type `%s`", l.text, t)
+	err := c.errorAt(l.span, "The literal expression `%s` cannot be parsed as type `%s`", l.text, t)
+	if t.Kind == sats.KindSum && t.Special() == sats.SpecialNone {
+		var variants []string
+		for _, v := range t.Elems {
+			variants = append(variants, v.Name.Text)
+		}
+		err.Suggestion = didYouMean(l.text, variants)
+	}
+	return err
 }
 
 func (c *checker) badOperator(sp span, op string, t *sats.Type) *Error {
