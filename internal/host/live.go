@@ -153,6 +153,7 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 			return sql.CheckRowLimit(v, caller, plans...)
 		},
 		Prepare: func(qs []*subscribe.Query) (store.Reader, error) { return fresh.prepare(v, qs) },
+		Once:    db.sqlLimits(caller, db.host.opts.Clock.Now(), nil),
 		Micros:  func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
 	}, msg)
 	db.push(d)
