@@ -69,7 +69,7 @@ func (db *Database) write(ctx context.Context, who Caller, text string, caller s
 	err = db.exec.do(ctx, func(at sats.Timestamp) {
 		tx := db.store.Begin()
 		if res.Stats, failed = execute(tx, text, caller); failed != nil {
-			tx.Rollback()
+			db.undo(tx)
 			return
 		}
 		// Subscribers see no connection: the one of a request is nobody's (spec 05 §7.2).

@@ -556,13 +556,14 @@ func (m *machine) rollback(t *rapid.T) {
 	if m.tx == nil {
 		return
 	}
-	m.saved(t, m.tx.Rollback())
+	m.tx.Rollback()
+	m.saved(t)
 	m.tx, m.m = nil, m.committed.clone()
 }
 
 // saved writes the rows of sequences that a rollback has left behind.
-func (m *machine) saved(t *rapid.T, behind bool) {
-	if !behind {
+func (m *machine) saved(t *rapid.T) {
+	if !m.s.SequencesBehind() {
 		return
 	}
 	tx := m.s.Begin()
