@@ -10,8 +10,9 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// A Context is one call of a reducer: who calls, when, and the transaction that tables work in. It is good until the
-// reducer returns and belongs to the goroutine that the reducer runs on; used later it panics.
+// A Context is one call of a reducer or view, or one transaction of a procedure: who calls, when, and the transaction that
+// tables work in. It is good until the function returns that was given it, and belongs to the goroutine that this runs on; used
+// later it panics.
 type Context struct {
 	// Sender is who calls: a client, or the database itself for scheduled reducers.
 	Sender Identity
@@ -61,6 +62,20 @@ func (c *Context) Log() *slog.Logger { return c.alive("Log").logger }
 func (c *Context) Database() (id Identity) {
 	c.alive("Database").host.Identity((*[32]byte)(&id))
 	return id
+}
+
+// Claims returns the claims of the caller's token, JSON text, or nil if there are none, as for calls from inside the database and
+// in views.
+func (c *Context) Claims() []byte {
+	in := c.alive("Claims")
+	if c.ConnectionID == (ConnectionID{}) {
+		return in.jwt
+	}
+	claims, e := in.host.JWT((*[16]byte)(&c.ConnectionID))
+	if e != guest.OK {
+		panic("module: Claims: there is no open transaction")
+	}
+	return claims
 }
 
 // After makes a row of a scheduled table fire once, d after the call began.

@@ -11,14 +11,19 @@ import (
 
 // Sections of a module definition of version 10 (spec 02 §3.2).
 const (
-	version10        = 2
-	sectionTypespace = 0
-	sectionTypes     = 1
-	sectionTables    = 2
-	sectionReducers  = 3
-	sectionSchedules = 6
-	sectionLifecycle = 7
-	sectionCase      = 9
+	version10          = 2
+	sectionTypespace   = 0
+	sectionTypes       = 1
+	sectionTables      = 2
+	sectionReducers    = 3
+	sectionProcedures  = 4
+	sectionViews       = 5
+	sectionSchedules   = 6
+	sectionLifecycle   = 7
+	sectionCase        = 9
+	sectionHandlers    = 11
+	sectionRoutes      = 12
+	sectionEnvironment = 15
 )
 
 // define checks everything, compiles the codecs and encodes the definition.
@@ -35,6 +40,7 @@ func (r *registry) define() []byte {
 	for i, f := range r.functions {
 		params[i] = d.params(f)
 	}
+	optional := d.optionalSections()
 	d.checkTypes()
 	if len(r.problems) > 0 {
 		return nil
@@ -45,7 +51,7 @@ func (r *registry) define() []byte {
 		}
 	}
 
-	b := []byte{version10, 7, 0, 0, 0}
+	b := append([]byte{version10}, sats.AppendLen(nil, 7+len(optional))...)
 	b = sats.AppendTypespace(append(b, sectionTypespace), d.types.Typespace())
 	b = d.appendTypes(append(b, sectionTypes))
 	b = sats.AppendLen(append(b, sectionTables), len(r.tables))
@@ -59,7 +65,11 @@ func (r *registry) define() []byte {
 	b = appendSchedules(append(b, sectionSchedules), r.tables)
 	b = appendLifecycle(append(b, sectionLifecycle), r.functions)
 	const casePolicyNone = 0
-	return append(b, sectionCase, casePolicyNone)
+	b = append(b, sectionCase, casePolicyNone)
+	for _, section := range optional {
+		b = append(b, section...)
+	}
+	return b
 }
 
 type definer struct {
@@ -136,7 +146,7 @@ func (d *definer) fields(t reflect.Type) bool {
 	return len(d.r.problems) == before
 }
 
-// params adds what the parameters of a reducer need and returns their product: the fields of its struct, or the row.
+// params adds what the parameters of a function need and returns their product: the fields of its struct, or the row.
 func (d *definer) params(f *functionDef) *sats.Type {
 	if f.args == nil {
 		return sats.Product()
@@ -152,7 +162,7 @@ func (d *definer) params(f *functionDef) *sats.Type {
 		return sats.Product(sats.E("row", row))
 	}
 	if f.args.Kind() != reflect.Struct {
-		d.r.problem("reducer %q: its argument %s is not a struct", f.name, f.args)
+		d.r.problem("%s %q: its argument %s is not a struct", f.kind, f.name, f.args)
 		return nil
 	}
 	if !d.fields(f.args) {
@@ -160,7 +170,7 @@ func (d *definer) params(f *functionDef) *sats.Type {
 	}
 	p, err := d.types.Product(f.args)
 	if err != nil {
-		d.r.problem("reducer %q: %s", f.name, reworded(err.Error()))
+		d.r.problem("%s %q: %s", f.kind, f.name, reworded(err.Error()))
 		return nil
 	}
 	f.codec = d.codec(f.args)

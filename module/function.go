@@ -19,8 +19,16 @@ const (
 	noLifecycle
 )
 
-// functionDef is a reducer without the type of its arguments.
+// Kinds of functions, as mistakes name them.
+const (
+	kindReducer   = "reducer"
+	kindView      = "view"
+	kindProcedure = "procedure"
+)
+
+// functionDef is a function without the type of its arguments.
 type functionDef struct {
+	kind    string // "reducer", "view", "procedure"
 	name    string
 	event   lifecycle
 	private bool
@@ -60,7 +68,7 @@ func OnDisconnect(fn func(*Context) error) {
 
 // typedFunction makes a function that decodes its argument into an A.
 func typedFunction[A any](name string, fn func(*Context, A) error) *functionDef {
-	f := &functionDef{name: name, event: noLifecycle, args: reflect.TypeFor[A](), entry: reflect.ValueOf(fn).Pointer()}
+	f := &functionDef{kind: kindReducer, name: name, event: noLifecycle, args: reflect.TypeFor[A](), entry: reflect.ValueOf(fn).Pointer()}
 	f.call = func(ctx *Context, b []byte) error {
 		var args A
 		if _, err := f.codec.Decode(b, unsafe.Pointer(&args)); err != nil {
@@ -79,24 +87,35 @@ func (r *registry) addLifecycle(call, name string, event lifecycle, fn func(*Con
 			return
 		}
 	}
-	f := &functionDef{name: name, event: event, private: true}
+	f := &functionDef{kind: kindReducer, name: name, event: event, private: true}
 	f.call = func(ctx *Context, _ []byte) error { return fn(ctx) }
 	r.addFunction(f, fn == nil)
 }
 
 func (r *registry) addFunction(f *functionDef, isNil bool) {
+	r.checkFunction(f, isNil)
+	r.functions = append(r.functions, f)
+}
+
+// checkFunction looks at what all functions have. Reducers, procedures and views share their names.
+func (r *registry) checkFunction(f *functionDef, isNil bool) {
 	if why := nameProblem(f.name); why != "" {
-		r.problem("reducer %q: the name %s", f.name, why)
+		r.problem("%s %q: the name %s", f.kind, f.name, why)
 	}
 	if isNil {
-		r.problem("reducer %q: the function is nil", f.name)
+		r.problem("%s %q: the function is nil", f.kind, f.name)
 	}
-	for _, other := range r.functions {
-		if other.name == f.name {
-			r.problem("reducer %q is declared twice", f.name)
-		}
+	if r.names == nil {
+		r.names = map[string]string{}
 	}
-	r.functions = append(r.functions, f)
+	switch other := r.names[f.name]; other {
+	case "":
+		r.names[f.name] = f.kind
+	case f.kind:
+		r.problem("%s %q is declared twice", f.kind, f.name)
+	default:
+		r.problem("%s %q: there is a %s of this name", f.kind, f.name, other)
+	}
 }
 
 // scheduleDef makes a table scheduled.
@@ -115,14 +134,18 @@ func Scheduled[Row any](t *Table[Row], name string, fn func(*Context, Row) error
 	f := typedFunction(name, fn)
 	f.private, f.table = true, t.d
 	r.addFunction(f, fn == nil)
-	if fn != nil && !topLevel(runtime.FuncForPC(f.entry).Name()) {
-		r.problem("table %q (%s): Scheduled needs a top-level function, not a closure or a method", t.d.name, t.d.goType)
+	t.d.addSchedule("Scheduled", f, fn == nil)
+}
+
+func (d *tableDef) addSchedule(call string, f *functionDef, isNil bool) {
+	if !isNil && !topLevel(runtime.FuncForPC(f.entry).Name()) {
+		d.reg.problem("table %q (%s): %s needs a top-level function, not a closure or a method", d.name, d.goType, call)
 	}
-	if t.d.schedule != nil {
-		r.problem("table %q (%s) is scheduled twice, with %s and %s", t.d.name, t.d.goType, t.d.schedule.function.name, name)
+	if d.schedule != nil {
+		d.reg.problem("table %q (%s) is scheduled twice, with %s and %s", d.name, d.goType, d.schedule.function.name, f.name)
 		return
 	}
-	t.d.schedule = &scheduleDef{function: f}
+	d.schedule = &scheduleDef{function: f}
 }
 
 // topLevel tells from the name of a function in the symbol table, like example.com/game.Tick, whether it is one of its

@@ -18,6 +18,8 @@ type instance struct {
 	indexes []uint32
 
 	row, key, from, to []byte
+	result             []byte   // of the last view or procedure
+	jwt                []byte   // of the running HTTP handler's sender
 	spare              [][]byte // for iterators
 	contexts           []Context
 	logger             *slog.Logger
@@ -50,6 +52,84 @@ func (in *instance) CallReducer(c *guest.Call) (text string, ok bool) {
 		return err.Error(), false
 	}
 	return "", true
+}
+
+// CallView evaluates one view. If that is while a procedure commits, the procedure's random numbers go on afterwards.
+func (in *instance) CallView(c *guest.Call) (result []byte, text string, ok bool) {
+	list, kind := in.reg.views[0], "view"
+	if c.Anonymous {
+		list, kind = in.reg.views[1], "anonymous view"
+	}
+	v := numbered(list, kind, c.ID)
+	saved := in.random
+	ctx := in.begin(c)
+	defer func() {
+		in.end(ctx)
+		in.random = saved
+	}()
+	return in.finish(v.eval(ctx, c.Args, in.result[:0]))
+}
+
+// CallProcedure runs one procedure.
+func (in *instance) CallProcedure(c *guest.Call) (result []byte, text string, ok bool) {
+	p := numbered(in.reg.procs, kindProcedure, c.ID)
+	ctx := in.procedure(c)
+	defer func() { ctx.in = nil }()
+	b, err := p.run(ctx, c.Args, nil)
+	if err != nil {
+		in.failed(err)
+	}
+	return in.finish(b, err)
+}
+
+// CallHandler lets one HTTP handler answer.
+func (in *instance) CallHandler(c *guest.Call) (response, body []byte, text string, ok bool) {
+	h := numbered(in.reg.handlers, "HTTP handler", c.ID)
+	req, err := decodeRequest(c.Args)
+	if err != nil {
+		panic("module: the request for the HTTP handler " + h.name + " does not decode: " + err.Error())
+	}
+	req.Body = c.Body
+	ctx := in.procedure(c)
+	in.jwt = c.JWT
+	defer func() { ctx.in, in.jwt = nil, nil }()
+	resp, err := h.serve(ctx, req)
+	if err != nil {
+		in.failed(err)
+		return nil, nil, err.Error(), false
+	}
+	if resp == nil {
+		resp = new(HTTPResponse)
+	}
+	return appendResponse(nil, resp), resp.Body, "", true
+}
+
+// numbered finds what the host calls by number.
+func numbered[D any](list []D, kind string, id uint32) D {
+	if uint64(id) >= uint64(len(list)) {
+		panic("module: the host calls " + kind + " number " + strconv.FormatUint(uint64(id), 10) + ", which the module does not have")
+	}
+	return list[id]
+}
+
+// failed logs the error that ends a procedure or HTTP handler, which nobody else does.
+func (in *instance) failed(err error) { in.logger.Error(err.Error()) }
+
+// finish keeps the buffer of a result for the next one, and turns an error into text.
+func (in *instance) finish(result []byte, err error) ([]byte, string, bool) {
+	if cap(result) <= maxKept {
+		in.result = result[:0]
+	}
+	if err != nil {
+		return nil, err.Error(), false
+	}
+	return result, "", true
+}
+
+// procedure makes the context of a procedure or HTTP handler.
+func (in *instance) procedure(c *guest.Call) *ProcedureContext {
+	in.random.call(c)
+	return &ProcedureContext{Sender: c.Sender, ConnectionID: c.ConnectionID, Timestamp: Timestamp(c.Timestamp), Rand: in.rand, in: in}
 }
 
 // begin makes the context of a call. Each call has a new one, so that a context that outlives its call is known by it;

@@ -15,7 +15,12 @@ import (
 type registry struct {
 	tables    []*tableDef
 	indexes   []*indexDef
-	functions []*functionDef
+	functions []*functionDef // reducers
+	views     [2][]*viewDef  // those with a sender, and anonymous ones: each kind has numbers of its own
+	procs     []*procedureDef
+	handlers  []*handlerDef
+	env       []*EnvVar
+	names     map[string]string // kinds of the functions by name
 	problems  []string
 
 	once       sync.Once
@@ -37,7 +42,7 @@ func (r *registry) problem(format string, args ...any) {
 // open panics if it is too late to declare something.
 func (r *registry) open(call string) {
 	if r.sealed {
-		panic("module: " + call + " was called while the module runs; declare tables, indexes and reducers " +
+		panic("module: " + call + " was called while the module runs; declare tables, indexes and functions " +
 			"in package variables or init functions")
 	}
 }

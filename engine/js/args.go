@@ -12,9 +12,10 @@ import (
 // args are the arguments of a host function. The accessors convert as spec 04 §3.2 says, without coercion; one that fails has
 // thrown a TypeError.
 type args struct {
-	m    *vm
-	n    int32
-	argv uintptr
+	m     *vm
+	n     int32
+	argv  uintptr
+	major int // of the sys module whose function is called; 0: none
 }
 
 // get returns argument i, borrowed.

@@ -20,24 +20,49 @@ const (
 // CallReducer calls a reducer, spec 04 §8.
 func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) abi.Outcome {
 	if in.dead != nil {
-		return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true,
-			Err: fmt.Errorf("the instance has been used after its end: %w", in.dead)}
-	}
-	budget := call.Budget
-	if budget == 0 {
-		budget = in.p.limits.Fuel
+		return in.unusable()
 	}
 	in.begin(ctx, abi.Call{Kind: abi.KindReducer, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time,
-		Sender: call.Sender, Conn: call.Conn}, budget)
-	var out abi.Outcome
-	var raised *thrown
-	if err := guard(func() error { out, raised = in.runReducer(call); return nil }); err != nil {
-		out = abi.Outcome{Err: err, Discard: true}
-		out.Status, out.Message = abi.StatusTrap, abi.FatalErrorText
+		Sender: call.Sender, Conn: call.Conn}, in.budget(call.Budget))
+	return in.complete(func() (abi.Outcome, *thrown) { return in.runReducer(call) })
+}
+
+// unusable is the outcome of calls after the instance's end.
+func (in *instance) unusable() abi.Outcome {
+	return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true,
+		Err: fmt.Errorf("the instance has been used after its end: %w", in.dead)}
+}
+
+func (in *instance) budget(fuel uint64) uint64 {
+	if fuel == 0 {
+		return in.p.limits.Fuel
 	}
+	return fuel
+}
+
+// complete runs the body of a top-level call that has begun, and ends it.
+func (in *instance) complete(body func() (abi.Outcome, *thrown)) abi.Outcome {
+	out := in.guarded(body)
 	out.Fuel = in.meter.end()
-	in.finish(&out, raised)
+	if !out.Discard {
+		in.retire(&out)
+	}
 	in.host.End()
+	return out
+}
+
+// guarded runs a body such that a fault of the engine becomes an outcome, and logs its failure.
+func (in *instance) guarded(body func() (abi.Outcome, *thrown)) (out abi.Outcome) {
+	in.depth++
+	defer func() { in.depth-- }()
+	var raised *thrown
+	if err := guard(func() error { out, raised = body(); return nil }); err != nil {
+		out = abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: err, Discard: true}
+	}
+	in.record(&out, raised)
+	if out.Discard {
+		in.die(out.Err)
+	}
 	return out
 }
 
@@ -130,7 +155,7 @@ func (in *instance) resultV1(result value) (abi.Outcome, *thrown) {
 func (in *instance) failed() (abi.Outcome, *thrown) {
 	e := lib.XJS_GetException(in.tls, in.ctx)
 	if !in.stopped() {
-		in.jobs(in.stopped)
+		in.settle()
 	}
 	if in.stopped() {
 		return in.ended(e), nil
@@ -204,8 +229,8 @@ func (e *endError) Unwrap() error {
 	return e.trap
 }
 
-// finish writes what the module's log is to say about a failure, and decides whether the instance lives on.
-func (in *instance) finish(out *abi.Outcome, raised *thrown) {
+// record writes what the module's log is to say about a failure.
+func (in *instance) record(out *abi.Outcome, raised *thrown) {
 	var end *endError
 	if errors.As(out.Err, &end) {
 		raised = &thrown{end.text, end.frames}
@@ -213,15 +238,25 @@ func (in *instance) finish(out *abi.Outcome, raised *thrown) {
 	if raised != nil {
 		in.host.Log(raised.record())
 	}
-	if !out.Discard && in.heap.used > in.heap.limit/100*collectFrom {
-		lib.XJS_RunGC(in.tls, in.rt)
-		out.Discard = in.heap.used > in.heap.limit/100*retireFrom
+}
+
+// retire lets an instance go whose heap is nearly full.
+func (in *instance) retire(out *abi.Outcome) {
+	if in.heap.used <= in.heap.limit/100*collectFrom {
+		return
 	}
-	if out.Discard {
-		in.dead = out.Err
-		if in.dead == nil {
-			in.dead = errors.New("the heap was nearly full")
-		}
+	lib.XJS_RunGC(in.tls, in.rt)
+	if out.Discard = in.heap.used > in.heap.limit/100*retireFrom; out.Discard {
+		in.die(errors.New("the heap was nearly full"))
+	}
+}
+
+func (in *instance) die(err error) {
+	if err == nil {
+		err = errors.New("a call has failed")
+	}
+	if in.dead == nil {
+		in.dead = err
 	}
 }
 

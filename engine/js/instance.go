@@ -20,6 +20,7 @@ type instance struct {
 	def   []byte
 	ids   idCache
 	rows  []byte // rowBuffer
+	depth int    // calls under way: 2 while a procedure's commit refreshes a view
 
 	// stop is why the running call ends by force. While it is set host functions are refused.
 	stop *abi.Trap

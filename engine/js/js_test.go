@@ -48,6 +48,8 @@ func (s *services) ScheduleImmediate(fn string, args []byte) {
 
 func (s *services) Seed([]byte) (key [32]byte) { return key }
 
+func (*services) Env(*store.Tx, string, string) ([]byte, bool, bool) { return nil, false, false }
+
 func (s *services) JWT(_ *store.Tx, conn sats.ConnectionID) ([]byte, bool) {
 	claims, ok := s.jwts[conn]
 	return []byte(claims), ok

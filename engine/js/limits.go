@@ -21,6 +21,7 @@ type meter struct {
 	services abi.Services
 	ctx      context.Context // of the running call; nil between calls
 	started  sats.Timestamp
+	paused   sats.Timestamp // when the call began to wait
 	polls    uint64
 	budget   uint64        // fuel
 	limit    time.Duration // not positive: none
@@ -40,10 +41,18 @@ func (m *meter) fuel(elapsed time.Duration) uint64 {
 	return max(uint64(elapsed.Microseconds())*fuelPerMicro, m.polls*fuelPerPoll)
 }
 
+// Pause and Resume enclose what does not count as the call's time (abi.Meter).
+func (m *meter) Pause() { m.paused = m.services.Now() }
+
+func (m *meter) Resume() { m.started += max(m.services.Now()-m.paused, 0) }
+
+// spent is the fuel that the running call has used so far.
+func (m *meter) spent() uint64 { return m.fuel(m.elapsed()) }
+
 // end returns the fuel that the call has used.
 func (m *meter) end() uint64 {
 	m.ctx = nil
-	return m.fuel(m.elapsed())
+	return m.spent()
 }
 
 // check returns why the call must end, nil if it may go on.

@@ -24,13 +24,13 @@ type native = func(tls *libc.TLS, ctx uintptr, this value, argc int32, argv uint
 func (m *vm) runPrelude() error {
 	m.natives = []native{
 		func(_ *libc.TLS, _ uintptr, _ value, argc int32, argv uintptr) value {
-			return m.encodeText(args{m, argc, argv})
+			return m.encodeText(args{m: m, n: argc, argv: argv})
 		},
 		func(_ *libc.TLS, _ uintptr, _ value, argc int32, argv uintptr) value {
-			return m.decodeText(args{m, argc, argv})
+			return m.decodeText(args{m: m, n: argc, argv: argv})
 		},
 		func(_ *libc.TLS, _ uintptr, _ value, argc int32, argv uintptr) value {
-			return m.asUintN(args{m, argc, argv})
+			return m.asUintN(args{m: m, n: argc, argv: argv})
 		},
 	}
 	text := m.heap.alloc(uint64(len(preludeText)) + 1)

@@ -1,10 +1,6 @@
 package js
 
-import (
-	lib "modernc.org/libquickjs"
-
-	"github.com/stdbgo/spacetime/internal/abi"
-)
+import "github.com/stdbgo/spacetime/internal/abi"
 
 func sysIdentity(in *instance, _ args) (value, abi.Errno) {
 	id := in.host.Identity()
@@ -17,7 +13,7 @@ func sysIdentityObject(in *instance, a args) (value, abi.Errno) {
 	if isException(id) {
 		return id, e
 	}
-	return in.sealed("__identity__", id), abi.OK
+	return in.sealed(property{"__identity__", id}), abi.OK
 }
 
 func sysScheduleImmediate(in *instance, a args) (value, abi.Errno) {
@@ -105,50 +101,4 @@ func (in *instance) readSource(source uint32) []byte {
 	b := make([]byte, n)
 	in.host.SourceRead(source, b)
 	return b
-}
-
-// sysEnvGet answers null for an optional variable that is not set.
-func sysEnvGet(in *instance, a args) (value, abi.Errno) {
-	key, ok := a.str(0)
-	if !ok {
-		return exception, abi.OK
-	}
-	source, e := in.host.EnvGet(key)
-	switch {
-	case e != abi.OK:
-		return undefined, e
-	case source == 0:
-		return null, abi.OK
-	}
-	return in.text(abi.ValidText(in.readSource(source))), abi.OK
-}
-
-// initialising tells whether the module's top level or its description runs, which may not open transactions (spec 04 §2.1).
-func (in *instance) initialising() bool { return in.host.Call().Kind == abi.KindInit }
-
-func sysStartTx(in *instance, _ args) (value, abi.Errno) {
-	if in.initialising() {
-		return undefined, abi.ErrWouldBlockTransaction
-	}
-	now, e := in.host.StartTx()
-	if e != abi.OK {
-		return undefined, e
-	}
-	return lib.XJS_NewBigInt64(in.tls, in.ctx, int64(now)), abi.OK
-}
-
-func sysCommitTx(in *instance, _ args) (value, abi.Errno) { return undefined, in.host.CommitTx() }
-
-func sysAbortTx(in *instance, _ args) (value, abi.Errno) { return undefined, in.host.AbortTx() }
-
-// sysHTTPRequest is refused while a transaction is open, which is always in reducers and views.
-func sysHTTPRequest(in *instance, a args) (value, abi.Errno) {
-	if _, ok := a.bytes(0); !ok {
-		return exception, abi.OK
-	}
-	if body := a.get(1); !isString(body) && in.classOf(body) != lib.EJS_CLASS_UINT8_ARRAY {
-		in.mismatch("Uint8Array or string", body)
-		return exception, abi.OK
-	}
-	return undefined, abi.ErrWouldBlockTransaction
 }

@@ -140,7 +140,8 @@ func (m *vm) provideModules() {
 	m.loadFunc = func(_ *libc.TLS, _, name, _ uintptr) uintptr { return m.loadModule(libc.GoString(name)) }
 	m.exportFunc = func(_ *libc.TLS, _, module uintptr) int32 { return m.fillModule(module) }
 	m.hostFunc = func(_ *libc.TLS, _ uintptr, _ value, argc int32, argv uintptr, magic int32) value {
-		return m.host(hostFunctions[magic], args{m, argc, argv})
+		f := hostFunctions[magic]
+		return m.host(f, args{m, argc, argv, f.major})
 	}
 	lib.XJS_SetModuleLoaderFunc(m.tls, m.rt, functionPointer(&m.normalizeFunc), functionPointer(&m.loadFunc), 0)
 }

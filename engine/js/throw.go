@@ -51,7 +51,7 @@ func (in *instance) callHost(f *hostFunction, a args) (v value) {
 		return v
 	}
 	if f.major == 1 {
-		return in.throwObject("__code_error__", intValue(int32(e)))
+		return in.throwObject(property{"__code_error__", intValue(int32(e))})
 	}
 	return in.throwErrno(e)
 }
@@ -67,25 +67,36 @@ func asTrap(p any, function string) *abi.Trap {
 	return &abi.Trap{Msg: "runtime error calling " + function, Err: fmt.Errorf("%v\n%s", p, debug.Stack())}
 }
 
-// sealed makes {name: v}, to which nothing can be added, and takes v over.
-func (m *vm) sealed(name string, v value) value {
+// A property is one of a sealed object.
+type property struct {
+	name string
+	v    value
+}
+
+// sealed makes an object with these properties, whose values it takes over. Nothing can be added to it.
+func (m *vm) sealed(properties ...property) value {
 	o := lib.XJS_NewObject(m.tls, m.ctx)
 	if isException(o) {
-		m.drop(v)
+		for _, p := range properties {
+			m.drop(p.v)
+		}
 		return o
 	}
 	const flags = lib.MJS_PROP_WRITABLE | lib.MJS_PROP_ENUMERABLE
-	if lib.XJS_DefinePropertyValueStr(m.tls, m.ctx, o, m.cstring(name), v, flags) < 0 ||
-		lib.XJS_PreventExtensions(m.tls, m.ctx, o) < 0 {
+	ok := true
+	for _, p := range properties { // a value is taken over in any case
+		ok = lib.XJS_DefinePropertyValueStr(m.tls, m.ctx, o, m.cstring(p.name), p.v, flags) >= 0 && ok
+	}
+	if !ok || lib.XJS_PreventExtensions(m.tls, m.ctx, o) < 0 {
 		m.drop(o)
 		return exception
 	}
 	return o
 }
 
-// throwObject throws {name: v}: a plain object, no Error.
-func (m *vm) throwObject(name string, v value) value {
-	o := m.sealed(name, v)
+// throwObject throws a sealed object, which is no Error.
+func (m *vm) throwObject(properties ...property) value {
+	o := m.sealed(properties...)
 	if isException(o) {
 		return o
 	}
@@ -93,7 +104,7 @@ func (m *vm) throwObject(name string, v value) value {
 }
 
 func (m *vm) throwTooSmall(needed int) value {
-	return m.throwObject("__buffer_too_small__", uint32Value(uint32(needed)))
+	return m.throwObject(property{"__buffer_too_small__", uint32Value(uint32(needed))})
 }
 
 // throwErrno throws an instance of the class that the module has for the number. While the hooks are not known it is an Error.
@@ -102,6 +113,10 @@ func (in *instance) throwErrno(e abi.Errno) value {
 	if text == "" {
 		text = "Unknown error"
 	}
+	return in.throwErrnoText(e, text)
+}
+
+func (in *instance) throwErrnoText(e abi.Errno, text string) value {
 	if isUndefined(in.hook.errorClass) {
 		return in.throw(in.plainError, text)
 	}

@@ -25,7 +25,8 @@ type tank struct {
 	granted  int64 // what the guest's counter last started from
 	limit    time.Duration
 	started  sats.Timestamp
-	deadline bool // whether limit counts
+	paused   sats.Timestamp // when the call began to wait
+	deadline bool           // whether limit counts
 }
 
 // begin fills the tank for a call.
@@ -58,6 +59,20 @@ func (t *tank) Spend(units uint64) {
 	t.check()
 }
 
+// Pause and Resume enclose what does not count as the call's time (abi.Meter). Fuel does not run while the guest stands
+// still.
+func (t *tank) Pause() { t.paused = t.services.Now() }
+
+func (t *tank) Resume() { t.started += max(t.services.Now()-t.paused, 0) }
+
+// spent is the fuel that the running call has used so far.
+func (t *tank) spent() uint64 {
+	if t.global == nil {
+		return t.used
+	}
+	return t.used + uint64(max(t.granted-int64(t.global.Get()), 0))
+}
+
 // check ends the call if it may not go on. Between calls it does nothing.
 func (t *tank) check() {
 	if t.ctx == nil {
@@ -76,9 +91,7 @@ func (t *tank) check() {
 
 // end returns the fuel that the call has used.
 func (t *tank) end() uint64 {
-	if t.global != nil {
-		t.used += uint64(max(t.granted-int64(t.global.Get()), 0))
-	}
+	t.used = t.spent()
 	t.ctx = nil
 	return t.used
 }

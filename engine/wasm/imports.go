@@ -2,7 +2,6 @@ package wasm
 
 import (
 	"context"
-	"encoding/binary"
 	"math"
 	"unicode/utf8"
 
@@ -316,33 +315,4 @@ func envGet(in *instance, s []uint64) {
 	}
 	src, e := in.host.EnvGet(in.name(s[0], uint64(n)))
 	in.status(s, s[2], src, e)
-}
-
-func sleepUntil(in *instance, s []uint64) {
-	s[0] = uint64(in.host.SleepUntil(sats.Timestamp(s[0])))
-}
-
-func startTx(in *instance, s []uint64) {
-	now, e := in.host.StartTx()
-	if e == abi.OK {
-		in.putU64(uint32(s[0]), uint64(now))
-	}
-	s[0] = uint64(e)
-}
-
-func commitTx(in *instance, s []uint64) { s[0] = uint64(in.host.CommitTx()) }
-
-func abortTx(in *instance, s []uint64) { s[0] = uint64(in.host.AbortTx()) }
-
-func httpRequest(in *instance, s []uint64) {
-	request := in.view(uint32(s[0]), uint32(s[1]))
-	body := in.view(uint32(s[2]), uint32(s[3]))
-	response, responseBody, e := in.host.HTTPRequest(request, body)
-	if e == abi.OK {
-		var out [8]byte
-		binary.LittleEndian.PutUint32(out[:], response)
-		binary.LittleEndian.PutUint32(out[4:], responseBody)
-		copy(in.view(uint32(s[4]), 8), out[:])
-	}
-	s[0] = uint64(e)
 }

@@ -21,13 +21,28 @@ type instance struct {
 	host    *abi.Context
 	mod     api.Module
 	mem     api.Memory
-	reducer api.Function // functions have stacks of their own: fetched once and kept
-	stack   [16]uint64   // arguments and result of the running call
+	exports exports
+	stack   [16]uint64 // arguments and result of the running call
+	nested  [16]uint64 // of a view's call inside it
 	ctx     callContext
 	fuel    tank
 	wasi    wasi
 	def     []byte // what the module said in its description
 	dead    error  // why the instance must not be used again
+}
+
+// exports are the functions that the host calls, nil where the module has none. They have stacks of their own, hence are
+// fetched once and kept.
+type exports struct {
+	reducer, procedure, view, viewAnon, handler api.Function
+}
+
+func (x *exports) find(mod api.Module) {
+	x.reducer = mod.ExportedFunction(exportReducer)
+	x.procedure = mod.ExportedFunction(exportProcedure)
+	x.view = mod.ExportedFunction(exportView)
+	x.viewAnon = mod.ExportedFunction(exportViewAnon)
+	x.handler = mod.ExportedFunction(exportHandler)
 }
 
 // callContext is the context that wazero hands from a call to the host functions. It leads them to the instance without a
@@ -106,7 +121,7 @@ func (in *instance) initialise(ctx context.Context) error {
 			return err
 		}
 	}
-	in.reducer = in.mod.ExportedFunction(exportReducer)
+	in.exports.find(in.mod)
 	return in.describe()
 }
 
@@ -188,15 +203,10 @@ func (in *instance) end() {
 // CallReducer calls a reducer, spec 03 §8.4.
 func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) abi.Outcome {
 	if in.dead != nil {
-		return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true,
-			Err: fmt.Errorf("the instance must not be used any more: %w", in.dead)}
-	}
-	budget := call.Budget
-	if budget == 0 {
-		budget = in.p.limits.Fuel
+		return in.unusable()
 	}
 	in.begin(ctx, abi.Call{Kind: abi.KindReducer, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time,
-		Sender: call.Sender, Conn: call.Conn}, budget)
+		Sender: call.Sender, Conn: call.Conn}, in.budget(call.Budget))
 	sink := in.host.AddSink()
 	s := in.stack[:10]
 	s[0] = uint64(call.ID)
@@ -205,13 +215,13 @@ func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) abi.
 	s[7] = uint64(call.Time)
 	s[8] = uint64(in.host.AddSource(call.Args))
 	s[9] = uint64(sink)
-	err := in.reducer.CallWithStack(&in.ctx, s)
+	err := in.exports.reducer.CallWithStack(&in.ctx, s)
 	used := in.fuel.end()
 	var out abi.Outcome
 	if err != nil {
 		out = in.trapped(err)
 	} else {
-		out = result(uint32(s[0]), in.host.TakeSink(sink))
+		out = result("reducer", uint32(s[0]), in.host.TakeSink(sink))
 	}
 	out.Fuel = used
 	in.end()
@@ -228,8 +238,21 @@ func words(s []uint64, b []byte) {
 	}
 }
 
-// result makes an outcome of what a reducer returned, spec 03 §12.1.
-func result(code uint32, text []byte) abi.Outcome {
+// unusable is the outcome of calls after the instance's end.
+func (in *instance) unusable() abi.Outcome {
+	return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true,
+		Err: fmt.Errorf("the instance must not be used any more: %w", in.dead)}
+}
+
+func (in *instance) budget(fuel uint64) uint64 {
+	if fuel == 0 {
+		return in.p.limits.Fuel
+	}
+	return fuel
+}
+
+// result makes an outcome of what a reducer or view returned, spec 03 §12.1.
+func result(function string, code uint32, text []byte) abi.Outcome {
 	switch code {
 	case 0:
 		return abi.Outcome{Status: abi.StatusOK}
@@ -237,7 +260,7 @@ func result(code uint32, text []byte) abi.Outcome {
 		return abi.Outcome{Status: abi.StatusUserError, Message: abi.ValidText(text)}
 	}
 	return abi.Outcome{Status: abi.StatusBadResult, Message: abi.FatalErrorText,
-		Err: fmt.Errorf("the reducer returned the unknown code %d", int32(code))}
+		Err: fmt.Errorf("the %s returned the unknown code %d", function, int32(code))}
 }
 
 // trapped makes an outcome of the end of a call by force. Memory may be inconsistent, so nothing is called any more.

@@ -35,14 +35,14 @@ const (
 )
 
 var (
-	typeNone      = funcType("")
-	typeDescribe  = funcType("i")
-	typeSetup     = funcType("i:i")
-	typeReducer   = funcType("iIIIIIIIii:i")
-	typeView      = funcType("iIIIIii:i")
-	typeViewAnon  = funcType("iii:i")
-	typeHandler   = funcType("iIiiii:i")
-	typeHandlerID = funcType("iIIIIiIiiii:i")
+	typeNone          = funcType("")
+	typeDescribe      = funcType("i")
+	typeSetup         = funcType("i:i")
+	typeReducer       = funcType("iIIIIIIIii:i")
+	typeView          = funcType("iIIIIii:i")
+	typeViewAnon      = funcType("iii:i")
+	typeHandler       = funcType("iIiiii:i")
+	typeHandlerSender = funcType("iIIIIiIiiii:i")
 )
 
 // funcType reads "iI:i": i32, i64 to i32.
@@ -71,6 +71,7 @@ type program struct {
 	preinits []string // in the order of their calls
 	// which optional exports of the right type there are
 	initialize, setup bool
+	handlerSender     bool // the HTTP handler's export is the longer one
 }
 
 // Load checks, meters and compiles a module (spec 03 §2.2, steps 1 to 9).
@@ -213,7 +214,8 @@ func (p *program) checkExports(m *meter.Module) error {
 		case x.Name == exportViewAnon:
 			err = checkExport(x, "call_view_anon", typeViewAnon)
 		case x.Name == exportHandler:
-			err = checkExport(x, "call_http_handler", typeHandler, typeHandlerID)
+			err = checkExport(x, "call_http_handler", typeHandler, typeHandlerSender)
+			p.handlerSender = x.Type.Equal(typeHandlerSender)
 		}
 		if err != nil {
 			return err

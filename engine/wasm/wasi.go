@@ -32,7 +32,7 @@ type wasi struct {
 
 func (w *wasi) start(in *instance) {
 	w.in = in
-	w.clock.mono = 1_000_000_000
+	w.clock.in, w.clock.mono = in, 1_000_000_000
 	w.random.in = in
 }
 

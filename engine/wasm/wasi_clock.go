@@ -6,24 +6,36 @@ import (
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/sats"
 )
 
-// A clock stands still but for sleeps, so that the same call reads the same times again (spec 03 §17.4). All in nanoseconds.
+// A clock stands still but for sleeps, so that the same call reads the same times again (spec 03 §17.4). In procedures and
+// HTTP handlers it follows the real time. All in nanoseconds.
 type clock struct {
+	in       *instance
 	mono     uint64 // monotonic, never zero
 	baseReal uint64 // wall clock at the start of the call
 	baseMono uint64 // mono at the start of the call
+	slept    uint64 // logically, in this call
+	real     bool   // follows the real time
 }
 
 // maxSleep bounds what one call may sleep logically: it replaces an endless loop of sleeps, which burns little fuel.
 const maxSleep = uint64(60 * time.Second)
 
 func (c *clock) begin(call abi.Call) {
-	c.baseReal, c.baseMono = 0, c.mono
-	if call.Kind != abi.KindInit && call.Time > 0 {
-		c.baseReal = uint64(call.Time) * 1000
+	c.baseReal, c.baseMono, c.slept = 0, c.mono, 0
+	c.real = call.Host != nil
+	switch {
+	case c.real:
+		c.baseReal = nanos(c.in.fuel.services.Now())
+	case call.Kind != abi.KindInit:
+		c.baseReal = nanos(call.Time)
 	}
 }
+
+// nanos is a time as WASI counts it, 0 before 1970.
+func nanos(t sats.Timestamp) uint64 { return uint64(max(t, 0)) * 1000 }
 
 const (
 	clockReal = 0
@@ -32,6 +44,9 @@ const (
 
 // read returns the time of a clock.
 func (c *clock) read(id uint32) (ns uint64, ok bool) {
+	if c.real {
+		c.follow(c.in.fuel.services.Now())
+	}
 	switch id {
 	case clockReal:
 		return c.baseReal + (c.mono - c.baseMono), true
@@ -41,11 +56,25 @@ func (c *clock) read(id uint32) (ns uint64, ok bool) {
 	return 0, false
 }
 
-// advance sleeps without waiting.
+// follow sets a clock that follows the real time, and has slept logically besides. It never goes back.
+func (c *clock) follow(now sats.Timestamp) {
+	c.mono = max(c.mono, c.baseMono+c.slept+nanos(now)-min(nanos(now), c.baseReal))
+}
+
+// advance sleeps: really where the call may wait, and without waiting elsewhere, also in a procedure's transaction.
 func (c *clock) advance(ns uint64) {
-	if c.mono-c.baseMono+ns > maxSleep || ns > maxSleep {
+	if c.in.host.Call().MayWait() {
+		until := c.mono + ns
+		now := c.in.fuel.services.Now()
+		wake := now + sats.Timestamp(min(ns/1000, math.MaxInt64-uint64(max(now, 0))-1)) + 1
+		c.follow(c.in.host.SleepUntil(wake))
+		c.mono = max(c.mono, until) // a timer that is waited for must be due
+		return
+	}
+	if c.slept+ns > maxSleep || ns > maxSleep {
 		abi.Fault("the call sleeps for more than %v", time.Duration(maxSleep))
 	}
+	c.slept += ns
 	c.mono += ns
 }
 

@@ -24,7 +24,7 @@ func (r *random) seed() []byte {
 		return binary.LittleEndian.AppendUint64(seed, instances.Add(1))
 	}
 	seed := append([]byte("call"), hash[:]...)
-	seed = append(seed, byte(call.Kind-abi.KindReducer)) // reducers are 0, views 1
+	seed = append(seed, byte(call.Kind-abi.KindReducer)) // reducers are 0, views 1, procedures 2, handlers 3
 	seed = binary.LittleEndian.AppendUint32(seed, call.ID)
 	seed = binary.LittleEndian.AppendUint64(seed, uint64(call.Time))
 	seed = append(seed, call.Sender[:]...)

@@ -19,11 +19,13 @@ type services struct {
 	logs []LogRecord
 }
 
-func (s *services) DatabaseIdentity() sats.Identity                           { return sats.Identity{1} }
-func (s *services) Now() sats.Timestamp                                       { return s.now }
-func (s *services) Log(r LogRecord)                                           { s.logs = append(s.logs, r) }
-func (s *services) ScheduleImmediate(string, []byte)                          {}
-func (s *services) Seed([]byte) (key [32]byte)                                { return key }
+func (s *services) DatabaseIdentity() sats.Identity                  { return sats.Identity{1} }
+func (s *services) Now() sats.Timestamp                              { return s.now }
+func (s *services) Log(r LogRecord)                                  { s.logs = append(s.logs, r) }
+func (s *services) ScheduleImmediate(string, []byte)                 {}
+func (s *services) Seed([]byte) (key [32]byte)                       { return key }
+func (*services) Env(*store.Tx, string, string) ([]byte, bool, bool) { return nil, false, false }
+
 func (s *services) JWT(*store.Tx, sats.ConnectionID) (claims []byte, ok bool) { return nil, false }
 
 // open starts a call over a store with the table t (id: u64 unique, kind: u8 indexed, name: string) and n rows.
@@ -112,6 +114,9 @@ func (m *meter) Spend(n uint64) {
 		panic(&Trap{Reason: TrapOutOfEnergy, Msg: "enough"})
 	}
 }
+
+func (*meter) Pause()  {}
+func (*meter) Resume() {}
 
 func trapOf(f func()) (trap *Trap) {
 	defer func() {

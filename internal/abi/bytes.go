@@ -1,7 +1,10 @@
 package abi
 
 // A source is a byte string on its way into the module; a sink collects one on its way out (spec 03 §7).
-type source struct{ rest []byte }
+type source struct {
+	rest []byte
+	held int // bytes counted against the call's limit
+}
 
 type sink struct{ buf []byte }
 
@@ -21,9 +24,19 @@ func (c *Context) addSource(b []byte) uint32 {
 	if uint64(len(b)) > maxSource {
 		Fault("a byte source of %d bytes is too long", len(b))
 	}
-	id := c.sources.add(source{b})
+	id := c.sources.add(source{rest: b})
 	if id == 0 {
 		Fault("too many byte sources")
+	}
+	return id
+}
+
+// ownSource makes a source of bytes that nothing but the source keeps alive, so that they count against the call's limit.
+func (c *Context) ownSource(b []byte) uint32 {
+	id := c.AddSource(b)
+	if id != 0 {
+		c.hold(len(b))
+		c.sources.get(id).held = len(b)
 	}
 	return id
 }
@@ -41,6 +54,7 @@ func (c *Context) SourceRead(src uint32, buf []byte) (n int, exhausted bool, e E
 	if len(s.rest) > 0 {
 		return n, false, OK
 	}
+	c.drop(s.held)
 	c.sources.remove(src)
 	return n, true, OK
 }

@@ -1,6 +1,7 @@
 package abi
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/stdbgo/spacetime/internal/store"
@@ -11,9 +12,11 @@ import (
 type Kind uint8
 
 const (
-	KindInit    Kind = iota // initialisers and description: no transaction
-	KindReducer             // a reducer in its transaction
-	KindView                // a view inside somebody's transaction: read only
+	KindInit      Kind = iota // initialisers and description: no transaction
+	KindReducer               // a reducer in its transaction
+	KindView                  // a view inside somebody's transaction: read only
+	KindProcedure             // a procedure, outside of transactions or in one that it has opened
+	KindHandler               // an HTTP handler: as a procedure
 )
 
 // A Call is one top-level call of a module function.
@@ -25,7 +28,14 @@ type Call struct {
 	Time     sats.Timestamp
 	Sender   sats.Identity
 	Conn     sats.ConnectionID
+
+	// Of procedures and handlers: who carries out what only they may do, and what stops it.
+	Host ProcedureHost
+	Done context.Context
 }
+
+// MayWait tells whether the call holds no transaction and may keep its goroutine waiting.
+func (c *Call) MayWait() bool { return c.Host != nil && c.Tx == nil }
 
 // A Trap ends the running call: it is the value with which a host function panics when spec 03 demands more than an
 // Errno. Engines recover it and make an Outcome of it.
@@ -58,8 +68,21 @@ func Fault(format string, args ...any) {
 	panic(&Trap{Msg: fmt.Sprintf(format, args...)})
 }
 
-// A Meter is told how much work host functions have done, in units of fuel. It may panic with a *Trap.
-type Meter interface{ Spend(units uint64) }
+// A Meter bounds what a call uses.
+type Meter interface {
+	// Spend is told how much work host functions have done, in units of fuel. It may panic with a *Trap.
+	Spend(units uint64)
+	// Pause is told that the call begins to wait for something that is not its own work, and Resume that it has waited.
+	Pause()
+	Resume()
+}
+
+// freely is the meter of contexts without one.
+type freely struct{}
+
+func (freely) Spend(uint64) {}
+func (freely) Pause()       {}
+func (freely) Resume()      {}
 
 // meterStep is how much work host functions do between two words with the meter: some 50 µs.
 const meterStep = 1 << 16
@@ -76,6 +99,9 @@ type Context struct {
 	pending uint64 // work not yet told to the meter
 
 	call    Call
+	running bool
+	open    bool // call.Tx is a transaction that the module has opened
+	waiting int  // waits under way that the meter does not count
 	sources handles[source]
 	sinks   handles[sink]
 	iters   handles[rowIter]
@@ -85,26 +111,56 @@ type Context struct {
 	sinkBuf []byte // reused for the first sink of a call
 }
 
-// NewContext makes the context of one instance. The meter may be nil.
+// NewContext makes the context of one instance. Without a meter nothing is bounded.
 func NewContext(s Services, l Limits, m Meter) *Context {
+	if m == nil {
+		m = freely{}
+	}
 	return &Context{svc: s, limits: l.WithDefaults(), meter: m}
 }
 
 // Begin starts a top-level call.
 func (c *Context) Begin(call Call) {
 	c.call = call
+	c.running = true
 	c.pending = 0
 }
 
-// End finishes the call: it takes the transaction away and drops all handles. Slices taken from sinks stay good until
-// the next Begin.
+// End finishes the call: it takes the transaction away, rolls back one that the module has left open, and drops all
+// handles. Slices taken from sinks stay good until the next Begin.
 func (c *Context) End() {
+	if c.open {
+		c.abortDangling()
+	}
 	c.call = Call{Kind: KindInit}
+	c.running = false
 	c.sources.restart()
 	c.sinks.restart()
 	c.iters.reset(c.release)
 	c.timers.reset(nil)
 	c.held = 0
+}
+
+// Running tells whether a call runs, so that another would be inside it.
+func (c *Context) Running() bool { return c.running }
+
+// Enter starts a call inside the running one, with which it shares all handles: a view that the commit of a procedure's
+// transaction refreshes. Leave takes what Enter returned, and ends it.
+func (c *Context) Enter(call Call) (outer Call) {
+	outer = c.call
+	c.call = call
+	if c.waiting > 0 {
+		c.meter.Resume()
+	}
+	return outer
+}
+
+// Leave ends a call inside another, which goes on.
+func (c *Context) Leave(outer Call) {
+	if c.waiting > 0 {
+		c.meter.Pause()
+	}
+	c.call = outer
 }
 
 // Call returns the running call.
@@ -116,7 +172,7 @@ func (c *Context) Services() Services { return c.svc }
 // spend charges work of the host to the call.
 func (c *Context) spend(units uint64) {
 	c.pending += units
-	if c.pending >= meterStep && c.meter != nil {
+	if c.pending >= meterStep {
 		n := c.pending
 		c.pending = 0
 		c.meter.Spend(n)

@@ -102,6 +102,13 @@ type Instance interface {
 	Describe(ctx context.Context) ([]byte, error)
 	// CallReducer calls a reducer in call.Tx, which it neither commits nor rolls back. Cancelling ctx stops the call.
 	CallReducer(ctx context.Context, call *ReducerCall) Outcome
+	// CallView evaluates a view. A module that lacks the export for it answers with StatusTrap, and so below.
+	CallView(ctx context.Context, call *ViewCall) (ViewResult, Outcome)
+	// CallProcedure calls a procedure and returns the BSATN that it wrote, good until the next call of the instance and not
+	// checked. A transaction that is open at the end has been rolled back, and that logged, when it returns.
+	CallProcedure(ctx context.Context, call *ProcedureCall) ([]byte, Outcome)
+	// CallHandler lets an HTTP handler of the module answer a request.
+	CallHandler(ctx context.Context, call *HandlerCall) (HandlerResult, Outcome)
 	// MemoryBytes is the size of the instance's memory.
 	MemoryBytes() uint64
 	Close() error

@@ -23,6 +23,10 @@ type Services interface {
 	// JWT returns the claims (JSON text) stored for the connection, as seen by tx. The bytes must stay unchanged
 	// until the call has ended.
 	JWT(tx *store.Tx, conn sats.ConnectionID) ([]byte, bool)
+	// Env looks an environment variable up (spec 03 §5.19): declared tells whether the function's module declares it, set
+	// whether it has a value. A nil tx reads the committed state. The function is the running one, for submodules. It panics
+	// with a *Trap if the module has been replaced, or a variable that must have a value has none.
+	Env(tx *store.Tx, function, key string) (value []byte, declared, set bool)
 }
 
 // A LogLevel is the severity of a log record.

@@ -55,6 +55,59 @@ func callReducer(id uint32, s0, s1, s2, s3, c0, c1 uint64, timestamp int64, sour
 	return 0
 }
 
+// viewCall is reused by every view. It is not call, as a view may be evaluated while a procedure commits.
+var viewCall Call
+
+//go:wasmexport __call_view__
+func callView(id uint32, s0, s1, s2, s3 uint64, source, sink uint32) int32 {
+	viewCall = Call{ID: id, Args: readAll(source)}
+	putWords(viewCall.Sender[:], s0, s1, s2, s3)
+	return evaluate(sink)
+}
+
+//go:wasmexport __call_view_anon__
+func callViewAnon(id, source, sink uint32) int32 {
+	viewCall = Call{ID: id, Args: readAll(source), Anonymous: true}
+	return evaluate(sink)
+}
+
+func evaluate(sink uint32) int32 {
+	result, text, ok := instance.CallView(&viewCall)
+	if !ok {
+		return fail(sink, text)
+	}
+	write(sink, result)
+	const withHeader = 2
+	return withHeader
+}
+
+//go:wasmexport __call_procedure__
+func callProcedure(id uint32, s0, s1, s2, s3, c0, c1 uint64, timestamp int64, source, sink uint32) int32 {
+	call := Call{ID: id, Timestamp: timestamp, Args: readAll(source)}
+	putWords(call.Sender[:], s0, s1, s2, s3)
+	putWords(call.ConnectionID[:], c0, c1)
+	result, text, ok := instance.CallProcedure(&call)
+	if !ok {
+		return fail(sink, text)
+	}
+	write(sink, result)
+	return 0
+}
+
+//go:wasmexport __call_http_handler__
+func callHandler(id uint32, s0, s1, s2, s3 uint64, jwt uint32, timestamp int64, request, requestBody,
+	responseSink, bodySink uint32) int32 {
+	call := Call{ID: id, Timestamp: timestamp, Args: readAll(request), Body: readAll(requestBody), JWT: readAll(jwt)}
+	putWords(call.Sender[:], s0, s1, s2, s3)
+	response, body, text, ok := instance.CallHandler(&call)
+	if !ok {
+		return fail(responseSink, text)
+	}
+	write(responseSink, response)
+	write(bodySink, body)
+	return 0
+}
+
 func putWords(b []byte, words ...uint64) {
 	for i, w := range words {
 		binary.LittleEndian.PutUint64(b[8*i:], w)

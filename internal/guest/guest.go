@@ -12,6 +12,7 @@ type Errno uint16
 // The numbers that the SDK tells apart.
 const (
 	OK               Errno = 0
+	HostCallFailure  Errno = 1
 	NotInTransaction Errno = 2
 	InvalidEncoding  Errno = 3
 	NoSuchTable      Errno = 4
@@ -21,7 +22,10 @@ const (
 	NotUnique        Errno = 12
 	DelayTooLong     Errno = 13
 	NoSuchRow        Errno = 15
+	WouldBlock       Errno = 17
+	NotAnonymous     Errno = 18
 	ReadOnly         Errno = 19
+	HTTPFailed       Errno = 21
 )
 
 // Levels of log records (spec 03 §5.12).
@@ -36,13 +40,16 @@ const (
 // NoLine says that a log record has no line number.
 const NoLine uint32 = 1<<32 - 1
 
-// A Call is one call of a reducer.
+// A Call is one call of a function of the module.
 type Call struct {
 	ID           uint32   // position in the definition
 	Sender       [32]byte // identity, little-endian
 	ConnectionID [16]byte // little-endian; zero: from inside the database
 	Timestamp    int64    // microseconds since the Unix epoch
-	Args         []byte   // BSATN of the parameters, good during the call
+	Args         []byte   // BSATN of the parameters, or of an HTTP request; good during the call
+	Anonymous    bool     // of a view: it is one of those without a sender
+	Body         []byte   // of an HTTP request
+	JWT          []byte   // of an HTTP request: payload of a token for its sender
 }
 
 // A Module is the program's module, of which package module registers one.
@@ -54,10 +61,16 @@ type Module interface {
 	Instantiate(h Host) Instance
 }
 
-// An Instance is used by one goroutine at a time.
+// An Instance is used by one goroutine at a time. What its methods return is good until the next call.
 type Instance interface {
 	// CallReducer runs a reducer. If it fails, ok is false and text says why. A panic of the module passes through.
 	CallReducer(c *Call) (text string, ok bool)
+	// CallView evaluates a view: a header, and rows or a query (spec 03 §8.6). It may come while a procedure commits.
+	CallView(c *Call) (result []byte, text string, ok bool)
+	// CallProcedure runs a procedure and returns the BSATN of its result.
+	CallProcedure(c *Call) (result []byte, text string, ok bool)
+	// CallHandler lets an HTTP handler answer: the BSATN of the response (spec 03 §11.1), and the body.
+	CallHandler(c *Call) (response, body []byte, text string, ok bool)
 }
 
 var registered Module

@@ -29,6 +29,18 @@ type Host interface {
 	Clear(table uint32) (uint64, Errno)
 	Log(level uint32, target, file string, line uint32, message []byte)
 	Identity(id *[32]byte)
+	// JWT returns the claims of a connection, nil if there are none.
+	JWT(conn *[16]byte) ([]byte, Errno)
+	// Env returns the value of an environment variable, and whether it has one.
+	Env(key string) (value []byte, set bool, e Errno)
+	// StartTx opens a procedure's transaction and returns the time, in microseconds since the Unix epoch.
+	StartTx() (now int64, e Errno)
+	CommitTx() Errno
+	AbortTx() Errno
+	// SleepUntil waits, and returns the time afterwards.
+	SleepUntil(micros int64) (now int64)
+	// HTTP carries out a request (BSATN of spec 03 §11.1). With HTTPFailed the failure says why.
+	HTTP(request, body []byte) (response, responseBody []byte, failure string, e Errno)
 }
 
 var serve func()

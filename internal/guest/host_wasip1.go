@@ -114,3 +114,63 @@ func (Host) Log(level uint32, target, file string, line uint32, message []byte) 
 }
 
 func (Host) Identity(id *[32]byte) { identity(id) }
+
+func (Host) JWT(conn *[16]byte) ([]byte, Errno) {
+	var source uint32
+	if e := Errno(getJWT(conn, &source)); e != OK {
+		return nil, e
+	}
+	return readAll(source), OK
+}
+
+func (Host) Env(key string) (value []byte, set bool, e Errno) {
+	p, n := stringAt(key)
+	var source uint32
+	if e := Errno(envGet(p, n, &source)); e != OK || source == 0 {
+		return nil, false, e
+	}
+	return readAll(source), true, OK
+}
+
+func (Host) StartTx() (now int64, e Errno) {
+	e = Errno(startTx(&now))
+	return now, e
+}
+
+func (Host) CommitTx() Errno { return Errno(commitTx()) }
+
+func (Host) AbortTx() Errno { return Errno(abortTx()) }
+
+func (Host) SleepUntil(micros int64) int64 { return sleepUntil(micros) }
+
+func (Host) HTTP(request, body []byte) (response, responseBody []byte, failure string, e Errno) {
+	r, rn := bytesAt(request)
+	b, bn := bytesAt(body)
+	var out [2]uint32
+	e = Errno(httpRequest(r, rn, b, bn, &out))
+	switch e {
+	case OK:
+		return readAll(out[0]), readAll(out[1]), "", OK
+	case HTTPFailed:
+		text := readAll(out[0])
+		if len(text) >= 4 { // the length of a BSATN string
+			failure = string(text[4:])
+		}
+	}
+	return nil, nil, failure, e
+}
+
+// readAll returns everything a source holds in a buffer of its own.
+func readAll(source uint32) []byte {
+	if source == 0 {
+		return nil
+	}
+	var size uint32
+	if bytesSourceRemaining(source, &size) != 0 {
+		return nil
+	}
+	b := make([]byte, size)
+	p, n := bytesAt(b)
+	bytesSourceRead(source, p, &n)
+	return b[:n]
+}

@@ -77,3 +77,32 @@ func consoleLog(level uint32, target unsafe.Pointer, targetSize uint32, file uns
 //go:wasmimport spacetime_10.0 identity
 //go:noescape
 func identity(out *[32]byte)
+
+//go:wasmimport spacetime_10.1 bytes_source_remaining_length
+//go:noescape
+func bytesSourceRemaining(source uint32, out *uint32) int32
+
+//go:wasmimport spacetime_10.2 get_jwt
+//go:noescape
+func getJWT(conn *[16]byte, out *uint32) uint32
+
+//go:wasmimport spacetime_10.3 procedure_sleep_until
+func sleepUntil(micros int64) int64
+
+//go:wasmimport spacetime_10.3 procedure_start_mut_tx
+//go:noescape
+func startTx(out *int64) uint32
+
+//go:wasmimport spacetime_10.3 procedure_commit_mut_tx
+func commitTx() uint32
+
+//go:wasmimport spacetime_10.3 procedure_abort_mut_tx
+func abortTx() uint32
+
+//go:wasmimport spacetime_10.3 procedure_http_request
+//go:noescape
+func httpRequest(request unsafe.Pointer, requestSize uint32, body unsafe.Pointer, bodySize uint32, out *[2]uint32) uint32
+
+//go:wasmimport spacetime_10.6 env_get
+//go:noescape
+func envGet(key unsafe.Pointer, size uint32, out *uint32) uint32

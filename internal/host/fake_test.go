@@ -152,6 +152,10 @@ type reducerFunc func(*fakeCall) error
 
 // fakeModule is a module definition with functions in Go.
 type fakeModule struct {
+	views      map[string]fakeView
+	procedures map[string]fakeProcedure
+	handlers   map[string]fakeHandler
+
 	name        string
 	raw         *schema.RawModule
 	v10         *schema.RawV10

@@ -60,12 +60,13 @@ type definedProgram struct {
 func (p *definedProgram) Hash() sats.Hash { return abi.HashProgram(p.program) }
 func (p *definedProgram) Close() error    { return nil }
 func (p *definedProgram) Instantiate(_ context.Context, s abi.Services) (abi.Instance, error) {
-	return &definedInstance{p, s}, nil
+	return &definedInstance{p: p, s: s}, nil
 }
 
 type definedInstance struct {
-	p *definedProgram
-	s abi.Services
+	abi.Instance // nil: these modules have reducers only
+	p            *definedProgram
+	s            abi.Services
 }
 
 func (i *definedInstance) Describe(context.Context) ([]byte, error) { return i.p.program, nil }

@@ -118,3 +118,15 @@ func (r *reader) Log(_ uint32, _, file string, line uint32, message []byte) {
 }
 
 func (r *reader) Identity(id *[32]byte) { *id = r.db.db.Info().Identity }
+
+// What follows is for calls only, which a context of Read is none of.
+
+func (r *reader) JWT(*[16]byte) ([]byte, guest.Errno)    { return nil, guest.NotInTransaction }
+func (r *reader) Env(string) ([]byte, bool, guest.Errno) { return nil, false, guest.NotInTransaction }
+func (r *reader) StartTx() (int64, guest.Errno)          { return 0, guest.WouldBlock }
+func (r *reader) CommitTx() guest.Errno                  { return guest.NotAnonymous }
+func (r *reader) AbortTx() guest.Errno                   { return guest.NotAnonymous }
+func (r *reader) SleepUntil(int64) int64                 { return r.db.Clock.Now().UnixMicro() }
+func (r *reader) HTTP(_, _ []byte) (_, _ []byte, failure string, e guest.Errno) {
+	return nil, nil, "", guest.WouldBlock
+}

@@ -266,7 +266,7 @@ func TestMisuse(t *testing.T) {
 			{"nil context", "module: Count on table secret: the context is nil; pass on the one that the reducer was given"},
 			{"zero table", "nil pointer dereference"},
 			{"zero index", "nil pointer dereference"},
-			{"late table", "module: NewTable was called while the module runs; declare tables, indexes and reducers in package variables or init functions"},
+			{"late table", "module: NewTable was called while the module runs; declare tables, indexes and functions in package variables or init functions"},
 			{"late reducer", "module: Reducer was called while the module runs"},
 			{"hash range", "module: Range on table player: a hash index has no order, so it has no ranges"},
 		} {

@@ -30,11 +30,13 @@ type world struct {
 
 var dbIdentity = sats.Identity{0: 0xdb, 31: 0xc2}
 
-func (w *world) DatabaseIdentity() sats.Identity                          { return dbIdentity }
-func (w *world) Now() sats.Timestamp                                      { return w.now }
-func (w *world) Log(r abi.LogRecord)                                      { w.logs = append(w.logs, r) }
-func (w *world) ScheduleImmediate(string, []byte)                         {}
-func (w *world) Seed(m []byte) (key [32]byte)                             { copy(key[:], m); return key }
+func (w *world) DatabaseIdentity() sats.Identity                    { return dbIdentity }
+func (w *world) Now() sats.Timestamp                                { return w.now }
+func (w *world) Log(r abi.LogRecord)                                { w.logs = append(w.logs, r) }
+func (w *world) ScheduleImmediate(string, []byte)                   {}
+func (w *world) Seed(m []byte) (key [32]byte)                       { copy(key[:], m); return key }
+func (w *world) Env(*store.Tx, string, string) ([]byte, bool, bool) { return nil, false, false }
+
 func (w *world) JWT(*store.Tx, sats.ConnectionID) (claims []byte, _ bool) { return nil, false }
 
 // newWorld makes a database of a program, without calling init.

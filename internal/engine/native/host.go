@@ -1,11 +1,13 @@
 package native
 
 import (
+	"bytes"
 	"runtime"
 	"strings"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/guest"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // host puts the call context behind the interface that the SDK calls; the error numbers are the same.
@@ -14,6 +16,8 @@ type host struct {
 	// busy is true while a method runs, and stays true when it ends by a panic. So a call whose module has recovered
 	// from that panic cannot end as if nothing had happened.
 	busy bool
+	// fatal is why the instance must not be used any more. A view that a commit refreshes may be what ended it.
+	fatal error
 }
 
 var _ guest.Host = (*host)(nil)
@@ -116,6 +120,71 @@ func (h *host) Log(level uint32, target, file string, line uint32, message []byt
 }
 
 func (h *host) Identity(id *[32]byte) { *id = h.ctx.Identity() }
+
+func (h *host) JWT(conn *[16]byte) ([]byte, guest.Errno) {
+	h.busy = true
+	source, e := h.ctx.GetJWT(*conn)
+	var claims []byte
+	if source != 0 {
+		n, _ := h.ctx.SourceRemaining(source)
+		claims = make([]byte, n)
+		h.ctx.SourceRead(source, claims)
+	}
+	return done(h, claims, e)
+}
+
+func (h *host) Env(key string) (value []byte, set bool, _ guest.Errno) {
+	h.busy = true
+	value, set, e := h.ctx.Env(key)
+	h.busy = false
+	return bytes.Clone(value), set, guest.Errno(e)
+}
+
+func (h *host) StartTx() (int64, guest.Errno) {
+	h.busy = true
+	now, e := h.ctx.StartTx()
+	return done(h, now.Micros(), e)
+}
+
+// CommitTx ends the call if a view fails: the transaction is over then, and no number says so.
+func (h *host) CommitTx() guest.Errno {
+	h.busy = true
+	e, failed := h.ctx.CommitTx()
+	switch {
+	case h.fatal != nil:
+		panic(&abi.Trap{Msg: "committing the transaction", Err: h.fatal})
+	case failed != nil:
+		panic(&abi.Trap{Msg: "committing the transaction", Err: failed})
+	}
+	h.busy = false
+	return guest.Errno(e)
+}
+
+// AbortTx is called while a panic passes through, too, which it must not make forgotten.
+func (h *host) AbortTx() guest.Errno {
+	was := h.busy
+	h.busy = true
+	e := h.ctx.AbortTx()
+	h.busy = was
+	return guest.Errno(e)
+}
+
+func (h *host) SleepUntil(micros int64) int64 {
+	h.busy = true
+	now := h.ctx.SleepUntil(sats.Timestamp(micros))
+	h.busy = false
+	return now.Micros()
+}
+
+func (h *host) HTTP(request, body []byte) (response, responseBody []byte, failure string, _ guest.Errno) {
+	h.busy = true
+	response, responseBody, failed, e := h.ctx.HTTP(request, body)
+	h.busy = false
+	if failed != nil {
+		failure = failed.Text
+	}
+	return response, responseBody, failure, guest.Errno(e)
+}
 
 // A panicPlace is where the module panicked.
 type panicPlace struct {

@@ -35,27 +35,45 @@ func (in *instance) Close() error {
 // CallReducer calls a reducer, spec 03 §8.4.
 func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) (out abi.Outcome) {
 	if in.dead != nil {
-		return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true, Err: in.dead}
+		return in.unusable()
 	}
-	budget := call.Budget
-	if budget == 0 {
-		budget = in.p.limits.Fuel
-	}
-	in.host.ctx.Begin(abi.Call{Kind: abi.KindReducer, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time,
-		Sender: call.Sender, Conn: call.Conn})
-	in.meter.begin(ctx, budget, in.p.limits.Time)
+	in.begin(ctx, abi.Call{Kind: abi.KindReducer, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time,
+		Sender: call.Sender, Conn: call.Conn}, call.Budget)
 	in.call = guest.Call{ID: call.ID, Sender: call.Sender, ConnectionID: call.Conn, Timestamp: call.Time.Micros(), Args: call.Args}
 	returned := false
 	defer func() {
-		in.meter.ctx = nil // what is logged from now on cannot stop the call
 		if !returned {
 			out = in.panicked(recover())
 		}
-		out.Fuel = in.meter.used
-		in.host.ctx.End()
+		in.end(&out)
 	}()
 	text, ok := in.guest.CallReducer(&in.call)
 	returned = true
+	return in.returned(text, ok)
+}
+
+// unusable is the outcome of calls after the instance's end.
+func (in *instance) unusable() abi.Outcome {
+	return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true, Err: in.dead}
+}
+
+func (in *instance) begin(ctx context.Context, call abi.Call, budget uint64) {
+	if budget == 0 {
+		budget = in.p.limits.Fuel
+	}
+	in.host.ctx.Begin(call)
+	in.meter.begin(ctx, budget, in.p.limits.Time)
+}
+
+// end finishes a call.
+func (in *instance) end(out *abi.Outcome) {
+	in.meter.ctx = nil // what is logged from now on cannot stop the call
+	out.Fuel = in.meter.used
+	in.host.ctx.End()
+}
+
+// returned makes an outcome of what a function of the module returned.
+func (in *instance) returned(text string, ok bool) abi.Outcome {
 	switch {
 	case in.host.busy:
 		return in.trapped(errors.New("the module recovered from a failure of the host"))
@@ -70,6 +88,7 @@ func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) (out
 // panicked makes an outcome of a panic. A value of nil means that the goroutine is about to exit, as by a test's
 // FailNow in a reducer.
 func (in *instance) panicked(value any) abi.Outcome {
+	in.meter.ctx = nil // what is logged from now on cannot stop the call
 	if trap, ok := value.(*abi.Trap); ok {
 		return in.trapped(trap)
 	}
@@ -100,6 +119,7 @@ func panicText(value any) string {
 // in WebAssembly, so the instance is not used any more.
 func (in *instance) trapped(err error) abi.Outcome {
 	in.dead = fmt.Errorf("the instance has been used after a trap: %w", err)
+	in.host.fatal = err
 	out := abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: err, Discard: true}
 	var trap *abi.Trap
 	if errors.As(err, &trap) && trap.Reason == abi.TrapOutOfEnergy {
@@ -117,6 +137,7 @@ type meter struct {
 	budget   uint64
 	limit    time.Duration
 	start    sats.Timestamp
+	paused   sats.Timestamp
 	trap     *abi.Trap // with which the call was stopped
 }
 
@@ -142,6 +163,11 @@ func (m *meter) Spend(units uint64) {
 		m.stop(&abi.Trap{Reason: abi.TrapOutOfEnergy, Msg: fmt.Sprintf("the call took longer than %v", m.limit)})
 	}
 }
+
+// Pause and Resume enclose what does not count as the call's time (abi.Meter).
+func (m *meter) Pause() { m.paused = m.services.Now() }
+
+func (m *meter) Resume() { m.start += max(m.services.Now()-m.paused, 0) }
 
 func (m *meter) stop(t *abi.Trap) {
 	m.trap = t

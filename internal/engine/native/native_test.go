@@ -28,6 +28,14 @@ func wrap(f func(guest.Host)) func(guest.Host, *guest.Call) (string, bool) {
 	return func(h guest.Host, _ *guest.Call) (string, bool) { f(h); return "", true }
 }
 
+func (*fakeInstance) CallView(*guest.Call) ([]byte, string, bool) { return nil, "no views", false }
+func (*fakeInstance) CallProcedure(*guest.Call) ([]byte, string, bool) {
+	return nil, "no procedures", false
+}
+func (*fakeInstance) CallHandler(*guest.Call) ([]byte, []byte, string, bool) {
+	return nil, nil, "no handlers", false
+}
+
 type fakeInstance struct {
 	m *fakeModule
 	h guest.Host
@@ -41,6 +49,9 @@ func (s *services) Log(r abi.LogRecord)                               { s.logs =
 func (*services) ScheduleImmediate(string, []byte)                    {}
 func (*services) Seed([]byte) (key [32]byte)                          { return key }
 func (*services) JWT(*store.Tx, sats.ConnectionID) (b []byte, _ bool) { return nil, false }
+func (*services) Env(*store.Tx, string, string) (b []byte, declared, set bool) {
+	return nil, false, false
+}
 
 func register(t *testing.T, m guest.Module) {
 	old := guest.Registered()
