@@ -90,6 +90,54 @@ func TestCrashAtRandomPoints(t *testing.T) {
 	}
 }
 
+// A number that a reducer saw is never given again, though the reducer failed, and the
+// power with it.
+func TestNumbersAreNotRepeated(t *testing.T) {
+	spec.Covers(t, "08.13")
+	w := newWorld(t)
+	given := map[uint32]bool{}
+	m := newFake("numbers").
+		addTable("numbered", params(sats.E("id", sats.U32), sats.E("x", sats.U32)), primary(0), autoInc(0)).
+		reducer("add", params(sats.E("fail", sats.U32)), func(c *fakeCall) error {
+			_, generated, err := c.Tx.Insert(c.table("numbered").ID, append(u32(0), c.Args...))
+			if err != nil {
+				return err
+			}
+			n := sats.NewReader(generated).U32()
+			if given[n] {
+				t.Errorf("%d is given a second time", n)
+			}
+			given[n] = true
+			if sats.NewReader(c.Args).U32() == 1 {
+				return userError("no")
+			}
+			return nil
+		})
+	db := w.create(m)
+	for round := range uint64(4) {
+		res, err := db.CallReducer(background, &CallRequest{Caller: alice, Name: "add", Args: u32(1)})
+		if err != nil || res.Status == Committed {
+			t.Fatalf("a failing call: %v, status %d", err, res.Status)
+		}
+		if round == 2 {
+			w.call(db, alice, "add", u32(0))
+		}
+		if next := db.store.NextOffset(); next > 0 {
+			if _, err := db.WaitDurable(background, next-1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.crash(round)
+		if db, err = w.host.Open(background, w.info, func() ([]byte, error) { return []byte("numbers"), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.stop()
+	if len(given) != 5 {
+		t.Errorf("%d numbers were given, want 5", len(given))
+	}
+}
+
 // A crash before the first transaction is durable makes the next launch initialise
 // the database again.
 func TestCrashRightAfterCreation(t *testing.T) {

@@ -38,6 +38,7 @@ type Store struct {
 	tables map[schema.TableID]*table
 	cat    *catalog // of tables as the writer sees them; nil: to be built
 	tx     Tx
+	behind bool // see SequencesBehind
 	pool   commitPool
 	replay *replay // nil once recovery is over
 
