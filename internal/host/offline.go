@@ -167,7 +167,7 @@ func (r *Replica) Load(in *Inspection, before uint64) (*Contents, error) {
 		break
 	}
 	if c.Store == nil {
-		c.Store = store.New(store.Options{})
+		c.Store = store.New(store.Options{Together: together})
 	}
 	if len(in.Segments) > 0 && in.First > c.Checkpoint {
 		return nil, errors.Join(fmt.Errorf("no checkpoint leads to transaction %d, where the log begins", in.First), errors.Join(failures...))
@@ -189,7 +189,7 @@ func (r *Replica) Load(in *Inspection, before uint64) (*Contents, error) {
 }
 
 func (c *Contents) loadCheckpoint(ckpts *commitlog.Checkpoints, off commitlog.Offset) error {
-	s := store.New(store.Options{})
+	s := store.New(store.Options{Together: together})
 	in, err := ckpts.Open(off)
 	if err != nil {
 		return err
