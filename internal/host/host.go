@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -49,6 +50,12 @@ type Options struct {
 	Clock   Clock        // default: the machine's
 	Rand    io.Reader    // for the secrets of databases; default: the machine's
 
+	// HTTP says what requests modules may make.
+	HTTP HTTPOptions
+	// ProcedureInstances is how many instances of a database's module run procedures
+	// and HTTP handlers at a time, by kind of program. Default: the number of processors.
+	ProcedureInstances map[ProgramKind]int
+
 	// InMemory keeps nothing on disk.
 	InMemory bool
 
@@ -60,6 +67,11 @@ type Options struct {
 	// that large databases do not write checkpoints all the time.
 	CheckpointTx    uint64
 	CheckpointBytes uint64
+	// SQLMemory is how many bytes a statement may hold, SQLTime how long it may run,
+	// if its caller is not the owner. Defaults: 256 MiB and 30 seconds; negative: no
+	// limit.
+	SQLMemory int64
+	SQLTime   time.Duration
 	// Retention says which checkpoints and segments of the log stay.
 	Retention Retention
 }
@@ -105,10 +117,23 @@ func (o Options) withDefaults() (Options, error) {
 	if o.CheckpointBytes == 0 {
 		o.CheckpointBytes = defaultCheckpointBytes
 	}
+	if o.SQLMemory == 0 {
+		o.SQLMemory = defaultSQLMemory
+	}
+	if o.SQLTime == 0 {
+		o.SQLTime = defaultSQLTime
+	}
 	if o.Retention.Checkpoints == 0 {
 		o.Retention.Checkpoints = defaultCheckpoints
 	}
 	return o, nil
+}
+
+func (o *Options) poolSize(kind ProgramKind) int {
+	if n := o.ProcedureInstances[kind]; n > 0 {
+		return n
+	}
+	return runtime.NumCPU()
 }
 
 // DatabaseInfo says which database a replica is of.
@@ -118,12 +143,16 @@ type DatabaseInfo struct {
 	Owner       sats.Identity
 	Kind        ProgramKind // of the initial program
 	ProgramHash sats.Hash   // of the initial program; not looked at if zero
+	// Environment is the environment that a database is created with. Only Create
+	// looks at it.
+	Environment EnvUpdate
 }
 
 // A Host is the set of databases of one server, each opened when it is first
 // asked for. All methods may be called concurrently.
 type Host struct {
-	opts Options
+	opts   Options
+	egress *egress
 
 	mu struct {
 		sync.Mutex
@@ -147,7 +176,7 @@ func New(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{opts: o}
+	h := &Host{opts: o, egress: newEgress(o.HTTP, o.Clock)}
 	h.mu.replicas, h.mu.deleted = map[uint64]*launch{}, map[uint64]bool{}
 	return h, nil
 }
@@ -362,6 +391,7 @@ func (h *Host) Close() error {
 		}
 	}
 	h.work.Wait()
+	h.egress.close()
 	return errors.Join(errs...)
 }
 

@@ -40,6 +40,16 @@ func createDatabase(h *Host, info DatabaseInfo, program []byte) (*Database, erro
 	return db, nil
 }
 
+// startNew starts a database that was never there. Nobody else knows its
+// environment: it must be on disk before somebody relies on it.
+func (db *Database) startNew(info DatabaseInfo, p abi.Program, program []byte) error {
+	err := db.start(info.Kind, p, program, true)
+	if err == nil && len(info.Environment.Values) > 0 {
+		_, err = db.WaitDurable(background, 0)
+	}
+	return err
+}
+
 // createReplica makes the files of a replica and its first transaction; after an
 // error there are none. A directory that was there before is left alone.
 func (h *Host) createReplica(info DatabaseInfo, p abi.Program, program []byte) (*Database, error) {
@@ -50,7 +60,7 @@ func (h *Host) createReplica(info DatabaseInfo, p abi.Program, program []byte) (
 	}
 	db, _, err := h.recover(info)
 	if err == nil {
-		if err = db.start(info.Kind, p, program, true); err == nil {
+		if err = db.startNew(info, p, program); err == nil {
 			return db, nil
 		}
 		err = errors.Join(err, db.close(false))
@@ -120,7 +130,7 @@ func (db *Database) program(fresh bool, initial func() ([]byte, error)) (Program
 // start sets the module of a recovered database to work. After an error the
 // program is still the caller's.
 func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh bool) error {
-	m, err := newModule(kind, p, db.services)
+	m, err := db.newModule(kind, p, db.services)
 	if err != nil {
 		return err
 	}

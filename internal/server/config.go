@@ -35,8 +35,18 @@ type Config struct {
 		Gzip          bool      `toml:"gzip"`
 	} `toml:"websocket"`
 	Wasm struct {
-		Engine string `toml:"engine"`
+		Engine     string `toml:"engine"`
+		Procedures *int64 `toml:"procedure-instance-pool-size"`
 	} `toml:"wasm"`
+	V8 struct {
+		Procedures *int64 `toml:"procedure-instance-pool-size"`
+	} `toml:"v8"`
+	ModuleHTTP struct {
+		Enabled      *bool  `toml:"enabled"`
+		AllowPrivate bool   `toml:"allow-private-addresses"`
+		MaxResponse  *int64 `toml:"max-response-bytes"`
+		MaxRequest   *int64 `toml:"max-request-bytes"`
+	} `toml:"module-http"`
 	Commitlog struct {
 		MaxSegmentSize         *int64    `toml:"max-segment-size"`
 		CheckpointTransactions *int64    `toml:"checkpoint-transactions"`
@@ -84,6 +94,23 @@ directives = [
 [wasm]
 # What runs WebAssembly if the engine's self-test fails: auto, compiler, interpreter
 # engine = "auto"
+# How many instances of a module run procedures and HTTP handlers at a time.
+# Default: the number of processors.
+# procedure-instance-pool-size = 8
+
+[v8]
+# The same for modules in JavaScript.
+# procedure-instance-pool-size = 8
+
+[module-http]
+# May modules make HTTP requests?
+# enabled = true
+# May these reach this machine and private networks? For development only.
+# allow-private-addresses = false
+# The largest response that a module can receive, and the largest request that its
+# HTTP handlers can.
+# max-response-bytes = 67108864
+# max-request-bytes = 67108864
 
 [commitlog]
 # max-segment-size = 1073741824
@@ -189,6 +216,10 @@ func (c *Config) check() error {
 		{"[commitlog] keep-checkpoints", log.KeepCheckpoints, 1, 1000},
 		{"[commitlog] keep-segments", log.KeepSegments, 0, math.MaxInt32},
 		{"[commitlog] keep-bytes", log.KeepBytes, 0, math.MaxInt64},
+		{"[wasm] procedure-instance-pool-size", c.Wasm.Procedures, 1, math.MaxInt32},
+		{"[v8] procedure-instance-pool-size", c.V8.Procedures, 1, math.MaxInt32},
+		{"[module-http] max-response-bytes", c.ModuleHTTP.MaxResponse, 1, math.MaxInt32},
+		{"[module-http] max-request-bytes", c.ModuleHTTP.MaxRequest, 1, math.MaxInt32},
 	} {
 		if f.value != nil && (*f.value < f.least || *f.value > f.most) {
 			return fmt.Errorf("%s = %d is out of range: want %d to %d", f.name, *f.value, f.least, f.most)
@@ -246,6 +277,36 @@ func (c *Config) host(o host.Options) host.Options {
 		o.Retention.Age = log.KeepAge.Duration
 	}
 	return o
+}
+
+// moduleHTTP is what modules may do by HTTP.
+func (c *Config) moduleHTTP() host.HTTPOptions {
+	o := host.HTTPOptions{AllowPrivate: c.ModuleHTTP.AllowPrivate}
+	o.Disabled = c.ModuleHTTP.Enabled != nil && !*c.ModuleHTTP.Enabled
+	if c.ModuleHTTP.MaxResponse != nil {
+		o.MaxResponse = *c.ModuleHTTP.MaxResponse
+	}
+	return o
+}
+
+// maxRouteBytes bounds requests for HTTP handlers; 0: the default.
+func (c *Config) maxRouteBytes() int64 {
+	if c.ModuleHTTP.MaxRequest == nil {
+		return 0
+	}
+	return *c.ModuleHTTP.MaxRequest
+}
+
+// procedureInstances is the size of the pools of instances, by kind of program.
+func (c *Config) procedureInstances() map[host.ProgramKind]int {
+	sizes := map[host.ProgramKind]int{}
+	if c.Wasm.Procedures != nil {
+		sizes[host.Wasm] = int(*c.Wasm.Procedures)
+	}
+	if c.V8.Procedures != nil {
+		sizes[host.JS] = int(*c.V8.Procedures)
+	}
+	return sizes
 }
 
 // Level is the level of our own messages: that of the directive for the target

@@ -45,8 +45,9 @@ func TestPathsAndMethods(t *testing.T) {
 		{"GET", "/v1/nope", 404, "", "", false},
 		{"OPTIONS", "/v1/nope", 404, "", "", false},
 		{"GET", "/database/main", 404, "", "", false},
-		{"GET", "/v1/database/main/route", 501, "", "this server does not run HTTP handlers of modules yet", true},
-		{"PUT", "/v1/database/main/route/a//b%20c", 501, "", "this server does not run HTTP handlers of modules yet", true},
+		{"GET", "/v1/database/nope/route", 404, "", "`nope` not found", true},
+		{"PUT", "/v1/database/nope/route/a//b%20c", 404, "", "`nope` not found", true},
+		{"GET", "/v1/database/main/routes", 404, "", "", false},
 		{"POST", "/v1/database/main/mcp", 501, "", "this server does not speak MCP yet", true},
 		{"POST", "/v1/mcp", 501, "", "this server does not speak MCP yet", true},
 		{"POST", "/v1/database/main/mcp/", 404, "", "", false},
@@ -100,15 +101,16 @@ func TestBadTokenComesBefore405(t *testing.T) {
 }
 
 func TestPreflight(t *testing.T) {
-	spec.Covers(t, "06.3")
+	spec.Covers(t, "06.3", "06.63")
 	r := newRig(t)
 	for path, allow := range map[string]string{
-		"/v1/database/x/sql": "POST", "/v1/database/nope/names": "GET,HEAD,POST,PUT", "/v1/ping": "GET,HEAD", "/v1/identity": "POST",
+		"/v1/database/x/sql": "POST", "/v1/database/nope/names": "GET,HEAD,POST,PUT", "/v1/database/x/environment": "GET,HEAD,PUT,PATCH",
+		"/v1/database/x/route/any": "", "/v1/ping": "GET,HEAD", "/v1/identity": "POST",
 	} {
 		a := r.want(r.do("OPTIONS", path, "not a token", ""), 200, "")
 		for name, want := range map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "*", "Vary": varyHeader, "Allow": allow,
-			"Access-Control-Allow-Headers": "authorization,accept,content-type", "Content-Type": "", "Spacetime-Identity": "",
+			"Access-Control-Allow-Headers": "authorization,accept,content-type,spacetime-environment,spacetime-environment-remove", "Content-Type": "", "Spacetime-Identity": "",
 		} {
 			if got := a.header.Get(name); got != want {
 				t.Errorf("%s: %s: %q, want %q", path, name, got, want)
@@ -663,7 +665,7 @@ func TestReset(t *testing.T) {
 }
 
 func TestCall(t *testing.T) {
-	spec.Covers(t, "06.34", "06.36")
+	spec.Covers(t, "01.19", "06.34", "06.36")
 	r := newRig(t)
 	_, alice := r.identity()
 	r.published("shop", alice, "p")
@@ -689,6 +691,7 @@ func TestCall(t *testing.T) {
 		{"good", "application/json", "[\"\xff\"]", 400, "Request body didn't contain valid UTF-8", none},
 		{"good", "text/plain", "[\"\xff\"]", 400, "Request body didn't contain valid UTF-8", none},
 		{"maybe", "application/json", `[]`, 200, `[0,"x"]`, one},
+		{"pair", "application/json", `[]`, 200, `[7,[1,[]]]`, one},
 		{"trips", "application/json", `[]`, 500, "The module instance encountered a fatal error: x", none},
 		{"greedy", "application/json", `[]`, 402, "Procedure terminated due to insufficient budget", none},
 	} {

@@ -19,6 +19,10 @@ func (s *Server) reset(q *request) error {
 	if err != nil {
 		return err
 	}
+	env, err := environmentHeaders(q.r.Header)
+	if err != nil {
+		return err
+	}
 	program, err := q.body(s.maxProgram)
 	if err != nil {
 		return err
@@ -34,13 +38,13 @@ func (s *Server) reset(q *request) error {
 	if _, err := sats.IdentityFromHexPrefixed(q.params["n"]); err != nil {
 		t.name = q.params["n"]
 	}
-	return s.restart(q, t, replicas, kind, program)
+	return s.restart(q, t, replicas, kind, program, env)
 }
 
 // restart gives the database of the request a new replica, initialised with the
 // program, or with the initial program if that is nil. Until the new replica
 // stands the old one runs on.
-func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kind, program []byte) error {
+func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kind, program []byte, env EnvUpdate) error {
 	if err := q.mustOwn(q.rec, "reset database"); err != nil {
 		return err
 	}
@@ -62,7 +66,7 @@ func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kin
 	}
 	old, rec := q.rec.Replica, q.rec
 	rec.Kind = kind
-	if err := s.launchNew(q, &rec, program); err != nil {
+	if err := s.launchNew(q, &rec, program, env); err != nil {
 		return err
 	}
 	defer s.release(sats.Hash(rec.InitialProgram))

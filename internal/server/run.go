@@ -209,6 +209,7 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	}
 	h, err := host.New(config.host(host.Options{
 		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log, InMemory: o.InMemory,
+		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(),
 	}))
 	if err != nil {
 		return err
@@ -222,7 +223,7 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	r.closers = append(r.closers, func() error { authority.Close(); return nil })
 	r.server, err = New(Options{
 		Auth: authority, Control: ctl, Host: Databases(h), Version: o.Version, Logger: r.log,
-		WebSocket: config.webSocket(), PublishIssuer: o.PublishIssuer,
+		WebSocket: config.webSocket(), PublishIssuer: o.PublishIssuer, MaxRouteBytes: config.maxRouteBytes(),
 	})
 	return err
 }
