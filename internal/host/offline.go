@@ -126,6 +126,10 @@ func (r *Replica) inspectCheckpoints(in *Inspection) error {
 		if c.Size, c.Damage = ckpts.Size(off); c.Damage == nil {
 			c.Damage = ckpts.Check(off)
 		}
+		if c.Damage == nil && c.Offset > in.Next {
+			c.Damage = fmt.Errorf("%w: checkpoint %d holds the transactions before it, and the log in %s ends at %d",
+				commitlog.ErrAhead, c.Offset, filepath.Join(r.Dir, clogDir), in.Next)
+		}
 		if c.Damage != nil {
 			in.Damage = append(in.Damage, c.Damage)
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stdbgo/spacetime/internal/commitlog"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/vfs"
 	"github.com/stdbgo/spacetime/sats"
@@ -286,6 +287,52 @@ func TestBadCheckpointsFallBack(t *testing.T) {
 			if got := names(".bad"); len(got) == 0 && i > 0 {
 				t.Errorf("the damaged checkpoint was not set aside: %v", names(""))
 			}
+		}
+		w.stop()
+	}
+}
+
+// A log that is gone, or ends before a checkpoint, is noticed: the database does not
+// begin anew.
+func TestLostLogIsNoticed(t *testing.T) {
+	for _, lose := range []string{"all", "the newest segment", "the end"} {
+		w := newWorld(t)
+		w.opts.CheckpointTx, w.opts.Retention.All = 10, true
+		w.restart()
+		db := w.create(pairs())
+		for i := range 300 {
+			w.call(db, alice, "add", u32(uint32(i)))
+			db.ckpt.work.Wait()
+		}
+		w.stop()
+		clog := "/data/replicas/1/" + clogDir
+		entries, err := w.fs.ReadDir(clog)
+		if err != nil || len(entries) < 4 {
+			t.Fatal(entries, err)
+		}
+		newest := entries[len(entries)-1].Name()
+		switch lose {
+		case "all":
+			err = w.fs.RemoveAll(clog)
+		case "the newest segment":
+			err = errors.Join(w.fs.Remove(filepath.Join(clog, newest)), w.fs.Remove(filepath.Join(clog, entries[len(entries)-2].Name())))
+		case "the end":
+			err = w.fs.Remove(filepath.Join(clog, newest))
+			var f vfs.File
+			if err == nil {
+				f, err = w.fs.OpenRW(filepath.Join(clog, entries[len(entries)-2].Name()))
+			}
+			if err == nil {
+				err = errors.Join(f.Truncate(400), f.Close())
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.start()
+		_, err = w.host.Open(background, w.info, func() ([]byte, error) { return []byte("pairs"), nil })
+		if !errors.Is(err, commitlog.ErrAhead) {
+			t.Errorf("%s lost: %v; want ErrAhead", lose, err)
 		}
 		w.stop()
 	}
