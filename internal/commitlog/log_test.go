@@ -635,6 +635,39 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// On a full disk the log stops with an error that says so, and can be opened again
+// although nothing was freed: what it holds can be read.
+func TestFullDiskCanBeRead(t *testing.T) {
+	spec.Covers(t, "08.55")
+	for room := range int64(300) {
+		fsys := vfs.NewMem()
+		l := openLog(t, testOptions(fsys))
+		fsys.SetCapacity(fsys.Used() + 2000 + 7*room)
+		var kept [][]byte
+		for err := error(nil); err == nil; {
+			r := testRecord(len(kept), 300)
+			off, appendErr := l.Append(r)
+			if err = appendErr; err == nil {
+				err = l.WaitDurable(context.Background(), off)
+			}
+			if err == nil {
+				kept = append(kept, r)
+			} else if !vfs.IsDiskFull(err) || !strings.Contains(err.Error(), "stdb.log at byte ") || !strings.Contains(err.Error(), "free some space") {
+				t.Fatalf("room %d: the error is %v", room, err)
+			}
+		}
+		if err := l.Close(); !vfs.IsDiskFull(err) {
+			t.Fatalf("room %d: Close = %v", room, err)
+		}
+		l = openLog(t, testOptions(fsys))
+		wantReplay(t, l, 0, kept)
+		fsys.SetCapacity(-1)
+		appendAll(t, l, testRecord(7, 500))
+		flush(t, l)
+		must(t, l.Close())
+	}
+}
+
 func TestEpoch(t *testing.T) {
 	fsys := vfs.NewMem()
 	o := testOptions(fsys)

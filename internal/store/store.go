@@ -17,6 +17,11 @@ type Options struct {
 	// HashSeed makes hash tables hard to fill with colliding keys by somebody who
 	// does not know it. It shows nowhere.
 	HashSeed uint64
+
+	// Together runs functions that do not depend on each other, beside each other as
+	// far as there are processors, and returns when all have ended; the indexes of a
+	// store that recovers are built so. nil: one after the other.
+	Together func([]func())
 }
 
 // A Store holds the tables of one database.
