@@ -99,7 +99,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.exec = newExecutor(db.services.Now, db.fail)
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
-	db.subs.Watch = db.watchViews
+	db.subs.Watch = db.watchQuery
 	return db
 }
 

@@ -27,6 +27,7 @@ type operator interface {
 type builder struct {
 	compiler
 	states int
+	kept   []KeptColumn
 }
 
 func (b *builder) state() int { b.states++; return b.states - 1 }

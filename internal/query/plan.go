@@ -50,6 +50,7 @@ type Plan struct {
 	runAll step
 	terms  []step // delta terms, by relation; only for OutRow without limit
 	single predicate
+	kept   []KeptColumn
 	states int
 	frames sync.Pool
 }
@@ -80,7 +81,7 @@ func Compile(q Select) *Plan {
 	if q.Out == OutRow && q.Limit == nil {
 		p.compileDelta(b)
 	}
-	p.states = b.states
+	p.states, p.kept = b.states, b.kept
 	p.frames.New = func() any {
 		return &frame{rows: make([][]byte, len(p.tables)), ops: make([]opState, p.states)}
 	}

@@ -105,14 +105,23 @@ func (p *planner) join(op operator, bound relSet, rel int) operator {
 		return &nest{op, p.take(a)}
 	}
 	own, other := p.equalities(rel, bound)
+	var lookup operator
+	if p.delta >= 0 && len(own) > 0 && !p.tables[rel].IsEvent {
+		lookup = p.lookup(op, bound, rel, own[0], other[0])
+	}
 	inner := p.filtered(p.first(rel), relSet{rel})
 	if len(own) == 0 {
 		return &nest{op, &keep{inner}}
 	}
 	p.finishEqualities(rel, bound)
 	if p.delta >= 0 {
-		// What the transaction changed is small; the other table is read once.
-		return &hashJoin{build: op, probe: inner, buildKeys: other, probeKeys: own}
+		// What the transaction changed is small; the other table is read once, or not
+		// at all.
+		hash := &hashJoin{build: op, probe: inner, buildKeys: other, probeKeys: own}
+		if lookup == nil {
+			return hash
+		}
+		return &either{lookup, hash, KeptColumn{p.tables[rel].ID, own[0].Col}}
 	}
 	return &hashJoin{build: inner, probe: op, buildKeys: own, probeKeys: other}
 }

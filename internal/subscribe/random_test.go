@@ -96,6 +96,9 @@ func (q *statement) evaluateAll(t rapid.TB, r store.Reader) map[string]int {
 // randomBench is a bench with tables of random columns and indexes.
 func randomBench(t *rapid.T) (*bench, []*relation) {
 	b := &bench{t: t, store: store.New(store.Options{}), m: subscribe.NewManager()}
+	if rapid.IntRange(0, 3).Draw(t, "kept") > 0 {
+		b.m.Watch = b.keep
+	}
 	tx := b.store.Begin()
 	defer tx.Commit(nil)
 	var rels []*relation
@@ -305,6 +308,9 @@ func TestRandomQueriesFollow(t *testing.T) {
 		}
 		if clients, queries := b.m.Len(); clients+queries != 0 {
 			t.Fatalf("%d clients and %d queries are left", clients, queries)
+		}
+		if err := b.store.Check(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -1,0 +1,105 @@
+package query
+
+import (
+	"iter"
+	"strings"
+
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/store"
+)
+
+// A columnReader finds rows by a column that no index of the schema begins with, if the
+// column is kept; see store.Tx.
+type columnReader interface {
+	PointBy(id schema.TableID, col schema.ColID, value []byte) (rows iter.Seq[[]byte], ok bool)
+}
+
+var _ columnReader = (*store.Tx)(nil)
+
+// A KeptColumn is a column by which the delta of a query looks rows up, although no
+// index begins with it: a reader that can do so makes the delta independent of the size
+// of the table (spec 07 §22.4).
+type KeptColumn struct {
+	Table schema.TableID
+	Col   schema.ColID
+}
+
+// KeptColumns lists the columns by which deltas of the plan look rows up.
+func (p *Plan) KeptColumns() []KeptColumn { return p.kept }
+
+// either runs a delta term by looking up the rows of one relation by a kept column, or,
+// where the reader has none, by a hash join that reads all of it.
+type either struct {
+	lookup operator // ends in an unindexed point
+	hash   operator
+	column KeptColumn
+}
+
+func (o *either) rels() relSet { return o.hash.rels() }
+
+func (o *either) cost(c Cards) (rows, scanned uint64) { return o.hash.cost(c) }
+
+func (o *either) describe(w *strings.Builder, depth int, tables []*schema.Table) {
+	o.hash.describe(w, depth, tables)
+}
+
+func (o *either) compile(b *builder, next step) step {
+	b.kept = append(b.kept, o.column)
+	lookup, hash := o.lookup.compile(b, next), o.hash.compile(b, next)
+	table, col := o.column.Table, o.column.Col
+	return func(f *frame) bool {
+		if r, ok := f.r.(columnReader); ok {
+			if _, kept := r.PointBy(table, col, nil); kept {
+				return lookup(f)
+			}
+		}
+		return hash(f)
+	}
+}
+
+// unindexed is a point of one column that the reader keeps.
+type unindexed struct{ point }
+
+func (o *unindexed) cost(c Cards) (rows, scanned uint64) {
+	n := c.RowCount(o.table.ID)
+	return n, n
+}
+
+func (o *unindexed) describe(w *strings.Builder, depth int, tables []*schema.Table) {
+	line(w, depth, "point %s by its column%s", o.name(tables), partsText(o.parts, tables))
+}
+
+func (o *unindexed) compile(b *builder, next step) step {
+	rel, id, col := o.rel, o.table.ID, o.parts[0].col
+	key := b.keyOf(o.parts)
+	st := b.state()
+	base := func(f *frame) bool {
+		s := &f.ops[st]
+		s.key = key(s.key[:0], f.rows)
+		rows, _ := f.r.(columnReader).PointBy(id, col, s.key)
+		for row := range rows {
+			f.rows[rel] = row
+			if !next(f) {
+				return false
+			}
+		}
+		return true
+	}
+	if o.ver == before && !o.table.IsEvent {
+		return o.corrected(b, base, next)
+	}
+	return o.wrap(base, nil, next)
+}
+
+// lookup joins rel to op by its column that equals one of the bound relations.
+func (p *planner) lookup(op operator, bound relSet, rel int, own, other *Column) operator {
+	q := *p
+	q.done = append([]bool(nil), p.done...)
+	for i, c := range q.conds {
+		if a, b, ok := q.pair(i, c, rel, bound); ok && a == own && b == other {
+			q.done[i] = true
+		}
+	}
+	found := &unindexed{point{leaf: p.leaf(rel), parts: []keyPart{{own.Col, other}}}}
+	return q.filtered(&nest{op, found}, bound.with(rel))
+}
