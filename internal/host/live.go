@@ -27,14 +27,20 @@ const maxRead = 2000
 
 // Handle carries out the first messages of an attached client's batch in order,
 // as one job, and returns how many, at least one, when their answers are in the
-// client's outbox. An error means that the database has stopped, or that ctx
+// client's outbox. A procedure is a batch of its own: its answer comes when it ends. An error means that the database has stopped, or that ctx
 // ended before the job began.
 func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller, batch []wire.ClientMessage) (n int, err error) {
+	if call, ok := batch[0].(*wire.CallProcedure); ok {
+		return 1, db.handleProcedure(ctx, c, who, call)
+	}
 	read := db.services.Now()
 	var large *largeAnswer
 	err = db.exec.do(ctx, func(at sats.Timestamp) {
 		end, _ := at.Add(sats.TimeDurationOf(maxTurn))
 		for n = 0; n < len(batch) && (n == 0 || at < end) && large == nil; n++ {
+			if _, ok := batch[n].(*wire.CallProcedure); ok {
+				break // waits for an instance, which nobody else may have to
+			}
 			large = db.handle(at, read, c, who, batch[n])
 			at = db.exec.stamp()
 		}
@@ -77,13 +83,6 @@ func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Cal
 	switch msg := msg.(type) {
 	case *wire.CallReducer:
 		db.handleCall(at, c, who, msg)
-	case *wire.CallProcedure:
-		text := ErrProcedures.Error()
-		if !db.mod.procedure(msg.Procedure, who) {
-			text = "No such procedure"
-			db.log.call(at, msg.Procedure, nonexistentText("procedure", msg.Procedure))
-		}
-		db.push(&single{c, subscribe.ProcedureFailed(c, msg.RequestID, text)})
 	default:
 		return db.handleQuery(at, read, c, who, msg)
 	}

@@ -25,6 +25,8 @@ type viewer struct {
 	log     []string // messages in order, in short
 	offsets []uint64
 	initial []string // of the last answer to a subscription
+
+	mu sync.Mutex // for those who look while messages come
 }
 
 func (w *world) viewer(db *Database, n byte) *viewer {
@@ -40,6 +42,8 @@ func (w *world) viewer(db *Database, n byte) *viewer {
 
 // Send is called by the sender, one message at a time.
 func (v *viewer) Send(m subscribe.Message) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	r := sats.NewReader(m.Body)
 	msg := v2.ReadServer(r)
 	if r.Err() != nil || r.Len() > 0 {

@@ -2,7 +2,7 @@ package query
 
 import (
 	"iter"
-	"strings"
+	"slices"
 
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
@@ -39,9 +39,7 @@ func (o *either) rels() relSet { return o.hash.rels() }
 
 func (o *either) cost(c Cards) (rows, scanned uint64) { return o.hash.cost(c) }
 
-func (o *either) describe(w *strings.Builder, depth int, tables []*schema.Table) {
-	o.hash.describe(w, depth, tables)
-}
+func (o *either) describe(w *drawing, depth int) { o.hash.describe(w, depth) }
 
 func (o *either) compile(b *builder, next step) step {
 	b.kept = append(b.kept, o.column)
@@ -65,8 +63,8 @@ func (o *unindexed) cost(c Cards) (rows, scanned uint64) {
 	return n, n
 }
 
-func (o *unindexed) describe(w *strings.Builder, depth int, tables []*schema.Table) {
-	line(w, depth, "point %s by its column%s", o.name(tables), partsText(o.parts, tables))
+func (o *unindexed) describe(w *drawing, depth int) {
+	w.line(depth, o, "point %s by a column%s", w.leaf(&o.leaf), w.parts(o.parts))
 }
 
 func (o *unindexed) compile(b *builder, next step) step {
@@ -75,11 +73,11 @@ func (o *unindexed) compile(b *builder, next step) step {
 	st := b.state()
 	base := func(f *frame) bool {
 		s := &f.ops[st]
-		s.key = key(s.key[:0], f.rows)
+		s.key = key(s.key[:0], f)
 		rows, _ := f.r.(columnReader).PointBy(id, col, s.key)
 		for row := range rows {
 			f.rows[rel] = row
-			if !next(f) {
+			if !next(f) || !f.tick() {
 				return false
 			}
 		}
@@ -91,15 +89,22 @@ func (o *unindexed) compile(b *builder, next step) step {
 	return o.wrap(base, nil, next)
 }
 
-// lookup joins rel to op by its column that equals one of the bound relations.
-func (p *planner) lookup(op operator, bound relSet, rel int, own, other *Column) operator {
-	q := *p
-	q.done = append([]bool(nil), p.done...)
-	for i, c := range q.conds {
-		if a, b, ok := q.pair(i, c, rel, bound); ok && a == own && b == other {
-			q.done[i] = true
-		}
+// lookup joins rel to op by its column that equals one of the bound relations; nil in a
+// full run, and if there is no such column.
+func (p *planner) lookup(op operator, bound relSet, rel int) (operator, KeptColumn) {
+	if !p.delta || p.tables[rel].IsEvent {
+		return nil, KeptColumn{}
 	}
-	found := &unindexed{point{leaf: p.leaf(rel), parts: []keyPart{{own.Col, other}}}}
-	return q.filtered(&nest{op, found}, bound.with(rel))
+	for _, i := range p.of[rel] {
+		own, other, ok := p.pair(i, rel, bound)
+		if !ok || Nullable(own) || Nullable(other) {
+			continue
+		}
+		q := *p
+		q.done = slices.Clone(p.done)
+		q.done[i] = true
+		found := &unindexed{point{leaf: p.leaf(rel), parts: []keyPart{{own.Col, other}}}}
+		return q.filtered(&nest{op, found}, bound.with(rel)), KeptColumn{p.tables[rel].ID, own.Col}
+	}
+	return nil, KeptColumn{}
 }

@@ -101,7 +101,7 @@ func (u *update) evaluate(r store.Reader, d *store.Delta, q *liveQuery) error {
 			continue
 		}
 		res.table, res.subs = p.ReturnTable(), q.subs
-		if len(p.Tables()) > 1 && q.json > 0 {
+		if p.ReadsOthers() && q.json > 0 {
 			res.changed = changedRows(d, res.table)
 		}
 		u.results = append(u.results, res)
