@@ -183,10 +183,14 @@ func (p *planner) join(op operator, bound relSet, rel int) operator {
 		return &nest{op, p.take(a)}
 	}
 	own, other := p.equalities(rel, bound)
-	if len(own) == 0 || p.again {
-		return &nest{op, p.kept(rel, bound)}
-	}
 	lookup, column := p.lookup(op, bound, rel)
+	if len(own) == 0 || p.again {
+		whole := &nest{op, p.kept(rel, bound)}
+		if lookup == nil {
+			return whole
+		}
+		return &either{lookup, whole, column}
+	}
 	inner := p.filtered(p.first(rel), relSet{rel})
 	p.finishEqualities(rel, bound)
 	if p.delta {

@@ -27,23 +27,23 @@ type KeptColumn struct {
 // KeptColumns lists the columns by which deltas of the plan look rows up.
 func (p *Plan) KeptColumns() []KeptColumn { return p.kept }
 
-// either runs a delta term by looking up the rows of one relation by a kept column, or,
-// where the reader has none, by a hash join that reads all of it.
+// either looks up the rows of one relation by a kept column or, where the reader has
+// none, reads all of it.
 type either struct {
 	lookup operator // ends in an unindexed point
-	hash   operator
+	whole  operator
 	column KeptColumn
 }
 
-func (o *either) rels() relSet { return o.hash.rels() }
+func (o *either) rels() relSet { return o.whole.rels() }
 
-func (o *either) cost(c Cards) (rows, scanned uint64) { return o.hash.cost(c) }
+func (o *either) cost(c Cards) (rows, scanned uint64) { return o.whole.cost(c) }
 
-func (o *either) describe(w *drawing, depth int) { o.hash.describe(w, depth) }
+func (o *either) describe(w *drawing, depth int) { o.whole.describe(w, depth) }
 
 func (o *either) compile(b *builder, next step) step {
 	b.kept = append(b.kept, o.column)
-	lookup, hash := o.lookup.compile(b, next), o.hash.compile(b, next)
+	lookup, whole := o.lookup.compile(b, next), o.whole.compile(b, next)
 	table, col := o.column.Table, o.column.Col
 	return func(f *frame) bool {
 		if r, ok := f.r.(columnReader); ok {
@@ -51,7 +51,7 @@ func (o *either) compile(b *builder, next step) step {
 				return lookup(f)
 			}
 		}
-		return hash(f)
+		return whole(f)
 	}
 }
 
@@ -89,10 +89,10 @@ func (o *unindexed) compile(b *builder, next step) step {
 	return o.wrap(base, nil, next)
 }
 
-// lookup joins rel to op by its column that equals one of the bound relations; nil in a
-// full run, and if there is no such column.
+// lookup joins rel to op by its column that equals one of the bound relations; nil if
+// there is no such column, and in a full run but for its rules.
 func (p *planner) lookup(op operator, bound relSet, rel int) (operator, KeptColumn) {
-	if !p.delta || p.tables[rel].IsEvent {
+	if !p.delta && !p.again || p.tables[rel].IsEvent {
 		return nil, KeptColumn{}
 	}
 	for _, i := range p.of[rel] {
