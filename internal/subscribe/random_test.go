@@ -252,10 +252,9 @@ func randomTransaction(t *rapid.T, b *bench, tx *store.Tx, rels []*relation) {
 }
 
 // TestRandomQueriesFollow makes random schemas, some with row-level security, queries
-// and transactions and demands of
-// every client that it knows exactly what a brute-force evaluation of its queries
-// yields, after every transaction, whatever it subscribes to and ends in between. Some
-// answers are made only after further transactions.
+// and transactions and demands of every client that it knows exactly what a brute-force
+// evaluation of its queries yields, after every transaction, whatever it subscribes to
+// and ends in between. Some answers are made only after further transactions.
 func TestRandomQueriesFollow(t *testing.T) {
 	spec.Covers(t, "07.52", "07.53", "07.59", "07.62")
 	rapid.Check(t, func(t *rapid.T) {
