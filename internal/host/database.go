@@ -107,7 +107,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
 	db.procs.init()
-	db.subs.Watch = db.watchViews
+	db.subs.Watch = db.watchQuery
 	return db
 }
 

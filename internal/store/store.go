@@ -43,7 +43,8 @@ type Store struct {
 	tables map[schema.TableID]*table
 	cat    *catalog // of tables as the writer sees them; nil: to be built
 	tx     Tx
-	behind bool // see SequencesBehind
+	behind bool               // see SequencesBehind
+	kept   map[keptColumn]int // how often each is asked for; the writer's
 	pool   commitPool
 	replay *replay // nil once recovery is over
 
@@ -154,6 +155,9 @@ func (t *table) bytes() uint64 {
 		n += t.set.bytes()
 	}
 	for _, ix := range t.indexes {
+		n += ix.bytes()
+	}
+	for _, ix := range t.kept {
 		n += ix.bytes()
 	}
 	return n
