@@ -26,7 +26,7 @@ func main() {
 		work = "."
 	}
 	program := &cli.Program{
-		Version: version(), Path: executable(),
+		Version: version() + ", JavaScript on " + scriptEngine(), Path: executable(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv: os.Getenv, HomeDir: home, WorkDir: work,
 		Start: start, SDK: spacetime.SDK(),

@@ -85,8 +85,6 @@ typedef struct {
   int hook;
   uint32_t id;
   int64_t time;
-  const char *args, *body, *jwt;
-  size_t args_len, body_len, jwt_len;
   uint64_t sender[4], conn[2];
 } v8_call_args;
 
@@ -118,7 +116,9 @@ void v8_start(v8_instance *in, const char *text, size_t n, const char *cache, si
 // v8_cache returns compiled code that makes the next start faster. It uses the memory of results.
 v8_text v8_cache(v8_instance *in);
 
-void v8_call(v8_instance *in, const v8_call_args *a, v8_result *r);
+// v8_call calls a hook. Body and jwt are of handlers.
+void v8_call(v8_instance *in, const v8_call_args *a, const char *args, size_t args_len, const char *body, size_t body_len,
+             const char *jwt, size_t jwt_len, v8_result *r);
 
 // v8_interrupt has v8GoPoll called on the instance's thread while JavaScript runs. Callable on any thread.
 void v8_interrupt(v8_instance *in);

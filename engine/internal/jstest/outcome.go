@@ -190,10 +190,16 @@ func testPackages(t *testing.T) {
 	}
 }
 
-// hostile runs a body with little time and memory. The instance after it must work.
-func hostile(t *testing.T, text []byte, limit time.Duration) abi.Outcome {
+// Hostile runs a body of a reducer, of which nobody knows how it ends, in an instance of its own. The instance after it must
+// work.
+func Hostile(t *testing.T, e Engine, body string, l abi.Limits) abi.Outcome {
+	engine = e
+	return hostile(t, body, l)
+}
+
+func hostile(t *testing.T, body string, l abi.Limits) abi.Outcome {
 	t.Helper()
-	w := rawWorld(t, text, abi.Limits{Time: limit, Memory: 32 << 20})
+	w := rawWorld(t, v2(``, `if (id === 1) return; `+body+`;`), l)
 	done := make(chan abi.Outcome, 1)
 	go func() { done <- w.callID(0, "hostile") }()
 	select {
@@ -269,7 +275,7 @@ func testHostileModules(t *testing.T) {
 			if end == energy {
 				limit = 100 * time.Millisecond
 			}
-			out := hostile(t, v2(``, `if (id === 1) return; `+c.body+`;`), limit)
+			out := hostile(t, c.body, abi.Limits{Time: limit, Memory: 32 << 20})
 			got := fine
 			switch {
 			case out.Status == abi.StatusOutOfEnergy && out.Message == abi.OutOfEnergyText && out.Discard:
