@@ -33,6 +33,7 @@ func (c *Context) Env(key string) (value []byte, set bool, e Errno) {
 		if c.call.Tx == nil {
 			return nil, false, ErrNotInTransaction
 		}
+		c.call.Tx.ReadTable(hiddenTable) // a view depends on all variables, set or not (spec 08 §14.3)
 	}
 	c.spend(rowOverhead)
 	value, declared, set := c.svc.Env(c.call.Tx, c.call.Function, key)

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -159,6 +160,7 @@ func badArgsText(kind, name string) string {
 func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRequest) (CallResult, error) {
 	tx := db.store.Begin()
 	out, took := db.invoke(tx, r, req.Caller, at, args)
+	out = db.refreshAfter(tx, at, out)
 	var ev *subscribe.Event
 	if clients, _ := db.subs.Len(); clients > 0 {
 		ev = event(r, req.Caller, at, args)
@@ -234,7 +236,7 @@ func failureOf(out abi.Outcome) (CallStatus, string) {
 	case abi.StatusOutOfEnergy:
 		return OutOfEnergy, abi.OutOfEnergyText
 	}
-	return Trapped, abi.FatalErrorText
+	return Trapped, cmp.Or(out.Message, abi.FatalErrorText)
 }
 
 func failureKind(s CallStatus) subscribe.Failure {

@@ -45,6 +45,7 @@ type Database struct {
 	mod     *module
 	subs    *subscribe.Manager
 	clients map[*subscribe.Client]*attached
+	views   views
 	ckpt    checkpointer
 	scratch struct { // of the call that runs
 		call abi.ReducerCall
@@ -86,6 +87,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 		logger:  h.opts.Logger.With(slog.String("database", info.Identity.String())),
 		subs:    subscribe.NewManager(),
 		clients: map[*subscribe.Client]*attached{},
+		views:   newViews(),
 		done:    make(chan struct{}),
 	}
 	db.ending.begun = make(chan struct{})
@@ -94,6 +96,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.exec = newExecutor(db.services.Now, db.fail)
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
+	db.subs.Watch = db.watchViews
 	return db
 }
 
@@ -208,6 +211,7 @@ func (db *Database) shut(disconnect bool) error {
 		}
 	})
 	db.sched.wait()
+	db.views.expiry.stop()
 	db.send.wait()
 	errs = append(errs, db.journal.Close())
 	db.log.close()

@@ -20,8 +20,6 @@ var (
 	ErrNoSuchProcedure = errors.New("no such procedure")
 	// ErrProcedures refuses a procedure: this server runs reducers only.
 	ErrProcedures = errors.New("this server does not run procedures yet; call a reducer instead")
-	// ErrViews refuses to read a view for the same reason.
-	ErrViews = errors.New("this server does not run views yet; query the tables instead")
 )
 
 // A LifecycleError refuses a direct call of a lifecycle reducer.

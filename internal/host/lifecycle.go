@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -56,13 +57,20 @@ func (db *Database) connect(at sats.Timestamp, who Caller) error {
 		return fmt.Errorf("Failed to insert `st_client` row: %w", err)
 	}
 	ev := clientEvent(who, at)
-	if r := db.mod.connect; r != nil {
-		if out, _ := db.invoke(tx, r, who, at, nil); out.Status != abi.StatusOK {
-			db.rollback(tx, r, at, out)
-			status, message := failureOf(out)
-			return &RejectedError{Message: message, OutOfEnergy: status == OutOfEnergy}
-		}
+	var out abi.Outcome
+	r := db.mod.connect
+	if r != nil {
+		out, _ = db.invoke(tx, r, who, at, nil)
 		ev = event(r, who, at, nil)
+	}
+	if out = db.refreshAfter(tx, at, out); out.Status != abi.StatusOK {
+		if r == nil { // a view has failed, which is in the log
+			tx.Rollback()
+		} else {
+			db.rollback(tx, r, at, out)
+		}
+		status, message := failureOf(out)
+		return &RejectedError{Message: message, OutOfEnergy: status == OutOfEnergy}
 	}
 	if _, err := db.commit(tx, db.inputs(connectedName, who, at, nil), ev); err != nil {
 		return ErrStopped
@@ -123,20 +131,42 @@ func (db *Database) disconnect(at sats.Timestamp, who Caller) error {
 		tx.Rollback()
 		return nil
 	}
-	name, ev := disconnectedName, clientEvent(who, at)
 	if r := db.mod.leave; r != nil {
 		out, _ := db.invoke(tx, r, who, at, nil)
 		if out.Status == abi.StatusOK {
-			name, ev = r.Name, event(r, who, at, nil)
-		} else {
-			db.rollback(tx, r, at, out)
-			tx = db.store.Begin()
+			if err := deleteClient(tx, who); err != nil {
+				return notRemoved(tx, err)
+			}
+			out = db.refreshAfter(tx, at, out)
 		}
+		if out.Status == abi.StatusOK {
+			return db.commitLeave(tx, r.Name, who, at, event(r, who, at, nil))
+		}
+		db.rollback(tx, r, at, out)
+		tx = db.store.Begin()
 	}
 	if err := deleteClient(tx, who); err != nil {
-		tx.Rollback()
-		return fmt.Errorf("host: remove the rows of a client: %w", err)
+		return notRemoved(tx, err)
 	}
+	if err := db.refreshViews(tx, at); err != nil {
+		// Nobody can refuse that a client leaves. The views that are not refreshed will
+		// be by the next transaction that changes what they have read.
+		tx.Rollback()
+		db.logger.Error("a client leaves, and views that read the tables of clients keep their old rows", slog.Any("error", err))
+		tx = db.store.Begin()
+		if err := deleteClient(tx, who); err != nil {
+			return notRemoved(tx, err)
+		}
+	}
+	return db.commitLeave(tx, disconnectedName, who, at, clientEvent(who, at))
+}
+
+func notRemoved(tx *store.Tx, err error) error {
+	tx.Rollback()
+	return fmt.Errorf("host: remove the rows of a client: %w", err)
+}
+
+func (db *Database) commitLeave(tx *store.Tx, name string, who Caller, at sats.Timestamp, ev *subscribe.Event) error {
 	if _, err := db.commit(tx, db.inputs(name, who, at, nil), ev); err != nil {
 		return ErrStopped
 	}

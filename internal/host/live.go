@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/query"
@@ -53,7 +52,7 @@ func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Cal
 		}
 		db.push(&single{c, subscribe.ProcedureFailed(c, msg.RequestID, text)})
 	default:
-		db.handleQuery(read, c, who, msg)
+		db.handleQuery(at, read, c, who, msg)
 	}
 }
 
@@ -90,9 +89,11 @@ func notStartedText(c *subscribe.Client, err error) string {
 }
 
 // handleQuery carries out a subscribe, unsubscribe or one-off message.
-func (db *Database) handleQuery(read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) {
+func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) {
 	v := db.store.View()
 	defer v.Close()
+	fresh := freshViews{round: viewRound{db: db, at: at}}
+	defer fresh.close()
 	offset, gated := db.lastOffset()
 	caller := sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner}
 	one := compileOne
@@ -110,7 +111,8 @@ func (db *Database) handleQuery(read sats.Timestamp, c *subscribe.Client, who Ca
 			}
 			return sql.CheckRowLimit(v, caller, plans...)
 		},
-		Micros: func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
+		Prepare: func(qs []*subscribe.Query) (store.Reader, error) { return fresh.prepare(v, qs) },
+		Micros:  func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
 	}, msg))
 }
 
@@ -131,7 +133,7 @@ func compileLive(r store.Reader, text string, caller sql.Caller) ([]*subscribe.Q
 		}
 		return nil, err
 	}
-	return liveQueries(qs, caller)
+	return liveQueries(qs, caller), nil
 }
 
 // compileOne compiles a query to subscribe to that stands for itself only.
@@ -140,7 +142,7 @@ func compileOne(r store.Reader, text string, caller sql.Caller) (*subscribe.Quer
 	if err != nil {
 		return nil, err
 	}
-	return liveQuery(q, caller)
+	return liveQuery(q, caller), nil
 }
 
 // compileOnce compiles a query that is answered once.
@@ -152,29 +154,23 @@ func compileOnce(r store.Reader, text string, caller sql.Caller) (*subscribe.Que
 	if err := sql.CheckRowLimit(r, caller, q.Plan); err != nil {
 		return nil, err
 	}
-	return liveQuery(q, caller)
+	return liveQuery(q, caller), nil
 }
 
-func liveQueries(qs []*sql.Query, caller sql.Caller) ([]*subscribe.Query, error) {
+func liveQueries(qs []*sql.Query, caller sql.Caller) []*subscribe.Query {
 	out := make([]*subscribe.Query, len(qs))
 	for i, q := range qs {
-		var err error
-		if out[i], err = liveQuery(q, caller); err != nil {
-			return nil, err
-		}
+		out[i] = liveQuery(q, caller)
 	}
-	return out, nil
+	return out
 }
 
-func liveQuery(q *sql.Query, caller sql.Caller) (*subscribe.Query, error) {
-	if err := refuseViews(q.Plan.Tables()); err != nil {
-		return nil, err
-	}
+func liveQuery(q *sql.Query, caller sql.Caller) *subscribe.Query {
 	key := "*" + q.Text
 	if q.PerCaller {
 		key = queryKey(q.Text, caller)
 	}
-	return &subscribe.Query{Key: key, Text: q.Text, Plans: []*query.Plan{q.Plan}}, nil
+	return &subscribe.Query{Key: key, Text: q.Text, Plans: []*query.Plan{q.Plan}}
 }
 
 // The key of a query whose result depends on the caller names him, so that it can
@@ -208,14 +204,4 @@ func (db *Database) recompile() {
 		}
 		return qs[0], nil
 	})
-}
-
-// refuseViews refuses a query that reads a view: nobody computes its rows.
-func refuseViews(tables []*schema.Table) error {
-	for _, t := range tables {
-		if t.IsView {
-			return fmt.Errorf("view `%s`: %w", t.Name, ErrViews)
-		}
-	}
-	return nil
 }

@@ -60,7 +60,7 @@ func (db *Database) step(tx *store.Tx, s schema.Step) error {
 	case schema.RemoveView:
 		return onTable(tx, s.View.Name, func(t *schema.Table) error { return tx.DropTable(t.ID) })
 	case schema.UpdateView:
-		return nil // no instance of a view exists
+		return tx.UpdateView(s.New)
 	case schema.AddRLS:
 		db.system("Adding row-level security `%s`", s.SQL)
 		return db.addRLS(tx, s.SQL)

@@ -24,6 +24,7 @@ type module struct {
 	init     *reducer // nil: none; likewise the next two
 	connect  *reducer
 	leave    *reducer
+	views    map[string]*view
 
 	inst abi.Instance // nil after a call that spoiled it
 }
@@ -109,6 +110,7 @@ func (m *module) index() {
 		}
 		return nil
 	}
+	m.views = viewsOf(m.def)
 	m.init, m.connect, m.leave = of(schema.LifecycleInit), of(schema.LifecycleOnConnect), of(schema.LifecycleOnDisconnect)
 }
 
@@ -131,9 +133,20 @@ func (r *reducer) decodeArgs(args []byte, isJSON bool) ([]byte, error) {
 	return args[:n:n], nil
 }
 
-// call runs a reducer on the main instance, making a new one if the last call has
-// spoiled it. It belongs to the holder of the right to write.
+// call runs a reducer on the main instance. It belongs to the holder of the right to
+// write.
 func (m *module) call(ctx context.Context, s *services, c *abi.ReducerCall) abi.Outcome {
+	if out := m.ready(ctx, s); out.Status != abi.StatusOK {
+		return out
+	}
+	out := m.inst.CallReducer(ctx, c)
+	m.settle(s, out)
+	return out
+}
+
+// ready makes a new main instance if the last call has spoiled it. An outcome other
+// than StatusOK is that of the call that wanted the instance.
+func (m *module) ready(ctx context.Context, s *services) abi.Outcome {
 	if m.inst == nil {
 		inst, err := m.program.Instantiate(ctx, s)
 		if err != nil {
@@ -141,14 +154,18 @@ func (m *module) call(ctx context.Context, s *services, c *abi.ReducerCall) abi.
 		}
 		m.inst = inst
 	}
-	out := m.inst.CallReducer(ctx, c)
-	if out.Discard {
-		if err := m.inst.Close(); err != nil {
-			s.db.logger.Warn("an instance does not close", slog.Any("error", err))
-		}
-		m.inst = nil
+	return abi.Outcome{}
+}
+
+// settle drops the main instance if the call that ended so has spoiled it.
+func (m *module) settle(s *services, out abi.Outcome) {
+	if !out.Discard {
+		return
 	}
-	return out
+	if err := m.inst.Close(); err != nil {
+		s.db.logger.Warn("an instance does not close", slog.Any("error", err))
+	}
+	m.inst = nil
 }
 
 // procedure reports whether there is a procedure of that name for the caller.

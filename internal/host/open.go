@@ -143,7 +143,11 @@ func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh
 func (db *Database) resume(kind ProgramKind, program []byte) error {
 	var failed error
 	err := db.exec.do(background, func(at sats.Timestamp) {
-		if failed = db.correctKind(kind, program); failed == nil {
+		failed = db.correctKind(kind, program)
+		if failed == nil {
+			failed = db.repairViews()
+		}
+		if failed == nil {
 			failed = db.sweepClients(at)
 		}
 	})

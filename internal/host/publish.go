@@ -120,6 +120,11 @@ func (db *Database) addRLS(tx *store.Tx, text string) error {
 	if err != nil {
 		return fmt.Errorf("row level security rule `%s`: %w", text, err)
 	}
+	for _, v := range q.Plan.Views() {
+		if len(v.Args) > 0 {
+			return fmt.Errorf("Row-level security is not supported on parameterized views: %s", text)
+		}
+	}
 	if t := q.ReturnTable; t.Access == schema.Private {
 		return fmt.Errorf("Cannot define RLS rule on private table: %s. Please make table public if you wish to restrict access using RLS.", t.Name)
 	}

@@ -71,6 +71,7 @@ func (db *Database) runAsDatabase(tx *store.Tx, at sats.Timestamp, fn string, ar
 		return true
 	}
 	out, took := db.invoke(tx, r, self, at, args)
+	out = db.refreshAfter(tx, at, out)
 	if out.Status != abi.StatusOK {
 		db.rollback(tx, r, at, out)
 		return db.calls.Err() == nil // stopped by the closing: the row runs at the next start
@@ -95,13 +96,18 @@ func (db *Database) finishScheduled(t *timer) {
 		db.sched.again(t, nextDue(t.due, db.services.Now(), when.Interval()))
 		return
 	}
-	if _, err := tx.DeleteRow(table.ID, bytes.Clone(row)); err != nil {
+	at := db.exec.stamp()
+	_, err := tx.DeleteRow(table.ID, bytes.Clone(row))
+	if err == nil {
+		err = db.refreshViews(tx, at)
+	}
+	if err != nil {
 		tx.Rollback()
 		db.logger.Error("a schedule row cannot be removed", "table", table.Name, "error", err)
 		return
 	}
 	// Reducer 0 is what clients know of such a transaction (spec 05 §7.2).
-	ev := &subscribe.Event{Caller: db.info.Identity, ReducerID: 0, Timestamp: db.exec.stamp()}
+	ev := &subscribe.Event{Caller: db.info.Identity, ReducerID: 0, Timestamp: at}
 	if _, err := db.commit(tx, nil, ev); err != nil {
 		return // the database has stopped; the row runs again after the next start
 	}

@@ -3,8 +3,11 @@ package host
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/sql"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/subscribe"
@@ -25,42 +28,94 @@ type SQLResult struct {
 }
 
 // SQL runs one statement for a caller. A statement that reads does so beside the
-// writer, on the state committed last; one that writes is a transaction. The
-// text of an error is the answer.
+// writer, on the state committed last, once the views that it reads have been
+// evaluated; one that writes is a transaction. The text of an error is the answer.
 func (db *Database) SQL(ctx context.Context, who Caller, text string) (SQLResult, error) {
 	if db.isEnding() {
 		return SQLResult{}, ErrStopped
 	}
 	start := db.host.opts.Clock.Now()
 	caller := sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner}
-	res, writes, err := db.read(text, caller)
-	if writes && err == nil {
+	res, kind, err := db.read(text, caller)
+	switch {
+	case err != nil:
+	case kind == writes:
 		res, err = db.write(ctx, who, text, caller)
+	case kind == readsViews:
+		res, err = db.readViews(ctx, text, caller)
 	}
 	res.Duration = db.since(start)
 	return res, err
 }
 
-// read answers a statement that reads, or reports that it writes.
-func (db *Database) read(text string, caller sql.Caller) (res SQLResult, writes bool, err error) {
+// statementKind is what a statement is about.
+type statementKind uint8
+
+const (
+	reads statementKind = iota
+	readsViews
+	writes
+)
+
+// read answers a statement that reads tables only, and tells what any other does.
+func (db *Database) read(text string, caller sql.Caller) (res SQLResult, kind statementKind, err error) {
 	v := db.store.View()
 	defer v.Close()
 	st, err := sql.CompileStatement(v, text, caller)
-	if err != nil || st.Writes() {
-		return res, err == nil, err
+	switch {
+	case err != nil:
+		return res, reads, err
+	case st.Writes():
+		return res, writes, nil
+	case st.Plan() != nil && len(st.Plan().Views()) > 0:
+		return res, readsViews, nil
 	}
-	if p := st.Plan(); p != nil {
-		if err := refuseViews(p.Tables()); err != nil {
-			return res, false, err
-		}
-	}
+	res, err = db.rows(v, st)
+	return res, reads, err
+}
+
+func (db *Database) rows(v *store.View, st *sql.Statement) (res SQLResult, err error) {
 	res.Columns = st.RowType()
 	err = st.Query(v, func(row []byte) bool {
 		res.Rows = append(res.Rows, bytes.Clone(row))
 		return true
 	})
 	res.Offset, res.HasOffset = v.Offset(), db.store.NextOffset() > 0
-	return res, false, err
+	return res, err
+}
+
+// readViews answers a statement that reads views: it has those evaluated that are not,
+// and then reads beside the writer like any other.
+func (db *Database) readViews(ctx context.Context, text string, caller sql.Caller) (res SQLResult, err error) {
+	var st *sql.Statement
+	var v *store.View
+	var failed error
+	err = db.exec.do(ctx, func(at sats.Timestamp) {
+		if st, failed = db.compile(text, caller); failed != nil {
+			return
+		}
+		if st.Plan() != nil {
+			round := viewRound{db: db, at: at}
+			failed = round.materialise(st.Plan().Views())
+		}
+		if failed == nil {
+			v = db.store.View()
+		}
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return res, err
+	}
+	defer v.Close()
+	return db.rows(v, st)
+}
+
+func (db *Database) compile(text string, caller sql.Caller) (*sql.Statement, error) {
+	v := db.store.View()
+	defer v.Close()
+	return sql.CompileStatement(v, text, caller)
 }
 
 // write runs a statement that writes.
@@ -68,7 +123,10 @@ func (db *Database) write(ctx context.Context, who Caller, text string, caller s
 	var failed error
 	err = db.exec.do(ctx, func(at sats.Timestamp) {
 		tx := db.store.Begin()
-		if res.Stats, failed = execute(tx, text, caller); failed != nil {
+		if res.Stats, failed = execute(tx, text, caller); failed == nil {
+			failed = fatal(db.refreshViews(tx, at))
+		}
+		if failed != nil {
 			tx.Rollback()
 			return
 		}
@@ -85,6 +143,15 @@ func (db *Database) write(ctx context.Context, who Caller, text string, caller s
 	}
 	res.Columns = sats.Unit
 	return res, err
+}
+
+// fatal words the failure of a view for the caller of a statement (spec 08 §14.4).
+func fatal(err error) error {
+	var view *viewError
+	if errors.As(err, &view) && view.status != abi.StatusOutOfEnergy {
+		return fmt.Errorf("The module instance encountered a fatal error: %w", err)
+	}
+	return err
 }
 
 func execute(tx *store.Tx, text string, caller sql.Caller) (sql.Stats, error) {

@@ -133,6 +133,9 @@ func (db *Database) migrate(at sats.Timestamp, m *module, program []byte, plan *
 	if err == nil {
 		err = db.carryOut(tx, plan)
 	}
+	if err == nil {
+		err = db.reevaluateViews(tx, m, at)
+	}
 	if err != nil {
 		tx.Rollback()
 		db.log.system(db.services.Now(), abi.LogWarn, fmt.Sprintf("Database update failed: %v", err))

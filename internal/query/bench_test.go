@@ -21,8 +21,8 @@ func benchStore(t testing.TB, n uint32) (*store.Store, []*schema.Table) {
 
 func benchPlans(tables []*schema.Table) map[string]*Plan {
 	u := []Relation{{Table: tables[0]}}
-	join := []Relation{{Table: tables[0]}, {tables[1], cmp(col(tables, 0, "id"), Eq, col(tables, 1, "id"))}}
-	hash := []Relation{{Table: tables[0]}, {tables[1], cmp(col(tables, 0, "v"), Eq, col(tables, 1, "y"))}}
+	join := []Relation{{Table: tables[0]}, {Table: tables[1], On: cmp(col(tables, 0, "id"), Eq, col(tables, 1, "id"))}}
+	hash := []Relation{{Table: tables[0]}, {Table: tables[1], On: cmp(col(tables, 0, "v"), Eq, col(tables, 1, "y"))}}
 	return map[string]*Plan{
 		"scan":   Compile(Select{From: u}),
 		"filter": Compile(Select{From: u, Where: And{cmp(col(tables, 0, "v"), Gt, num(10)), cmp(col(tables, 0, "k"), Ne, num(3))}}),

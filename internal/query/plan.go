@@ -13,7 +13,8 @@ import (
 // A Relation is one entry of FROM, inner-joined to those before it.
 type Relation struct {
 	Table *schema.Table
-	On    Expr // over this relation and earlier ones; nil: cross join
+	On    Expr      // over this relation and earlier ones; nil: cross join
+	View  *ViewRead // if Table is the backing table of a view
 }
 
 // OutKind says what a query returns.
@@ -42,6 +43,8 @@ type Plan struct {
 	conds  []Expr // conjuncts of WHERE and ON
 	joins  int    // the first of conds that come from ON are conds[:joins]
 	none   bool   // some condition is never true
+	views  []*ViewRead
+	hidden int // bytes at the front of returned rows that nobody sees: the hash of a view's instance
 
 	full   operator
 	runAll step
@@ -60,7 +63,16 @@ func Compile(q Select) *Plan {
 		p.addConds(r.On)
 	}
 	p.joins = len(p.conds)
+	for i, r := range q.From {
+		if r.View != nil {
+			p.views = append(p.views, r.View)
+			p.conds = append(p.conds, r.View.filter(i))
+		}
+	}
 	p.addConds(q.Where)
+	if q.Out == OutRow && q.From[q.Rel].View != nil {
+		p.hidden = len(ViewHash{})
+	}
 	b := &builder{compiler: compiler{p.tables}}
 	pl := newPlanner(p.tables, p.conds, -1)
 	p.full = pl.plan(pl.start())
@@ -86,9 +98,9 @@ func (p *Plan) compileDelta(b *builder) {
 		p.single = b.all(p.conds)
 		return
 	}
-	rel := p.q.Rel
+	rel, hidden := p.q.Rel, p.hidden
 	collect := func(f *frame) bool {
-		f.net.add(f.rows[rel], f.sign)
+		f.net.add(f.rows[rel][hidden:], f.sign)
 		return true
 	}
 	for i := range p.tables {
@@ -118,8 +130,8 @@ func (p *Plan) sink(b *builder) step {
 			return f.deliver(f.out)
 		}
 	}
-	rel := p.q.Rel
-	return func(f *frame) bool { return f.deliver(f.rows[rel]) }
+	rel, hidden := p.q.Rel, p.hidden
+	return func(f *frame) bool { return f.deliver(f.rows[rel][hidden:]) }
 }
 
 // deliver hands one row out; false ends the run.
@@ -232,7 +244,7 @@ func (p *Plan) matching(f *frame, rows *store.Rows, emit func(row []byte)) {
 	for i, n := 0, rows.Len(); i < n; i++ {
 		f.rows[0] = rows.At(i)
 		if p.single(f.rows) {
-			emit(f.rows[0])
+			emit(f.rows[0][p.hidden:])
 		}
 	}
 }
@@ -251,7 +263,8 @@ func (p *Plan) Stale(r store.Reader) error {
 // Tables lists the tables in FROM order, one per occurrence.
 func (p *Plan) Tables() []*schema.Table { return p.tables }
 
-// ReturnTable is the table whose whole rows the query returns; nil otherwise.
+// ReturnTable is the table whose whole rows the query returns; nil otherwise. The
+// rows of a view come without the hidden column of its backing table.
 func (p *Plan) ReturnTable() *schema.Table {
 	if p.q.Out != OutRow {
 		return nil

@@ -51,7 +51,7 @@ func TestAccessPaths(t *testing.T) {
 func joinOf(tables []*schema.Table, on string, where Expr) *Plan {
 	q := Select{From: []Relation{{Table: tables[0]}}, Where: where, Rel: len(tables) - 1}
 	for i := 1; i < len(tables); i++ {
-		q.From = append(q.From, Relation{tables[i], cmp(col(tables, i-1, on), Eq, col(tables, i, on))})
+		q.From = append(q.From, Relation{Table: tables[i], On: cmp(col(tables, i-1, on), Eq, col(tables, i, on))})
 	}
 	return Compile(q)
 }
@@ -172,9 +172,9 @@ func TestScanned(t *testing.T) {
 		{"point and filter", single(And{cmp(col(one, 0, "k"), Eq, num(1)), cmp(col(one, 0, "v"), Eq, num(1))}), 4},
 		{"limit", Compile(Select{From: []Relation{{Table: tables[0]}}, Limit: &limit}), 3},
 		{"count", Compile(Select{From: []Relation{{Table: tables[0]}}, Out: OutCount}), 10},
-		{"index join", Compile(Select{From: []Relation{{Table: tables[1]}, {tables[0], cmp(col(two, 0, "id"), Eq, col(two, 1, "k"))}}}), 4 + 4*2},
-		{"unique index join", Compile(Select{From: []Relation{{Table: tables[1]}, {tables[0], cmp(col(two, 0, "id"), Eq, col(two, 1, "id"))}}}), 4 + 4},
-		{"hash join", Compile(Select{From: []Relation{{Table: tables[1]}, {tables[0], cmp(col(two, 0, "id"), Eq, col(two, 1, "v"))}}}), 4 + 10 + 40},
+		{"index join", Compile(Select{From: []Relation{{Table: tables[1]}, {Table: tables[0], On: cmp(col(two, 0, "id"), Eq, col(two, 1, "k"))}}}), 4 + 4*2},
+		{"unique index join", Compile(Select{From: []Relation{{Table: tables[1]}, {Table: tables[0], On: cmp(col(two, 0, "id"), Eq, col(two, 1, "id"))}}}), 4 + 4},
+		{"hash join", Compile(Select{From: []Relation{{Table: tables[1]}, {Table: tables[0], On: cmp(col(two, 0, "id"), Eq, col(two, 1, "v"))}}}), 4 + 10 + 40},
 		{"cross product", Compile(Select{From: []Relation{{Table: tables[1]}, {Table: tables[0]}}}), 4 + 10 + 40},
 	} {
 		if got := tt.plan.Scanned(cards); got != tt.want {
@@ -217,7 +217,7 @@ func TestDeltaExample(t *testing.T) {
 	insert(t, tx, l, 2, 3)
 	tx.Commit(nil)
 	plan := Compile(Select{
-		From:  []Relation{{Table: p}, {l, cmp(col(tables, 0, "id"), Eq, col(tables, 1, "id"))}},
+		From:  []Relation{{Table: p}, {Table: l, On: cmp(col(tables, 0, "id"), Eq, col(tables, 1, "id"))}},
 		Where: And{cmp(col(tables, 1, "x"), Gt, num(0)), cmp(col(tables, 1, "x"), Lt, num(5))},
 	})
 	if err := plan.Admissible(); err != nil {

@@ -25,7 +25,8 @@ type checker struct {
 	r      store.Reader
 	caller Caller
 	rels   []relation
-	sender bool // :sender was used
+	sender bool // the result depends on the caller: :sender was used, or a view that takes the sender
+	called bool // a view was called with arguments
 	joined bool // columns must be qualified
 }
 
@@ -60,11 +61,8 @@ func (c *checker) table(sp span, name string) (*schema.Table, error) {
 }
 
 // readable refuses tables whose visible part this caller could only be shown
-// with row-level security or a view's materialisation.
+// with row-level security.
 func (c *checker) readable(sp span, t *schema.Table, name string) error {
-	if t.IsView {
-		return unsupported(c.at(sp), "Unsupported FROM expression", name+" is a view")
-	}
 	if c.caller.IsOwner {
 		return nil
 	}
@@ -88,7 +86,7 @@ func (c *checker) column(e *colExpr) (*query.Column, error) {
 		}
 	}
 	t := c.rels[rel].table
-	if col, ok := t.Col(e.name); ok {
+	if col, ok := visibleCol(t, e.name); ok {
 		return &query.Column{Rel: rel, Col: col, Type: t.Cols[col].Type}, nil
 	}
 	return nil, c.notInScope(e.span, e.name, columnNames(t))
@@ -113,8 +111,8 @@ func (c *checker) aliases() []string {
 
 func columnNames(t *schema.Table) []string {
 	var names []string
-	for i := range t.Cols {
-		names = append(names, t.Cols[i].Name, t.Cols[i].Accessor)
+	for _, col := range t.Cols[hiddenCols(t):] {
+		names = append(names, col.Name, col.Accessor)
 	}
 	return names
 }

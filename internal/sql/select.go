@@ -217,6 +217,9 @@ func (c *checker) selection(st *selectStmt) (*selection, error) {
 		n := sats.NewReader(v).U64()
 		q.Limit = &n
 	}
+	if err := c.callShape(st, &q); err != nil {
+		return nil, err
+	}
 	return &selection{query.Compile(q), q.Out, cols}, nil
 }
 
@@ -238,6 +241,11 @@ func (c *checker) joinRelation(ref *tableRef) (query.Relation, error) {
 	}
 	c.rels = append(c.rels, relation{ref.alias, t})
 	rel.Table = t
+	if t.IsView {
+		if rel.View, err = c.viewRead(ref, t); err != nil {
+			return rel, err
+		}
+	}
 	if ref.on != nil {
 		rel.On, err = c.condition(ref.on)
 	}
@@ -292,9 +300,9 @@ func (c *checker) star(it item, q *query.Select) ([]OutCol, error) {
 }
 
 func rowCols(t *schema.Table) []OutCol {
-	cols := make([]OutCol, len(t.Cols))
-	for i := range t.Cols {
-		cols[i] = OutCol{sats.Named(t.Cols[i].Name), t.Cols[i].Type}
+	var cols []OutCol
+	for _, col := range t.Cols[hiddenCols(t):] {
+		cols = append(cols, OutCol{sats.Named(col.Name), col.Type})
 	}
 	return cols
 }

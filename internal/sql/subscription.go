@@ -81,7 +81,7 @@ func CompileSubscriptionSet(r store.Reader, texts []string, caller Caller) ([]*Q
 func expandAll(r store.Reader, caller Caller) []string {
 	var out []string
 	for _, t := range r.Tables() {
-		if t.Kind == schema.User && !t.IsEvent && !t.IsView && caller.mayRead(t) {
+		if expandable(r, t) && caller.mayRead(t) {
 			out = append(out, "SELECT * FROM "+quoteName(t.Name))
 		}
 	}

@@ -1,6 +1,11 @@
 package store
 
-import "slices"
+import (
+	"cmp"
+	"math"
+	"math/bits"
+	"slices"
+)
 
 // A btree orders the rows of an ordered index. An entry is the first eight bytes
 // of the row's encoded key and the row's address; where that is not the whole
@@ -26,8 +31,8 @@ type btree struct {
 const (
 	fanout     = 64
 	nodeChunk  = 64
-	minFill    = fanout / 4
 	bulkFill   = fanout - fanout/8
+	mergeFill  = fanout - fanout/16
 	maxHeight  = 12
 	noNode     = ^uint32(0)
 	sideBefore = -1 // before all entries that equal the probe
@@ -40,16 +45,61 @@ type entry struct {
 	ptr rowPtr
 }
 
+// entries are those of a node, keys apart from addresses: a search reads few lines of
+// memory then.
+type entries struct {
+	n    int
+	keys [fanout]uint64
+	ptrs [fanout]rowPtr
+}
+
 type leafNode struct {
 	prev, next uint32
-	n          int32
-	e          [fanout]entry
+	entries
 }
 
 type innerNode struct {
-	n    int32
-	e    [fanout]entry // the first entry below kids[i]
-	kids [fanout]uint32
+	entries // the first entry below kids[i]
+	kids    [fanout]uint32
+}
+
+func (n *entries) at(i int) entry     { return entry{n.keys[i], n.ptrs[i]} }
+func (n *entries) set(i int, e entry) { n.keys[i], n.ptrs[i] = e.key, e.ptr }
+
+func (n *entries) insert(at int, e entry) {
+	copy(n.keys[at+1:n.n+1], n.keys[at:n.n])
+	copy(n.ptrs[at+1:n.n+1], n.ptrs[at:n.n])
+	n.set(at, e)
+	n.n++
+}
+
+func (n *entries) remove(at int) {
+	copy(n.keys[at:], n.keys[at+1:n.n])
+	copy(n.ptrs[at:], n.ptrs[at+1:n.n])
+	n.n--
+}
+
+// moveTo moves the entries from one on to the end of another node.
+func (n *entries) moveTo(to *entries, from int) {
+	copy(to.keys[to.n:], n.keys[from:n.n])
+	to.n += copy(to.ptrs[to.n:], n.ptrs[from:n.n])
+	n.n = from
+}
+
+// below returns how many keys are less than key. It looks at every eighth and then at
+// eight that stand together, without branches: no load waits for another.
+func (n *entries) below(key uint64) int {
+	c := uint64(0)
+	for i := 7; i < n.n; i += 8 {
+		_, less := bits.Sub64(n.keys[i&(fanout-1)], key, 0)
+		c += less
+	}
+	c *= 8
+	for i := int(c); i < min(int(c)+8, n.n); i++ {
+		_, less := bits.Sub64(n.keys[i&(fanout-1)], key, 0)
+		c += less
+	}
+	return int(c)
 }
 
 // A treeProbe is a place in the order: a key of the index's first cols columns,
@@ -129,12 +179,19 @@ func (t *btree) compare(e *entry, p *treeProbe) int {
 	return 0
 }
 
-// lowerBound returns the number of the n entries that stand before the probe.
-func (t *btree) lowerBound(e []entry, p *treeProbe) int {
-	lo, hi := 0, len(e)
+// lowerBound returns how many entries of a node stand before the probe.
+func (t *btree) lowerBound(n *entries, p *treeProbe) int {
+	lo := n.below(p.key)
+	if lo == n.n || n.keys[lo] != p.key {
+		return lo
+	}
+	hi := n.n
+	if p.key != math.MaxUint64 {
+		hi = n.below(p.key + 1)
+	}
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
-		if t.compare(&e[mid], p) < 0 {
+		if e := n.at(mid); t.compare(&e, p) < 0 {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -143,9 +200,10 @@ func (t *btree) lowerBound(e []entry, p *treeProbe) int {
 	return lo
 }
 
-// hasKey reports whether the entry has the key of the probe, which is a whole one.
-func (t *btree) hasKey(e *entry, p *treeProbe) bool {
-	return e.key == p.key && (t.ix == nil || t.ix.compareRow(e.ptr, p.full, p.cols) == 0)
+// hasKey reports whether an entry of a node has the key of the probe, which is a whole
+// one.
+func (t *btree) hasKey(n *leafNode, i int, p *treeProbe) bool {
+	return n.keys[i] == p.key && (t.ix == nil || t.ix.compareRow(n.ptrs[i], p.full, p.cols) == 0)
 }
 
 // sameKey reports whether two entries have the same key.
@@ -158,20 +216,20 @@ func (t *btree) sameKey(a, b *entry) bool {
 func (t *btree) besideEqual(n *leafNode, left, right int, p *treeProbe) bool {
 	switch {
 	case left >= 0:
-		if t.hasKey(&n.e[left], p) {
+		if t.hasKey(n, left, p) {
 			return true
 		}
 	case n.prev != noNode:
 		l := t.leaf(n.prev)
-		if t.hasKey(&l.e[l.n-1], p) {
+		if t.hasKey(l, l.n-1, p) {
 			return true
 		}
 	}
 	switch {
-	case right < int(n.n):
-		return t.hasKey(&n.e[right], p)
+	case right < n.n:
+		return t.hasKey(n, right, p)
 	case n.next != noNode:
-		return t.hasKey(&t.leaf(n.next).e[0], p)
+		return t.hasKey(t.leaf(n.next), 0, p)
 	}
 	return false
 }
@@ -186,10 +244,10 @@ func (t *btree) descend(p *treeProbe, path *treePath) uint32 {
 	id := t.root
 	for l := range t.height {
 		n := t.inner(id)
-		at := t.lowerBound(n.e[:n.n], p)
+		at := t.lowerBound(&n.entries, p)
 		// The entry at position at is not before p. It is p itself, or p belongs
 		// to the child before it.
-		if at == int(n.n) || at > 0 && (p.side != sideExact || t.compare(&n.e[at], p) != 0) {
+		if at == n.n || at > 0 && !(p.side == sideExact && n.at(at) == entry{p.key, p.ptr}) {
 			at--
 		}
 		path[l].id, path[l].at = id, at
@@ -203,7 +261,7 @@ func (t *btree) insert(p *treeProbe) {
 	var path treePath
 	id := t.descend(p, &path)
 	n := t.leaf(id)
-	at := t.lowerBound(n.e[:n.n], p)
+	at := t.lowerBound(&n.entries, p)
 	e := entry{p.key, p.ptr}
 	t.count++
 	if !t.besideEqual(n, at-1, at, p) {
@@ -212,25 +270,16 @@ func (t *btree) insert(p *treeProbe) {
 	if n.n == fanout {
 		right := t.splitLeaf(id, at)
 		n = t.leaf(id)
-		t.raise(&path, t.height-1, t.leaf(right).e[0], right)
-		if at > int(n.n) {
-			at -= int(n.n)
-			n = t.leaf(right)
-			insertEntry(&n.e, int(n.n), at, e)
-			n.n++
+		t.raise(&path, t.height-1, t.leaf(right).at(0), right)
+		if at > n.n {
+			t.leaf(right).insert(at-n.n, e)
 			return // at > 0: the first entry stays
 		}
 	}
-	insertEntry(&n.e, int(n.n), at, e)
-	n.n++
+	n.insert(at, e)
 	if at == 0 {
 		t.lowered(&path, e)
 	}
-}
-
-func insertEntry(e *[fanout]entry, n, at int, x entry) {
-	copy(e[at+1:n+1], e[at:n])
-	e[at] = x
 }
 
 // splitLeaf moves the upper part of a full leaf to a new one on its right. Where
@@ -242,8 +291,7 @@ func (t *btree) splitLeaf(id uint32, at int) uint32 {
 	if at == fanout && n.next == noNode {
 		keep = fanout - fanout/16
 	}
-	r.n = int32(copy(r.e[:], n.e[keep:n.n]))
-	n.n = int32(keep)
+	n.moveTo(&r.entries, keep)
 	r.prev, r.next = id, n.next
 	n.next = right
 	if r.next != noNode {
@@ -252,15 +300,32 @@ func (t *btree) splitLeaf(id uint32, at int) uint32 {
 	return right
 }
 
+// insert enters a kid and its first entry.
+func (n *innerNode) insert(at int, first entry, kid uint32) {
+	copy(n.kids[at+1:n.n+1], n.kids[at:n.n])
+	n.kids[at] = kid
+	n.entries.insert(at, first)
+}
+
+func (n *innerNode) remove(at int) {
+	copy(n.kids[at:], n.kids[at+1:n.n])
+	n.entries.remove(at)
+}
+
+// moveTo moves the kids from one on to the end of another node.
+func (n *innerNode) moveTo(to *innerNode, from int) {
+	copy(to.kids[to.n:], n.kids[from:n.n])
+	n.entries.moveTo(&to.entries, from)
+}
+
 // raise enters a new right sibling of path[level]'s child into the inner nodes.
 func (t *btree) raise(path *treePath, level int, first entry, kid uint32) {
 	if level < 0 {
 		old := t.root
 		id := t.newInner()
 		n := t.inner(id)
-		n.n = 2
-		n.e[0], n.kids[0] = t.firstEntry(old, t.height), old
-		n.e[1], n.kids[1] = first, kid
+		n.insert(0, t.firstEntry(old, t.height), old)
+		n.insert(1, first, kid)
 		t.root = id
 		t.height++
 		// The path grew at its top.
@@ -269,44 +334,37 @@ func (t *btree) raise(path *treePath, level int, first entry, kid uint32) {
 		return
 	}
 	id, at := path[level].id, path[level].at+1
-	n := t.inner(id)
-	if n.n < fanout {
-		insertEntry(&n.e, int(n.n), at, first)
-		copy(n.kids[at+1:n.n+1], n.kids[at:n.n])
-		n.kids[at] = kid
-		n.n++
+	if n := t.inner(id); n.n < fanout {
+		n.insert(at, first, kid)
 		return
 	}
 	right := t.newInner()
-	n = t.inner(id)
-	r := t.inner(right)
+	n, r := t.inner(id), t.inner(right)
 	const keep = fanout / 2
-	r.n = int32(copy(r.e[:], n.e[keep:]))
-	copy(r.kids[:], n.kids[keep:])
-	n.n = keep
-	to, pos := n, at
+	n.moveTo(r, keep)
 	if at > keep {
-		to, pos = r, at-keep
+		r.insert(at-keep, first, kid)
+	} else {
+		n.insert(at, first, kid)
 	}
-	insertEntry(&to.e, int(to.n), pos, first)
-	copy(to.kids[pos+1:to.n+1], to.kids[pos:to.n])
-	to.kids[pos] = kid
-	to.n++
-	t.raise(path, level-1, r.e[0], right)
+	t.raise(path, level-1, r.at(0), right)
 }
 
 // firstEntry returns the first entry of a subtree with so many inner levels.
 func (t *btree) firstEntry(id uint32, levels int) entry {
 	if levels == 0 {
-		return t.leaf(id).e[0]
+		return t.leaf(id).at(0)
 	}
-	return t.inner(id).e[0]
+	return t.inner(id).at(0)
 }
 
 // lowered tells the inner nodes that the first entry of the path's leaf is e now.
-func (t *btree) lowered(path *treePath, e entry) {
-	for l := t.height - 1; l >= 0; l-- {
-		t.inner(path[l].id).e[path[l].at] = e
+func (t *btree) lowered(path *treePath, e entry) { t.loweredAt(path, t.height, e) }
+
+// loweredAt tells the nodes above path[level] that its first entry is e now.
+func (t *btree) loweredAt(path *treePath, level int, e entry) {
+	for l := level - 1; l >= 0; l-- {
+		t.inner(path[l].id).set(path[l].at, e)
 		if path[l].at > 0 {
 			return
 		}
@@ -318,25 +376,24 @@ func (t *btree) remove(p *treeProbe) bool {
 	var path treePath
 	id := t.descend(p, &path)
 	n := t.leaf(id)
-	at := t.lowerBound(n.e[:n.n], p)
-	if at == int(n.n) || n.e[at].ptr != p.ptr || n.e[at].key != p.key {
+	at := t.lowerBound(&n.entries, p)
+	if at == n.n || n.at(at) != (entry{p.key, p.ptr}) {
 		return false
 	}
 	t.count--
 	if !t.besideEqual(n, at-1, at+1, p) {
 		t.keys--
 	}
-	copy(n.e[at:], n.e[at+1:n.n])
-	n.n--
+	n.remove(at)
 	if n.n == 0 {
 		t.dropLeaf(&path, id)
 		return true
 	}
 	if at == 0 {
-		t.lowered(&path, n.e[0])
+		t.lowered(&path, n.at(0))
 	}
-	if n.n < minFill {
-		t.mergeLeaf(&path, id)
+	if n.n < fanout/2 {
+		t.mergeLeaf(&path)
 	}
 	return true
 }
@@ -346,14 +403,14 @@ func (t *btree) remove(p *treeProbe) bool {
 func (t *btree) replace(p *treeProbe, ptr rowPtr) bool {
 	var path treePath
 	n := t.leaf(t.descend(p, &path))
-	at := t.lowerBound(n.e[:n.n], p)
-	if at == int(n.n) || n.e[at].ptr != p.ptr || n.e[at].key != p.key {
+	at := t.lowerBound(&n.entries, p)
+	if at == n.n || n.at(at) != (entry{p.key, p.ptr}) {
 		return false
 	}
-	if at == 0 || at == int(n.n)-1 || n.e[at-1].key == p.key || n.e[at+1].key == p.key {
+	if at == 0 || at == n.n-1 || n.keys[at-1] == p.key || n.keys[at+1] == p.key {
 		return false
 	}
-	n.e[at].ptr = ptr
+	n.ptrs[at] = ptr
 	return true
 }
 
@@ -381,9 +438,7 @@ func (t *btree) unlink(id uint32) {
 func (t *btree) dropKid(path *treePath, level int) {
 	id, at := path[level].id, path[level].at
 	n := t.inner(id)
-	copy(n.e[at:], n.e[at+1:n.n])
-	copy(n.kids[at:], n.kids[at+1:n.n])
-	n.n--
+	n.remove(at)
 	if n.n == 0 {
 		t.free.inners = append(t.free.inners, id)
 		if level > 0 {
@@ -395,7 +450,10 @@ func (t *btree) dropKid(path *treePath, level int) {
 		return
 	}
 	if at == 0 {
-		t.loweredAt(path, level, n.e[0])
+		t.loweredAt(path, level, n.at(0))
+	}
+	if level > 0 && n.n < fanout/2 {
+		t.mergeInner(path, level)
 	}
 	for t.height > 0 && t.inner(t.root).n == 1 {
 		t.free.inners = append(t.free.inners, t.root)
@@ -404,39 +462,44 @@ func (t *btree) dropKid(path *treePath, level int) {
 	}
 }
 
-// loweredAt tells the nodes above path[level] that its first entry is e now.
-func (t *btree) loweredAt(path *treePath, level int, e entry) {
-	for l := level - 1; l >= 0; l-- {
-		t.inner(path[l].id).e[path[l].at] = e
-		if path[l].at > 0 {
-			return
-		}
-	}
-}
-
-// mergeLeaf joins a sparse leaf with a neighbour under the same parent, if both fit
-// in one node with room to spare.
-func (t *btree) mergeLeaf(path *treePath, id uint32) {
-	if t.height == 0 {
-		return
-	}
-	level := t.height - 1
+// pair returns path[level]'s child and a neighbour under the same parent, for merging,
+// and has the path lead to the right one of them. ok is false if it is alone.
+func (t *btree) pair(path *treePath, level int) (left, right uint32, ok bool) {
 	parent, at := t.inner(path[level].id), path[level].at
-	if at+1 < int(parent.n) {
+	if at+1 < parent.n {
 		at++
 	}
 	if at == 0 {
-		return
+		return 0, 0, false
 	}
-	left, right := parent.kids[at-1], parent.kids[at]
-	l, r := t.leaf(left), t.leaf(right)
-	if l.n+r.n > bulkFill {
-		return
-	}
-	l.n += int32(copy(l.e[l.n:], r.e[:r.n]))
-	t.unlink(right)
 	path[level].at = at
-	t.dropKid(path, level)
+	return parent.kids[at-1], parent.kids[at], true
+}
+
+// mergeLeaf joins the path's sparse leaf with a neighbour, if both fit in one node with
+// room to spare.
+func (t *btree) mergeLeaf(path *treePath) {
+	if t.height == 0 {
+		return
+	}
+	left, right, ok := t.pair(path, t.height-1)
+	if !ok || t.leaf(left).n+t.leaf(right).n > mergeFill {
+		return
+	}
+	t.leaf(right).moveTo(&t.leaf(left).entries, 0)
+	t.unlink(right)
+	t.dropKid(path, t.height-1)
+}
+
+// mergeInner does the same with path[level]'s node.
+func (t *btree) mergeInner(path *treePath, level int) {
+	left, right, ok := t.pair(path, level-1)
+	if !ok || t.inner(left).n+t.inner(right).n > mergeFill {
+		return
+	}
+	t.inner(right).moveTo(t.inner(left), 0)
+	t.free.inners = append(t.free.inners, right)
+	t.dropKid(path, level-1)
 }
 
 // A treeCursor stands before an entry. It is void once the tree changed.
@@ -459,16 +522,16 @@ func (t *btree) seek(p *treeProbe) treeCursor {
 	var path treePath
 	id := t.descend(p, &path)
 	n := t.leaf(id)
-	return treeCursor{t, id, t.lowerBound(n.e[:n.n], p)}
+	return treeCursor{t, id, t.lowerBound(&n.entries, p)}
 }
 
 // next returns the entry behind the cursor and steps over it.
 func (c *treeCursor) next() (entry, bool) {
 	for {
 		n := c.t.leaf(c.leaf)
-		if c.at < int(n.n) {
+		if c.at < n.n {
 			c.at++
-			return n.e[c.at-1], true
+			return n.at(c.at - 1), true
 		}
 		if n.next == noNode {
 			return entry{}, false
@@ -479,23 +542,10 @@ func (c *treeCursor) next() (entry, bool) {
 
 // fill builds the tree from entries in any order, which it sorts in place.
 func (t *btree) fill(es []entry) {
-	slices.SortFunc(es, func(a, b entry) int {
-		switch {
-		case a.key < b.key:
-			return -1
-		case a.key > b.key:
-			return 1
-		}
-		if t.ix != nil {
-			if c := t.ix.compareRows(a.ptr, b.ptr); c != 0 {
-				return c
-			}
-		}
-		if a.ptr < b.ptr {
-			return -1
-		}
-		return 1
-	})
+	sortEntries(es)
+	if t.ix != nil {
+		t.sortRuns(es)
+	}
 	*t = btree{ix: t.ix, count: len(es)}
 	for i := range es {
 		if i == 0 || !t.sameKey(&es[i-1], &es[i]) {
@@ -512,7 +562,10 @@ func (t *btree) fill(es []entry) {
 	for part := range slices.Chunk(es, bulkFill) {
 		id := t.newLeaf()
 		n := t.leaf(id)
-		n.n = int32(copy(n.e[:], part))
+		for i, e := range part {
+			n.set(i, e)
+		}
+		n.n = len(part)
 		n.prev = last
 		if last != noNode {
 			t.leaf(last).next = id
@@ -527,14 +580,32 @@ func (t *btree) fill(es []entry) {
 			j := min(i+bulkFill, len(ids))
 			id := t.newInner()
 			n := t.inner(id)
-			n.n = int32(copy(n.e[:], first[i:j]))
-			copy(n.kids[:], ids[i:j])
+			for k := i; k < j; k++ {
+				n.insert(n.n, first[k], ids[k])
+			}
 			upFirst, upIDs = append(upFirst, first[i]), append(upIDs, id)
 		}
 		first, ids = upFirst, upIDs
 		t.height++
 	}
 	t.root = ids[0]
+}
+
+// sortRuns orders sorted entries whose first eight bytes are equal by their whole keys.
+func (t *btree) sortRuns(es []entry) {
+	for from := 0; from < len(es); {
+		to := from + 1
+		for to < len(es) && es[to].key == es[from].key {
+			to++
+		}
+		slices.SortFunc(es[from:to], func(a, b entry) int {
+			if c := t.ix.compareRows(a.ptr, b.ptr); c != 0 {
+				return c
+			}
+			return cmp.Compare(a.ptr, b.ptr)
+		})
+		from = to
+	}
 }
 
 func (t *btree) bytes() uint64 {

@@ -128,7 +128,8 @@ func (t *btree) check() error {
 			return fmt.Errorf("leaf %d follows %d, want %d", id, l.prev, prev)
 		}
 		prev = id
-		for _, e := range l.e[:l.n] {
+		for i := range l.n {
+			e := l.at(i)
 			if n > 0 && t.compareEntries(&before, &e) >= 0 {
 				return fmt.Errorf("entry %d is out of order", n)
 			}
@@ -160,7 +161,7 @@ func (t *btree) checkNode(id uint32, levels int) (first entry, err error) {
 		if l.n == 0 && t.height > 0 {
 			return first, fmt.Errorf("leaf %d is empty", id)
 		}
-		return l.e[0], nil
+		return l.at(0), nil
 	}
 	n := t.inner(id)
 	if n.n == 0 {
@@ -171,11 +172,11 @@ func (t *btree) checkNode(id uint32, levels int) (first entry, err error) {
 		if err != nil {
 			return first, err
 		}
-		if first != n.e[i] {
+		if first != n.at(i) {
 			return first, fmt.Errorf("inner node %d has the wrong first entry of child %d", id, i)
 		}
 	}
-	return n.e[0], nil
+	return n.at(0), nil
 }
 
 func (m *hashMap) check() error {
@@ -185,15 +186,16 @@ func (m *hashMap) check() error {
 		span := 1 << (m.depth - s.depth)
 		used := 0
 		for _, e := range s.slots {
-			if e.ptr == 0 {
+			if e == 0 {
 				continue
 			}
 			used++
-			if h := m.mix(e.key); m.segment(h) != s {
-				return fmt.Errorf("key %x is in the wrong segment", e.key)
+			h := m.mix(m.keyOf(e.ptr()))
+			if m.segment(h) != s {
+				return fmt.Errorf("row %x is in the wrong segment", e.ptr())
 			}
-			if _, ok := s.find(m.mix(e.key), e.key, e.ptr); !ok {
-				return fmt.Errorf("key %x cannot be found", e.key)
+			if _, ok := s.find(h, e.ptr()); !ok {
+				return fmt.Errorf("row %x cannot be found", e.ptr())
 			}
 		}
 		if used != s.used {

@@ -59,6 +59,9 @@ func (tx *Tx) Commit(in *Inputs) *Commit {
 		t.settle()
 	}
 	s.committed = s.catalog()
+	for _, fn := range tx.onCommit {
+		fn()
+	}
 	tx.end()
 	return c
 }

@@ -326,23 +326,8 @@ func (tx *Tx) CreateView(v *schema.ViewDef) (*schema.Table, schema.ViewID, error
 	if err != nil {
 		return nil, 0, err
 	}
-	if v.ParamCols != nil {
-		for i, e := range v.ParamCols.Elems {
-			_, err := tx.put(schema.StViewParam, &schema.StViewParamRow{ViewID: id, Pos: schema.ColID(i), Name: e.Name.Text, Type: e.Type})
-			if err != nil {
-				return nil, 0, err
-			}
-		}
-	}
-	for i, c := range v.Columns {
-		typ := c.RawType
-		if typ == nil {
-			typ = c.Type
-		}
-		_, err := tx.put(schema.StViewColumn, &schema.StViewColumnRow{ViewID: id, Pos: schema.ColID(i), Name: c.Name, Type: typ})
-		if err != nil {
-			return nil, 0, err
-		}
+	if err := tx.describeView(id, v); err != nil {
+		return nil, 0, err
 	}
 	return t.def, id, nil
 }

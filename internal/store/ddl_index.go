@@ -44,6 +44,12 @@ func (ix *index) build() (clash []byte) {
 		ix.fill()
 		return nil
 	}
+	if ix.points != nil {
+		if p, ok := ix.points.fill(ix.t.hashEntries(ix.slotKeyOf), ix.sameKeys); ok {
+			return ix.t.rows.get(p[1])
+		}
+		return nil
+	}
 	ix.t.eachVisible(func(p rowPtr, row []byte) bool {
 		var buf [64]byte
 		if ix.find(ix.keyOf(row, buf[:0])) != 0 {
@@ -54,6 +60,22 @@ func (ix *index) build() (clash []byte) {
 		return true
 	})
 	return clash
+}
+
+// sameKeys reports whether two stored rows have the same key.
+func (ix *index) sameKeys(p, q rowPtr) bool {
+	var buf [64]byte
+	return ix.matches(ix.t.rows.get(p), ix.keyOf(ix.t.rows.get(q), buf[:0]))
+}
+
+// hashEntries returns the visible rows and their hash keys.
+func (t *table) hashEntries(key func(row []byte) uint64) []entry {
+	es := make([]entry, 0, t.count)
+	t.eachVisible(func(p rowPtr, row []byte) bool {
+		es = append(es, entry{key(row), p})
+		return true
+	})
+	return es
 }
 
 // CreateIndex adds an index to a table and fills it. It is unique if ix says so or a

@@ -57,6 +57,11 @@ func errorf(code Errno, format string, args ...any) *Error {
 	return &Error{Code: code, Msg: fmt.Sprintf(format, args...)}
 }
 
+// noRoom says that a table has as many rows as it can address.
+func noRoom(t *schema.Table) *Error {
+	return errorf(ErrNoSpace, "table %s has no room for another row: delete some first", t.Name)
+}
+
 func noTable(id schema.TableID) *Error { return errorf(ErrNoSuchTable, "no table with id %d", id) }
 func noIndex(id schema.IndexID) *Error { return errorf(ErrNoSuchIndex, "no index with id %d", id) }
 

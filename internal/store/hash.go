@@ -2,94 +2,114 @@ package store
 
 import "math/bits"
 
-// A hashMap maps 64-bit keys to row pointers. It is what unique indexes and the
-// row set are made of: the key is the column value itself where that fits in
-// eight bytes, else a hash of it. Equal keys may occur more than once.
+// A hashMap finds rows by 64-bit keys. It is what unique indexes and the row set are
+// made of: the key is the column value itself where that fits in eight bytes, else a
+// hash of it. It does not keep the keys, only 24 bits of their hashes beside the rows'
+// addresses, eight bytes in all: what it finds are candidates, which the caller
+// compares with the rows, whose bytes it wants anyway.
 //
-// It is an extendible hash: the top bits of the mixed key choose one of the
-// segments, which are open-addressing arrays without pointers. Only one segment
-// is rebuilt at a time, so that no single insert into a table of ten million rows
-// takes longer than some ten microseconds.
+// It is an extendible hash: the top bits of a key's hash choose one of the segments,
+// which are open-addressing arrays without pointers. Only one segment is rebuilt at a
+// time, so that no single insert into a table of ten million rows takes longer than
+// some ten microseconds.
+//
+// Every entry must name a stored row, as keyOf is asked for it now and then.
 type hashMap struct {
 	dir   []*hashSegment // 1<<depth entries
+	keyOf func(rowPtr) uint64
 	seed  uint64
+	mult  uint64
 	depth uint8
 	count int
 }
 
-// A hashSegment holds the entries whose mixed keys share its top depth bits.
-// Probing is linear from the low bits; a removal shifts entries back, so there
-// are no tombstones.
+// A hashSegment holds the entries whose hashes share their top depth bits. An entry
+// has a tag, bits base to base+23 of its hash counted from the top, above the address.
+// Its home is in proportion to the bits of the tag behind the first depth bits of the
+// hash, so that a segment may have any number of slots, and is rebuilt from one end to
+// the other. Probing is linear; a removal shifts entries back, so there are no
+// tombstones.
 type hashSegment struct {
-	slots []hashSlot // power of two
+	slots []hashSlot
 	used  int
 	depth uint8
+	base  uint8 // at most depth, and near it: the bits in front say nothing
 }
 
-type hashSlot struct {
-	key uint64
-	ptr rowPtr // 0: empty
-}
+// A hashSlot is an entry, 0 if there is none.
+type hashSlot uint64
 
 const (
 	minSegment = 8
 	maxSegment = 4096
+
+	tagBits = 64 - ptrBits
+	tagMask = 1<<tagBits - 1
+	// A segment of so many more levels than its base takes new tags, from the rows.
+	// Neighbours have nearly the same home, which is twelve bits; the six and more that
+	// are left tell them apart.
+	tagStep = 6
+	// Equal keys stay together however often they are split.
+	maxDepth = 64 - tagBits
 )
+
+func (e hashSlot) tag() uint64 { return uint64(e) >> ptrBits }
+func (e hashSlot) ptr() rowPtr { return rowPtr(e & (1<<ptrBits - 1)) }
+
+// newHashMap returns an empty map. keyOf returns the key that a row was added with.
+func newHashMap(seed uint64, keyOf func(rowPtr) uint64) *hashMap {
+	x := seed + 0x9e3779b97f4a7c15 // splitmix64
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return &hashMap{
+		keyOf: keyOf, seed: seed ^ 0x9e3779b97f4a7c15, mult: x ^ x>>31 | 1,
+		dir: []*hashSegment{{slots: make([]hashSlot, minSegment)}},
+	}
+}
 
 // mix spreads a key over all 64 bits, in a way that nobody can foresee who does not
 // know the seed: clients choose keys.
 func (m *hashMap) mix(k uint64) uint64 {
-	hi, lo := bits.Mul64(k^m.seed^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
-	h := hi ^ lo
-	return h ^ h>>32
-}
-
-func newHashMap(seed uint64) *hashMap {
-	return &hashMap{seed: seed, dir: []*hashSegment{{slots: make([]hashSlot, minSegment)}}}
+	hi, lo := bits.Mul64(k^m.seed, m.mult)
+	return hi ^ lo
 }
 
 func (m *hashMap) segment(h uint64) *hashSegment { return m.dir[h>>(64-m.depth)] }
 
-// get returns a pointer stored under key, 0 if there is none.
-func (m *hashMap) get(key uint64) rowPtr {
-	h := m.mix(key)
-	s := m.segment(h)
-	mask := uint64(len(s.slots) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		e := &s.slots[i]
-		if e.key == key && e.ptr != 0 {
-			return e.ptr
-		}
-		if e.ptr == 0 {
-			return 0
-		}
-	}
+func (s *hashSegment) tagOf(h uint64) uint64 { return h << s.base >> (64 - tagBits) }
+
+// home returns where probing for a tag begins.
+func (s *hashSegment) home(tag uint64) int {
+	t := tag << (s.depth - s.base) & tagMask
+	return int(t * uint64(len(s.slots)) >> tagBits)
 }
 
-// A hashProbe walks all pointers stored under one key. The map must not change
-// meanwhile.
+// A hashProbe walks the candidates for one key. The map must not change meanwhile.
 type hashProbe struct {
 	slots []hashSlot
-	key   uint64
-	at    uint64
+	tag   uint64
+	at    int
 }
 
 func (m *hashMap) probe(key uint64) hashProbe {
 	h := m.mix(key)
 	s := m.segment(h)
-	return hashProbe{slots: s.slots, key: key, at: h & uint64(len(s.slots)-1)}
+	tag := s.tagOf(h)
+	return hashProbe{slots: s.slots, tag: tag, at: s.home(tag)}
 }
 
-func (p *hashProbe) next() (rowPtr, bool) {
-	mask := uint64(len(p.slots) - 1)
+// next returns the next candidate, 0 if there is none left.
+func (p *hashProbe) next() rowPtr {
 	for {
 		e := p.slots[p.at]
-		if e.ptr == 0 {
-			return 0, false
+		if e == 0 {
+			return 0
 		}
-		p.at = (p.at + 1) & mask
-		if e.key == p.key {
-			return e.ptr, true
+		if p.at++; p.at == len(p.slots) {
+			p.at = 0
+		}
+		if e.tag() == p.tag {
+			return e.ptr()
 		}
 	}
 }
@@ -97,36 +117,80 @@ func (p *hashProbe) next() (rowPtr, bool) {
 func (m *hashMap) add(key uint64, ptr rowPtr) {
 	h := m.mix(key)
 	s := m.segment(h)
-	for s.used >= len(s.slots)-len(s.slots)/4 {
+	for s.crowded() {
 		m.grow(h)
 		s = m.segment(h)
 	}
-	s.insert(h, key, ptr)
+	s.insert(s.tagOf(h), ptr)
 	m.count++
 }
 
-func (s *hashSegment) insert(h, key uint64, ptr rowPtr) {
-	mask := uint64(len(s.slots) - 1)
-	i := h & mask
-	for s.slots[i].ptr != 0 {
-		i = (i + 1) & mask
+// fill puts rows, with the keys that they were given, into an empty map; es is left in
+// another order. It stops at a row for which same is true of one that is there and has
+// the same key, and returns both.
+//
+// Memory is visited in order, which for millions of rows takes a fraction of the time
+// that as many adds do.
+func (m *hashMap) fill(es []entry, same func(p, q rowPtr) bool) (clash [2]rowPtr, ok bool) {
+	depth := uint8(0)
+	for len(es)>>depth > maxSegment/2 && depth < maxDepth {
+		depth++
 	}
-	s.slots[i] = hashSlot{key, ptr}
+	for i := range es {
+		es[i].key = m.mix(es[i].key)
+	}
+	partitionEntries(es, int(depth))
+	m.dir, m.depth, m.count = make([]*hashSegment, 1<<depth), depth, len(es)
+	for i := range m.dir {
+		n := 0
+		for n < len(es) && int(es[n].key>>(64-depth)) == i {
+			n++
+		}
+		s := newSegment(n, depth, depth-depth%tagStep)
+		for _, e := range es[:n] {
+			tag := s.tagOf(e.key)
+			for p := (hashProbe{slots: s.slots, tag: tag, at: s.home(tag)}); ; {
+				q := p.next()
+				if q == 0 {
+					break
+				}
+				if same(q, e.ptr) {
+					return [2]rowPtr{q, e.ptr}, true
+				}
+			}
+			s.insert(tag, e.ptr)
+		}
+		m.dir[i], es = s, es[n:]
+	}
+	return clash, false
+}
+
+// crowded reports that four fifths of the slots are taken.
+func (s *hashSegment) crowded() bool { return 5*(s.used+1) > 4*len(s.slots) }
+
+func (s *hashSegment) insert(tag uint64, ptr rowPtr) {
+	i := s.home(tag)
+	for s.slots[i] != 0 {
+		if i++; i == len(s.slots) {
+			i = 0
+		}
+	}
+	s.slots[i] = hashSlot(tag<<ptrBits | uint64(ptr))
 	s.used++
 }
 
-// grow makes room in the segment of h: a small one doubles, a large one splits.
-// Where its keys cannot be told apart (many equal ones) it doubles as well.
+// newSegment returns a segment that has room for used entries and three quarters more.
+func newSegment(used int, depth, base uint8) *hashSegment {
+	slots := append([]hashSlot(nil), make([]hashSlot, max(minSegment, used+used*3/4))...)
+	return &hashSegment{slots: slots[:cap(slots)], depth: depth, base: base} // what the allocator gives anyway
+}
+
+// grow makes room in the segment of h: a small one becomes larger, a large one splits.
+// Where its entries cannot be told apart (many equal keys) it becomes larger as well.
 func (m *hashMap) grow(h uint64) {
 	s := m.segment(h)
-	if len(s.slots) < maxSegment || s.depth >= 40 || s.uniform() {
-		old := s.slots
-		s.slots, s.used = make([]hashSlot, 2*len(old)), 0
-		for _, e := range old {
-			if e.ptr != 0 {
-				s.insert(m.mix(e.key), e.key, e.ptr)
-			}
-		}
+	if len(s.slots) < maxSegment*7/8 || s.depth >= maxDepth || s.uniform() {
+		s.refill()
 		return
 	}
 	if s.depth == m.depth {
@@ -136,19 +200,7 @@ func (m *hashMap) grow(h uint64) {
 		}
 		m.dir, m.depth = dir, m.depth+1
 	}
-	lo := &hashSegment{slots: make([]hashSlot, len(s.slots)), depth: s.depth + 1}
-	hi := &hashSegment{slots: make([]hashSlot, len(s.slots)), depth: s.depth + 1}
-	for _, e := range s.slots {
-		if e.ptr == 0 {
-			continue
-		}
-		x := m.mix(e.key)
-		if x>>(63-s.depth)&1 == 0 {
-			lo.insert(x, e.key, e.ptr)
-		} else {
-			hi.insert(x, e.key, e.ptr)
-		}
-	}
+	lo, hi := m.split(s)
 	span := 1 << (m.depth - s.depth) // directory entries that name s
 	first := int(h>>(64-m.depth)) &^ (span - 1)
 	for i := range span / 2 {
@@ -157,33 +209,81 @@ func (m *hashMap) grow(h uint64) {
 	}
 }
 
-// uniform reports that all entries have the same mixed key, so that splitting
-// cannot separate them.
-func (s *hashSegment) uniform() bool {
-	var first uint64
-	seen := false
-	for _, e := range s.slots {
-		if e.ptr == 0 {
-			continue
+// refill gives the segment as many slots as befit its entries.
+func (s *hashSegment) refill() {
+	old := s.slots
+	s.slots, s.used = newSegment(s.used, 0, 0).slots, 0
+	for _, e := range old {
+		if e != 0 {
+			s.insert(e.tag(), e.ptr())
 		}
-		if seen && e.key != first {
+	}
+}
+
+// split distributes the entries of a segment over two by the next bit of their hashes.
+func (m *hashMap) split(s *hashSegment) (lo, hi *hashSegment) {
+	if s.depth-s.base == tagStep {
+		s = m.rebased(s)
+	}
+	upper := 0
+	bit := tagBits - 1 - (s.depth - s.base)
+	for _, e := range s.slots {
+		upper += int(e.tag() >> bit & 1)
+	}
+	lo = newSegment(s.used-upper, s.depth+1, s.base)
+	hi = newSegment(upper, s.depth+1, s.base)
+	for _, e := range s.slots {
+		switch {
+		case e == 0:
+		case e.tag()>>bit&1 == 0:
+			lo.insert(e.tag(), e.ptr())
+		default:
+			hi.insert(e.tag(), e.ptr())
+		}
+	}
+	return lo, hi
+}
+
+// rebased returns the segment with tags that begin at its depth.
+func (m *hashMap) rebased(s *hashSegment) *hashSegment {
+	r := &hashSegment{slots: make([]hashSlot, len(s.slots)), depth: s.depth, base: s.depth}
+	for _, e := range s.slots {
+		if e != 0 {
+			r.insert(r.tagOf(m.mix(m.keyOf(e.ptr()))), e.ptr())
+		}
+	}
+	return r
+}
+
+// uniform reports that all entries have the same tag, so that splitting cannot
+// separate them.
+func (s *hashSegment) uniform() bool {
+	var first hashSlot
+	for _, e := range s.slots {
+		switch {
+		case e == 0:
+		case first == 0:
+			first = e
+		case e.tag() != first.tag():
 			return false
 		}
-		first, seen = e.key, true
 	}
 	return true
 }
 
 // find returns the slot of the pair.
-func (s *hashSegment) find(h, key uint64, ptr rowPtr) (uint64, bool) {
-	mask := uint64(len(s.slots) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		e := &s.slots[i]
-		if e.ptr == ptr && e.key == key {
+func (s *hashSegment) find(h uint64, ptr rowPtr) (int, bool) {
+	tag := s.tagOf(h)
+	want := hashSlot(tag<<ptrBits | uint64(ptr))
+	for i := s.home(tag); ; {
+		switch s.slots[i] {
+		case want:
 			return i, true
-		}
-		if e.ptr == 0 {
+		case 0:
 			return 0, false
+		}
+		if i++; i == len(s.slots) {
+			i = 0
 		}
 	}
 }
@@ -191,7 +291,7 @@ func (s *hashSegment) find(h, key uint64, ptr rowPtr) (uint64, bool) {
 // has reports whether the pair is in the map.
 func (m *hashMap) has(key uint64, ptr rowPtr) bool {
 	h := m.mix(key)
-	_, ok := m.segment(h).find(h, key, ptr)
+	_, ok := m.segment(h).find(h, ptr)
 	return ok
 }
 
@@ -199,31 +299,49 @@ func (m *hashMap) has(key uint64, ptr rowPtr) bool {
 func (m *hashMap) remove(key uint64, ptr rowPtr) bool {
 	h := m.mix(key)
 	s := m.segment(h)
-	i, ok := s.find(h, key, ptr)
+	i, ok := s.find(h, ptr)
 	if !ok {
 		return false
 	}
-	mask := uint64(len(s.slots) - 1)
-	for j := (i + 1) & mask; s.slots[j].ptr != 0; j = (j + 1) & mask {
-		home := m.mix(s.slots[j].key) & mask
-		if (j-home)&mask >= (j-i)&mask { // may move back to i
-			s.slots[i] = s.slots[j]
+	n := len(s.slots)
+	for j := i; ; {
+		if j++; j == n {
+			j = 0
+		}
+		e := s.slots[j]
+		if e == 0 {
+			break
+		}
+		if distance(s.home(e.tag()), j, n) >= distance(i, j, n) { // may move back to i
+			s.slots[i] = e
 			i = j
 		}
 	}
-	s.slots[i] = hashSlot{}
+	s.slots[i] = 0
 	s.used--
 	m.count--
+	if 8*s.used < n && n > 8*minSegment {
+		s.refill()
+	}
 	return true
 }
 
-// replace points the pair's entry to another row, and reports whether it was there.
+// distance returns how many slots one goes from a slot to another, around the end.
+func distance(from, to, n int) int {
+	if to < from {
+		to += n
+	}
+	return to - from
+}
+
+// replace points the pair's entry to another row with the key, and reports whether it
+// was there.
 func (m *hashMap) replace(key uint64, old, ptr rowPtr) bool {
 	h := m.mix(key)
 	s := m.segment(h)
-	i, ok := s.find(h, key, old)
+	i, ok := s.find(h, old)
 	if ok {
-		s.slots[i].ptr = ptr
+		s.slots[i] = hashSlot(s.tagOf(h)<<ptrBits | uint64(ptr))
 	}
 	return ok
 }
@@ -245,7 +363,7 @@ func (m *hashMap) bytes() uint64 {
 	var last *hashSegment
 	for _, s := range m.dir {
 		if s != last {
-			n += uint64(len(s.slots))*16 + 48
+			n += uint64(len(s.slots))*8 + 48
 			last = s
 		}
 	}

@@ -32,7 +32,7 @@ type index struct {
 	last       int
 	contiguous bool // the columns stand side by side in a row, in index order
 	offset     int  // static offset of a contiguous key, -1 if it varies
-	inline     int  // size of a key that fits in a hash slot; -1: the slot has a hash
+	inline     int  // size of a key that is its own hash key; -1: a hash is
 	floats     bool // equal keys may differ in bytes
 	encoder    *sats.KeyEncoder
 	prefix     prefixer
@@ -104,7 +104,7 @@ func (ix *index) reset() {
 	case ix.def.Algo == schema.Direct && ix.inline > 0:
 		ix.direct = &directIndex{}
 	default:
-		ix.points = newHashMap(ix.t.store.seed)
+		ix.points = newHashMap(ix.t.store.seed, ix.slotKeyAt)
 	}
 }
 
@@ -151,7 +151,15 @@ func (ix *index) keyOf(row, buf []byte) []byte {
 	return buf
 }
 
-// slotKey returns what a hash keeps for a key: the key itself or a hash of it.
+// slotKeyAt returns the hash key of a stored row.
+func (ix *index) slotKeyAt(p rowPtr) uint64 { return ix.slotKeyOf(ix.t.rows.get(p)) }
+
+func (ix *index) slotKeyOf(row []byte) uint64 {
+	var buf [64]byte
+	return ix.slotKey(ix.keyOf(row, buf[:0]))
+}
+
+// slotKey returns a key's hash key: the key itself or a hash of it.
 func (ix *index) slotKey(key []byte) uint64 {
 	switch ix.inline {
 	case 4:
@@ -184,7 +192,12 @@ func (ix *index) normal(key []byte) []byte {
 
 // matches reports whether the row has the key.
 func (ix *index) matches(row, key []byte) bool {
-	if ix.floats {
+	switch {
+	case ix.inline == 8 && ix.offset >= 0:
+		return binary.LittleEndian.Uint64(row[ix.offset:]) == binary.LittleEndian.Uint64(key)
+	case ix.inline == 4 && ix.offset >= 0:
+		return binary.LittleEndian.Uint32(row[ix.offset:]) == binary.LittleEndian.Uint32(key)
+	case ix.floats:
 		return ix.compareKey(row, key, len(ix.parts)) == 0
 	}
 	var buf [64]byte
@@ -221,12 +234,9 @@ func (ix *index) find(key []byte) rowPtr {
 	if ix.direct != nil {
 		return ix.direct.get(k)
 	}
-	if ix.inline >= 0 {
-		return ix.points.get(k)
-	}
 	for it := ix.points.probe(k); ; {
-		p, ok := it.next()
-		if !ok || ix.matches(ix.t.rows.get(p), key) {
+		p := it.next()
+		if p == 0 || ix.matches(ix.t.rows.get(p), key) {
 			return p
 		}
 	}
@@ -304,7 +314,7 @@ func (ix *index) move(row []byte, p, q rowPtr) {
 // undirect turns a Direct index whose keys are too sparse for an array into a hash.
 func (ix *index) undirect() {
 	d := ix.direct
-	ix.direct, ix.points = nil, newHashMap(ix.t.store.seed)
+	ix.direct, ix.points = nil, newHashMap(ix.t.store.seed, ix.slotKeyAt)
 	d.each(0, func(k uint64, p rowPtr) bool {
 		ix.points.add(k, p)
 		return true

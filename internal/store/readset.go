@@ -52,6 +52,13 @@ func (r *ReadSet) addRange(ix *index, rg *Range) {
 	r.AddTable(ix.t.def.ID)
 }
 
+// ReadTable notes that the whole table was read, if the transaction notes its reads.
+func (tx *Tx) ReadTable(id schema.TableID) {
+	if tx.reads != nil {
+		tx.reads.AddTable(id)
+	}
+}
+
 // TrackReads makes the transaction note its reads in r from now on; nil ends that.
 func (tx *Tx) TrackReads(r *ReadSet) {
 	tx.mustBeOpen()
@@ -131,19 +138,28 @@ func (x *ReadIndex) Remove(owner uint64) {
 	}
 }
 
+// Empty reports whether no owner has reads, and so nothing is ever stale.
+func (x *ReadIndex) Empty() bool { return len(x.sets) == 0 }
+
 // Stale returns the owners whose reads the transaction's changes touch so far, in
 // ascending order. Changes without net effect do not count.
 func (tx *Tx) Stale(x *ReadIndex) []uint64 {
 	tx.mustBeOpen()
-	stale := owners{}
+	var stale owners
 	for _, t := range tx.tables {
-		if t.inserted+t.deleted == 0 {
+		if t.inserted+t.deleted == 0 || x.tables[t.def.ID] == nil && x.points[t.def.ID] == nil {
 			continue
+		}
+		if stale == nil {
+			stale = owners{}
 		}
 		maps.Copy(stale, x.tables[t.def.ID])
 		for id, keys := range x.points[t.def.ID] {
 			t.staleKeys(id, keys, stale)
 		}
+	}
+	if len(stale) == 0 {
+		return nil
 	}
 	return slices.Sorted(maps.Keys(stale))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/sats"
@@ -13,9 +14,10 @@ import (
 // A replay is a recovery under way (spec 08 §30). Tables have rows and no indexes;
 // what their rows look like follows from the st_column rows seen so far.
 type replay struct {
-	s      *Store
-	tables map[schema.TableID]*replayTable
-	failed error // sticky: the state is half a record
+	s       *Store
+	tables  map[schema.TableID]*replayTable
+	dropped bool  // some of them were, by the record being replayed
+	failed  error // sticky: the state is half a record
 }
 
 type replayTable struct {
@@ -127,10 +129,9 @@ func (r *replay) mutations(b []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	for id, t := range r.tables {
-		if t.dropped {
-			delete(r.tables, id)
-		}
+	if r.dropped {
+		maps.DeleteFunc(r.tables, func(_ schema.TableID, t *replayTable) bool { return t.dropped })
+		r.dropped = false
 	}
 	return b, nil
 }
@@ -219,6 +220,9 @@ func (r *replay) insert(t *replayTable, id schema.TableID, row []byte) error {
 	}
 	if t.isEvent || t.t.ephemeral {
 		return nil
+	}
+	if t.t.rows.full() {
+		return noRoom(t.t.def)
 	}
 	p := t.t.rows.put(row, slotLive)
 	t.t.count++
@@ -328,7 +332,7 @@ func (r *replay) forget(id schema.TableID, row []byte) {
 			return
 		}
 		if t := r.tables[d.ID]; t != nil && bytes.Equal(t.row, row) {
-			t.dropped = true
+			t.dropped, r.dropped = true, true
 			delete(r.s.tables, d.ID)
 		}
 	case schema.StColumn:

@@ -37,13 +37,19 @@ const (
 	slotDeleted         // committed, deleted by the open transaction
 )
 
-// A RowPtr addresses a row of one table: slab number in bits 16–47, slot in bits
-// 0–15. Zero is no row, as slab 0 does not exist.
+// A RowPtr addresses a row of one table: slab number in bits 14–39, slot in bits
+// 0–13. Zero is no row, as slab 0 does not exist. Hash tables use the other bits.
 type rowPtr uint64
 
-func makePtr(slab, slot uint32) rowPtr { return rowPtr(slab)<<16 | rowPtr(slot) }
-func (p rowPtr) slab() uint32          { return uint32(p >> 16) }
-func (p rowPtr) slot() uint32          { return uint32(p & 0xffff) }
+const (
+	ptrBits  = 40
+	slotBits = 14 // the smallest slot, without a row in it, has headerSize bytes
+	maxSlabs = 1 << (ptrBits - slotBits)
+)
+
+func makePtr(slab, slot uint32) rowPtr { return rowPtr(slab)<<slotBits | rowPtr(slot) }
+func (p rowPtr) slab() uint32          { return uint32(p >> slotBits) }
+func (p rowPtr) slot() uint32          { return uint32(p & (1<<slotBits - 1)) }
 
 // slotSizes are the slot sizes (header included) of tables with rows of varying
 // length, at most a quarter apart.
@@ -236,6 +242,10 @@ func (a *arena) setDir(n uint32, s *slab) {
 	}
 	a.dir[n] = s
 }
+
+// full reports that there are no addresses for another slab: 4 TiB of rows, or 67
+// million rows above maxSlotRow.
+func (a *arena) full() bool { return len(a.dir) >= maxSlabs && len(a.gone) == 0 }
 
 func (a *arena) addSlab(s *slab) uint32 {
 	a.bytes += uint64(len(s.data))

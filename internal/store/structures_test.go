@@ -116,24 +116,45 @@ func TestBtreeSeek(t *testing.T) {
 	}
 }
 
+// A hashEntry is what a test has put into a hash map.
+type hashEntry struct {
+	key uint64
+	ptr rowPtr
+}
+
+// keyed returns a map of rows that are nothing but their keys.
+func keyed(keys map[rowPtr]uint64) *hashMap {
+	return newHashMap(77, func(p rowPtr) uint64 { return keys[p] })
+}
+
+// TestHashMap runs long histories over few and many keys. Segments split often enough
+// to need new tags, and shrink when nearly all is gone.
 func TestHashMap(t *testing.T) {
 	for _, keys := range []uint64{10, 5000, 1 << 50} {
 		r := rand.New(rand.NewPCG(2, keys))
-		m := newHashMap(77)
-		have := map[hashSlot]bool{}
-		for range 150_000 {
-			e := hashSlot{r.Uint64N(keys), rowPtr(1 + r.Uint64N(4))}
-			if have[e] {
-				if r.IntN(3) == 0 {
-					if !m.remove(e.key, e.ptr) {
-						t.Fatalf("remove(%v) does not find it", e)
-					}
-					delete(have, e)
+		of := map[rowPtr]uint64{}
+		m := keyed(of)
+		have := map[hashEntry]bool{}
+		next := rowPtr(0)
+		var all []hashEntry
+		for range 200_000 {
+			if len(all) > 0 && r.IntN(4) == 0 {
+				i := r.IntN(len(all))
+				e := all[i]
+				if !m.has(e.key, e.ptr) || !m.remove(e.key, e.ptr) || m.has(e.key, e.ptr) || m.remove(e.key, e.ptr) {
+					t.Fatalf("%v is not removed", e)
 				}
+				all[i] = all[len(all)-1]
+				all = all[:len(all)-1]
+				delete(have, e)
 				continue
 			}
+			next++
+			e := hashEntry{r.Uint64N(keys), next}
+			of[e.ptr] = e.key
 			m.add(e.key, e.ptr)
 			have[e] = true
+			all = append(all, e)
 		}
 		if err := m.check(); err != nil {
 			t.Fatal(err)
@@ -141,19 +162,21 @@ func TestHashMap(t *testing.T) {
 		if m.count != len(have) {
 			t.Fatalf("count is %d, want %d", m.count, len(have))
 		}
-		for e := range have {
+		for _, e := range all[:1000] {
 			found := false
-			for it := m.probe(e.key); ; {
-				p, ok := it.next()
-				if !ok {
-					break
-				}
+			it := m.probe(e.key)
+			for p := it.next(); p != 0; p = it.next() {
 				found = found || p == e.ptr
 			}
-			if !found || m.get(e.key) == 0 {
+			if !found {
 				t.Fatalf("%v is lost", e)
 			}
+			of[e.ptr+1<<30] = e.key
+			if !m.replace(e.key, e.ptr, e.ptr+1<<30) || m.replace(e.key, e.ptr, 1) || !m.replace(e.key, e.ptr+1<<30, e.ptr) {
+				t.Fatalf("%v is not replaced", e)
+			}
 		}
+		before := m.bytes()
 		for e := range have {
 			if !m.remove(e.key, e.ptr) {
 				t.Fatalf("remove(%v) does not find it", e)
@@ -162,16 +185,47 @@ func TestHashMap(t *testing.T) {
 		if err := m.check(); err != nil || m.count != 0 {
 			t.Fatalf("after removing all: %d, %v", m.count, err)
 		}
+		if m.bytes() > before/4 {
+			t.Errorf("an empty map keeps %d bytes of %d", m.bytes(), before)
+		}
+	}
+}
+
+// The deepest maps take new tags from the rows, and still tell nearly all keys apart.
+func TestHashMapTags(t *testing.T) {
+	of := map[rowPtr]uint64{}
+	m := keyed(of)
+	const n = 1_000_000
+	for p := rowPtr(1); p <= n; p++ {
+		of[p] = uint64(p)
+		m.add(uint64(p), p)
+	}
+	rebased := slices.ContainsFunc(m.dir, func(s *hashSegment) bool { return s.base > 0 })
+	if err := m.check(); err != nil || !rebased {
+		t.Fatalf("new tags: %v, %v", rebased, err)
+	}
+	wrong := 0
+	for p := rowPtr(1); p <= 100_000; p++ {
+		it := m.probe(uint64(p) + 1<<40)
+		for it.next() != 0 {
+			wrong++
+		}
+	}
+	if wrong > 10_000 { // about five neighbours, of which at most one in 64 has the tag
+		t.Errorf("%d wrong candidates for 100,000 keys that are not there", wrong)
 	}
 }
 
 // Many equal keys must not make a segment split for ever.
 func TestHashMapEqualKeys(t *testing.T) {
-	m := newHashMap(77)
+	of := map[rowPtr]uint64{}
+	m := keyed(of)
 	for p := range rowPtr(20_000) {
+		of[p+1] = 7
 		m.add(7, p+1)
 	}
-	m.add(8, 1)
+	of[20_001] = 8
+	m.add(8, 20_001)
 	if err := m.check(); err != nil || m.count != 20_001 {
 		t.Fatalf("%d entries, %v", m.count, err)
 	}

@@ -77,11 +77,13 @@ func (t *table) chooseIdent() {
 }
 
 func (t *table) buildSet() {
-	t.set = newHashMap(t.store.seed)
-	t.eachVisible(func(p rowPtr, row []byte) bool {
-		t.set.add(t.rowHash(row), p)
-		return true
-	})
+	t.set = t.newSet()
+	t.set.fill(t.hashEntries(t.rowHash), func(p, q rowPtr) bool { return false })
+}
+
+// newSet returns an empty set of rows.
+func (t *table) newSet() *hashMap {
+	return newHashMap(t.store.seed, func(p rowPtr) uint64 { return t.rowHash(t.rows.get(p)) })
 }
 
 func (t *table) rowHash(row []byte) uint64 { return sats.HashBytesSeed(t.store.seed, row) }
@@ -122,8 +124,8 @@ func (t *table) find(row []byte) rowPtr {
 
 func (t *table) findIn(set *hashMap, hash uint64, row []byte) rowPtr {
 	for it := set.probe(hash); ; {
-		p, ok := it.next()
-		if !ok || bytes.Equal(t.rows.get(p), row) {
+		p := it.next()
+		if p == 0 || bytes.Equal(t.rows.get(p), row) {
 			return p
 		}
 	}
@@ -196,7 +198,7 @@ func (t *table) deletedRows() *hashMap {
 	if !t.hasUndelete {
 		t.hasUndelete = true
 		if t.undelete == nil {
-			t.undelete = newHashMap(t.store.seed)
+			t.undelete = t.newSet()
 		}
 		for _, p := range t.touched {
 			if t.slotIs(p, slotDeleted) {
@@ -326,7 +328,7 @@ func (t *table) endTx() {
 // recycle empties a buffer for reuse, or drops it if an unusual transaction made
 // it large.
 func recycle[T any](s []T) []T {
-	if cap(s) > 1<<16 {
+	if cap(s) > 1<<12 {
 		return nil
 	}
 	return s[:0]
@@ -347,19 +349,12 @@ func (t *table) reindex() {
 	}
 	t.count, t.set = 0, nil
 	t.chooseIdent()
-	t.eachVisible(func(p rowPtr, row []byte) bool {
+	t.eachVisible(func(rowPtr, []byte) bool {
 		t.count++
-		for _, ix := range t.indexes {
-			if ix.def.Unique {
-				ix.add(row, p)
-			}
-		}
 		return true
 	})
 	for _, ix := range t.indexes {
-		if !ix.def.Unique {
-			ix.fill()
-		}
+		ix.build()
 	}
 }
 

@@ -21,6 +21,8 @@ type Tx struct {
 
 	reads *ReadSet // notes what is read, if not nil
 
+	onCommit []func()
+
 	row       []byte // scratch: a row with generated values
 	generated []byte
 	catalogue []byte   // scratch: a catalogue row
@@ -80,6 +82,8 @@ func (tx *Tx) end() {
 	tx.seqs = recycle(tx.seqs)
 	clear(tx.undo)
 	tx.undo = tx.undo[:0]
+	clear(tx.onCommit)
+	tx.onCommit = tx.onCommit[:0]
 	tx.reindex, tx.reads = nil, nil
 	tx.row, tx.generated = recycle(tx.row), recycle(tx.generated)
 	tx.catalogue, tx.found = recycle(tx.catalogue), recycle(tx.found)

@@ -44,16 +44,25 @@ func (tx *Tx) Insert(id schema.TableID, b []byte) (stored, generated []byte, err
 	if len(t.seqs) > 0 {
 		row, generated = tx.generate(t, row)
 	}
-	same, clash := t.lookup(row)
+	if t.rows.full() {
+		return nil, nil, noRoom(t.def)
+	}
+	same, clash := tx.insertNew(t, row)
 	if clash != nil {
 		return nil, nil, uniqueViolation(clash, row)
 	}
-	if same == 0 {
-		tx.s.mu.Lock()
-		same = t.insert(row)
-		tx.s.mu.Unlock()
-	}
 	return t.rows.get(same), generated, nil
+}
+
+// insertNew inserts a row unless it or another row with a unique key of it is there.
+// All is done under the lock: no wait for memory then holds up the next one.
+func (tx *Tx) insertNew(t *table, row []byte) (same rowPtr, clash *index) {
+	tx.s.mu.Lock()
+	defer tx.s.mu.Unlock()
+	if same, clash = t.lookup(row); same == 0 && clash == nil {
+		same = t.insert(row)
+	}
+	return same, clash
 }
 
 // Update replaces the row that has the new row's key in a unique index (spec 08
@@ -87,6 +96,9 @@ func (tx *Tx) Update(id schema.TableID, ixID schema.IndexID, b []byte) (stored, 
 			t.def.Name, ix.keyText(ix.keyOf(row, nil)), ix.def.Name)
 	}
 	if !bytes.Equal(t.rows.get(old), row) {
+		if t.rows.full() {
+			return nil, nil, noRoom(t.def)
+		}
 		tx.s.mu.Lock()
 		old = t.update(old, row)
 		tx.s.mu.Unlock()
@@ -216,7 +228,7 @@ func (t *table) clear() {
 		ix.reset()
 	}
 	if t.set != nil {
-		t.set = newHashMap(t.store.seed)
+		t.set = t.newSet()
 	}
 	t.count = 0
 	t.eachVisible(func(p rowPtr, row []byte) bool {

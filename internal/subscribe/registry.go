@@ -15,6 +15,9 @@ type Manager struct {
 	// HideCaller is set for modules of definition version 10: v1 clients other
 	// than the caller then never learn who caused a transaction (spec 05 §11.1).
 	HideCaller bool
+	// Watch, if set, is told of each query that becomes live (step 1) and that is live
+	// no more (step -1).
+	Watch func(q *Query, step int)
 
 	queries map[string]*liveQuery
 	tables  map[schema.TableID]*tableTriggers
@@ -167,6 +170,9 @@ func (m *Manager) keep(q *liveQuery, subs []sub) {
 
 // trigger enters a query under all its triggers, or with step -1 removes it.
 func (m *Manager) trigger(q *liveQuery, step int) {
+	if m.Watch != nil {
+		m.Watch(q.Query, step)
+	}
 	for _, p := range q.Plans {
 		for _, o := range p.Occurrences() {
 			m.triggerOn(&o, q, step)

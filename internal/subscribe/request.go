@@ -54,6 +54,10 @@ type Request struct {
 	// Admit, if set, is asked whether queries that nobody subscribes to yet may be
 	// evaluated together. Its error is the answer.
 	Admit func(fresh []*Query) error
+	// Prepare, if set, is told the queries of a subscription before any of them is
+	// evaluated, and returns the reader that shows them what they are to see. Its error
+	// fails the message.
+	Prepare func(qs []*Query) (store.Reader, error)
 	// Micros is the time since the client's message was read, in microseconds.
 	Micros func() uint64
 }
@@ -160,6 +164,24 @@ func (req *Request) admit(qs []*liveQuery) error {
 		return nil
 	}
 	return req.Admit(fresh)
+}
+
+// prepare makes Reader the one to evaluate the queries on. It comes before they are
+// registered: what Prepare changes is news to older subscriptions only.
+func (req *Request) prepare(qs []*liveQuery) error {
+	if req.Prepare == nil {
+		return nil
+	}
+	list := make([]*Query, len(qs))
+	for i, q := range qs {
+		list[i] = q.Query
+	}
+	r, err := req.Prepare(list)
+	if err != nil {
+		return err
+	}
+	req.Reader = r
+	return nil
 }
 
 func (q *Query) readsEvents() bool {

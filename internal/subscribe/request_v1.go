@@ -18,6 +18,9 @@ func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
 	if err == nil {
 		err = req.admit(qs)
 	}
+	if err == nil {
+		err = req.prepare(qs)
+	}
 	if err != nil {
 		id := msg.RequestID
 		return refuse(c, bodyV1(c, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
@@ -47,6 +50,9 @@ func (m *Manager) subscribeMulti(req *Request, msg *wire.SubscribeMulti) Deliver
 	}
 	if _, taken := c.multi[msg.QueryID]; taken {
 		return req.errorV1(msg.RequestID, msg.QueryID, duplicateID(c, msg.QueryID))
+	}
+	if err := req.prepare(qs); err != nil {
+		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
 	tables, err := req.tablesV1(m.hold(c, msg.QueryID, qs), false)
 	if err != nil {
@@ -124,6 +130,9 @@ func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Deliv
 	}
 	if _, taken := c.multi[msg.QueryID]; taken {
 		return req.errorV1(msg.RequestID, msg.QueryID, duplicateID(c, msg.QueryID))
+	}
+	if err := req.prepare([]*liveQuery{q}); err != nil {
+		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
 	m.hold(c, msg.QueryID, []*liveQuery{q})
 	c.single[msg.QueryID] = true

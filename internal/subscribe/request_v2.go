@@ -7,30 +7,44 @@ import (
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 )
 
-// openSet registers a query set and returns its rows. Its error is the text that
-// the client gets; the id is then as free or as taken as before.
-func (m *Manager) openSet(req *Request, id uint32, texts []string) (v2.QueryRows, error) {
-	c := req.Client
+// admitSet compiles the queries of a set and checks that it may be opened beside others
+// that hold as many queries. Its error is the text that the client gets.
+func (m *Manager) admitSet(req *Request, id uint32, texts []string, others int) ([]*liveQuery, error) {
 	qs, err := m.compile(req, texts)
 	if err != nil {
 		return nil, err
 	}
-	if _, taken := c.sets[id]; taken {
-		return nil, errors.New(duplicateID(c, id))
+	if _, taken := req.Client.sets[id]; taken {
+		return nil, errors.New(duplicateID(req.Client, id))
 	}
+	return qs, req.Client.room(len(qs) + others)
+}
+
+// openSet evaluates and registers a set that has been admitted and prepared.
+func (m *Manager) openSet(req *Request, id uint32, qs []*liveQuery) (v2.QueryRows, error) {
+	c := req.Client
 	rows, err := req.rowsV2(qs)
 	if err != nil {
+		delete(c.sets, id)
 		return nil, errEvaluating
 	}
 	c.sets[id], c.known = qs, true
-	for _, q := range qs {
-		m.subscribe(q, sub{c, subV2, id})
+	for i, q := range qs {
+		qs[i] = m.live(q.Query) // another set of the message may have registered it
+		m.subscribe(qs[i], sub{c, subV2, id})
 	}
 	return rows, nil
 }
 
 func (m *Manager) subscribeSet(req *Request, msg *wire.SubscribeSet) Delivery {
-	rows, err := m.openSet(req, msg.QuerySetID, msg.Queries)
+	qs, err := m.admitSet(req, msg.QuerySetID, msg.Queries, 0)
+	if err == nil {
+		err = req.prepare(qs)
+	}
+	var rows v2.QueryRows
+	if err == nil {
+		rows, err = m.openSet(req, msg.QuerySetID, qs)
+	}
 	if err != nil {
 		return req.errorV2(msg.RequestID, msg.QuerySetID, err.Error())
 	}
@@ -38,26 +52,46 @@ func (m *Manager) subscribeSet(req *Request, msg *wire.SubscribeSet) Delivery {
 	return req.answer(a.Append(nil))
 }
 
+// subscribeBatch opens several sets at once: all are admitted, then what they read is
+// prepared, then they are evaluated, so that they show one state.
 func (m *Manager) subscribeBatch(req *Request, msg *wire.SubscribeBatch) Delivery {
-	a := &v2.SubscribeBatchApplied{RequestID: msg.RequestID}
-	applied, total := false, 0
-	for _, s := range msg.Sets {
-		res := v2.SetResult{QuerySetID: s.QuerySetID}
-		var rows v2.QueryRows
-		err := errManyQueries
+	c := req.Client
+	sets := make([][]*liveQuery, len(msg.Sets))
+	errs := make([]error, len(msg.Sets))
+	var all []*liveQuery
+	total := 0
+	for i, s := range msg.Sets {
+		errs[i] = errManyQueries
 		if total += max(len(s.Queries), 1); total <= maxQueries {
-			rows, err = m.openSet(req, s.QuerySetID, s.Queries)
+			sets[i], errs[i] = m.admitSet(req, s.QuerySetID, s.Queries, len(all))
 		}
-		if err != nil {
-			text := err.Error()
+		if errs[i] == nil {
+			c.sets[s.QuerySetID] = sets[i] // the id is taken now
+			all = append(all, sets[i]...)
+		}
+	}
+	failed := req.prepare(all)
+	a := &v2.SubscribeBatchApplied{RequestID: msg.RequestID}
+	applied := false
+	for i, s := range msg.Sets {
+		res := v2.SetResult{QuerySetID: s.QuerySetID}
+		if errs[i] == nil && failed != nil {
+			delete(c.sets, s.QuerySetID)
+			errs[i] = failed
+		}
+		if errs[i] == nil {
+			res.Rows, errs[i] = m.openSet(req, s.QuerySetID, sets[i])
+		}
+		if errs[i] != nil {
+			text := errs[i].Error()
 			res.Error = &text
 		} else {
-			applied, res.Rows = true, rows
+			applied = true
 		}
 		a.Results = append(a.Results, res)
 	}
 	if !applied {
-		return refuse(req.Client, a.Append(nil))
+		return refuse(c, a.Append(nil))
 	}
 	return req.answer(a.Append(nil))
 }

@@ -26,13 +26,19 @@ type jsonForm func(row []byte) sats.Flavor
 
 func storedForm([]byte) sats.Flavor { return sats.FlavorStored }
 
-// jsonRows turns rows into the strings of v1.json.
+// jsonRows turns rows into the strings of v1.json. Rows of views, which come without
+// the hidden column, are always given by position.
 func jsonRows(t *schema.Table, l *wire.RowList, form jsonForm) []string {
 	out := make([]string, l.Len())
 	var text []byte
+	rowType := t.Layout.Type()
+	if t.IsView {
+		rowType = sats.Product(rowType.Elems[1:]...)
+		form = func([]byte) sats.Flavor { return sats.FlavorUntyped }
+	}
 	for i := range out {
 		var err error
-		text, _, err = sats.AppendJSON(text[:0], nil, t.Layout.Type(), l.At(i), form(l.At(i)))
+		text, _, err = sats.AppendJSON(text[:0], nil, rowType, l.At(i), form(l.At(i)))
 		if err != nil {
 			// Stored rows have been validated against the table's type.
 			panic(fmt.Sprintf("subscribe: a row of %s does not decode: %v", t.Name, err))

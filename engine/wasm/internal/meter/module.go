@@ -243,7 +243,11 @@ func (m *Module) splitSections() error {
 		switch {
 		case id == secCustom:
 			c := &reader{b: m.bin, pos: s.start, end: s.end}
-			if name := c.name(); c.err == nil && name == "name" {
+			name := c.name()
+			if c.err != nil {
+				return c.err
+			}
+			if name == "name" {
 				m.names = span{c.pos, s.end}
 			}
 		case id >= numSections:

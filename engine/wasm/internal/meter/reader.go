@@ -80,6 +80,9 @@ func (r *reader) s64(bits int) int64 {
 			if bits < 64 && (v >= 1<<(bits-1) || v < -1<<(bits-1)) {
 				break
 			}
+			if shift == 63 && b != 0 && b != 0x7f {
+				break // bits beyond the 64th that are not its copies
+			}
 			return v
 		}
 	}

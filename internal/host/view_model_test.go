@@ -1,0 +1,448 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/internal/spec"
+	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/internal/subscribe"
+	"github.com/stdbgo/spacetime/internal/wire"
+	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
+	"github.com/stdbgo/spacetime/sats"
+)
+
+// A noteRow is a row of the model's only table: (id, owner, n), with indexes on id and
+// on owner.
+type noteRow struct {
+	id    uint32
+	owner sats.Identity
+	n     uint32
+}
+
+func (r noteRow) bytes() []byte { return note(r.id, r.owner, r.n) }
+
+// A randomView is a view, and what its rows are if somebody looks at the whole table.
+type randomView struct {
+	name      string
+	anonymous bool
+	params    []sats.Element
+	run       fakeView
+	rows      func(all map[uint32]noteRow, sender sats.Identity, arg uint32) []noteRow
+	fails     func(all map[uint32]noteRow) bool
+}
+
+// drawView makes up a view, by one of the ways in which views read.
+func drawView(t *rapid.T, i int) *randomView {
+	v := &randomView{name: "view_" + string(rune('a'+i)), anonymous: rapid.Bool().Draw(t, "anonymous")}
+	k := rapid.Uint32Range(0, 7).Draw(t, "k")
+	if rapid.Bool().Draw(t, "with parameter") {
+		v.params = params(sats.E("p", sats.U32))
+	}
+	// keep is the condition, on the row, the sender and the argument.
+	keep := func(r noteRow, sender sats.Identity, arg uint32) bool {
+		return r.n >= k && (len(v.params) == 0 || r.n%3 == arg) && (v.anonymous || r.owner == sender || r.id == k)
+	}
+	filter := func(all map[uint32]noteRow, sender sats.Identity, arg uint32, pre func(noteRow) bool) (out []noteRow) {
+		for _, r := range all {
+			if pre(r) && keep(r, sender, arg) {
+				out = append(out, r)
+			}
+		}
+		return out
+	}
+	every := func(noteRow) bool { return true }
+	found := func(c *abi.ViewCall, rows [][]byte) abi.ViewResult {
+		var out [][]byte
+		arg := uint32(0)
+		if len(c.Args) > 0 {
+			arg = binary.LittleEndian.Uint32(c.Args)
+		}
+		for _, b := range rows {
+			if keep(parseNote(b), c.Sender, arg) {
+				out = append(out, b, b) // duplicates collapse
+			}
+		}
+		return viewRows(out...)
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "kind") {
+	case 0: // the whole table
+		v.run = func(_ context.Context, c *abi.ViewCall) (abi.ViewResult, error) {
+			return found(c, scan(c, "note", func([]byte) bool { return true })), nil
+		}
+		v.rows = func(all map[uint32]noteRow, s sats.Identity, arg uint32) []noteRow { return filter(all, s, arg, every) }
+	case 1: // the rows of one owner
+		of := func(s sats.Identity) sats.Identity {
+			if v.anonymous {
+				return aliceID
+			}
+			return s
+		}
+		v.run = func(_ context.Context, c *abi.ViewCall) (abi.ViewResult, error) {
+			id := of(c.Sender)
+			return found(c, byKey(c, "note", 1, id[:])), nil
+		}
+		v.rows = func(all map[uint32]noteRow, s sats.Identity, arg uint32) []noteRow {
+			return filter(all, s, arg, func(r noteRow) bool { return r.owner == of(s) })
+		}
+	case 2: // two rows by their keys
+		v.run = func(_ context.Context, c *abi.ViewCall) (abi.ViewResult, error) {
+			return found(c, append(byKey(c, "note", 0, u32(k)), byKey(c, "note", 0, u32(k+2))...)), nil
+		}
+		v.rows = func(all map[uint32]noteRow, s sats.Identity, arg uint32) []noteRow {
+			return filter(all, s, arg, func(r noteRow) bool { return r.id == k || r.id == k+2 })
+		}
+	case 3: // a range of keys
+		v.run = func(_ context.Context, c *abi.ViewCall) (abi.ViewResult, error) {
+			t := c.Tx.TableByName("note")
+			var rows [][]byte
+			for row := range c.Tx.Range(t.IndexOn(0).ID, store.Range{Lo: store.Bound{Kind: store.Included, Value: u32(k)}}) {
+				rows = append(rows, bytes.Clone(row))
+			}
+			return found(c, rows), nil
+		}
+		v.rows = func(all map[uint32]noteRow, s sats.Identity, arg uint32) []noteRow {
+			return filter(all, s, arg, func(r noteRow) bool { return r.id >= k })
+		}
+	case 4: // a query
+		v.run = func(context.Context, *abi.ViewCall) (abi.ViewResult, error) {
+			return abi.ViewResult{IsQuery: true, Query: fmt.Sprintf("SELECT * FROM note WHERE n < %d OR id = 3", k)}, nil
+		}
+		v.rows = func(all map[uint32]noteRow, _ sats.Identity, _ uint32) (out []noteRow) {
+			for _, r := range all {
+				if r.n < k || r.id == 3 {
+					out = append(out, r)
+				}
+			}
+			return out
+		}
+	case 5: // fails while a row has a value
+		v.fails = func(all map[uint32]noteRow) bool { return all[k].n == 5 && all[k].id == k }
+		v.run = func(_ context.Context, c *abi.ViewCall) (abi.ViewResult, error) {
+			rows := byKey(c, "note", 0, u32(k))
+			if len(rows) > 0 && parseNote(rows[0]).n == 5 {
+				return abi.ViewResult{}, userError("five")
+			}
+			return found(c, rows), nil
+		}
+		v.rows = func(all map[uint32]noteRow, s sats.Identity, arg uint32) []noteRow {
+			return filter(all, s, arg, func(r noteRow) bool { return r.id == k })
+		}
+	}
+	return v
+}
+
+func parseNote(b []byte) noteRow {
+	return noteRow{binary.LittleEndian.Uint32(b), sats.Identity(b[4:36]), binary.LittleEndian.Uint32(b[36:])}
+}
+
+// A modelClient holds the rows of its query sets.
+type modelClient struct {
+	t    *rapid.T
+	c    *subscribe.Client
+	who  Caller
+	sets map[uint32]*modelSet
+	last uint32
+}
+
+type modelSet struct {
+	view *randomView
+	arg  uint32
+	rows map[string]int
+}
+
+func (m *modelClient) Send(msg subscribe.Message) {
+	switch msg := v2.ReadServer(sats.NewReader(msg.Body)).(type) {
+	case *v2.SubscribeApplied:
+		for _, t := range msg.Rows {
+			m.add(msg.QuerySetID, wire.ReadRowList(sats.NewReader(t.Rows)), 1)
+		}
+	case *v2.TransactionUpdate:
+		m.update(msg.Sets)
+	case *v2.ReducerResult:
+		m.update(msg.Sets)
+	case *v2.UnsubscribeApplied:
+		for _, t := range msg.Rows {
+			m.add(msg.QuerySetID, wire.ReadRowList(sats.NewReader(t.Rows)), -1)
+		}
+	default:
+		m.t.Errorf("message %T %+v", msg, msg)
+	}
+}
+
+func (m *modelClient) update(sets []v2.QuerySetUpdate) {
+	for _, s := range sets {
+		for _, t := range s.Tables {
+			for _, f := range t.Rows {
+				ins, del, _ := v2.ReadFragment(sats.NewReader(f))
+				m.add(s.QuerySetID, ins, 1)
+				m.add(s.QuerySetID, del, -1)
+			}
+		}
+	}
+}
+
+func (m *modelClient) add(set uint32, l wire.RowList, n int) {
+	s := m.sets[set]
+	for i := range l.Len() {
+		row := string(l.At(i))
+		if s.rows[row] += n; s.rows[row] == 0 {
+			delete(s.rows, row)
+		}
+	}
+}
+
+// Random views over random transactions by several senders: after each of them every
+// client holds exactly what the view would return now.
+func TestViewsAgainstModel(t *testing.T) {
+	spec.Covers(t, "08.34", "08.35", "08.37", "08.64", "08.38")
+	rapid.Check(t, func(t *rapid.T) {
+		mod := newFake("model").addTable("note", noteCols, primary(0), index(1)).
+			reducer("put", noteCols, func(c *fakeCall) error {
+				if _, err := c.Tx.DeletePoint(c.table("note").Indexes[0].ID, c.Args[:4]); err != nil {
+					return err
+				}
+				return c.insert("note", c.Args)
+			}).
+			reducer("remove", params(sats.E("id", sats.U32)), func(c *fakeCall) error {
+				_, err := c.Tx.DeletePoint(c.table("note").Indexes[0].ID, c.Args)
+				return err
+			})
+		var views []*randomView
+		for i := range rapid.IntRange(1, 4).Draw(t, "views") {
+			v := drawView(t, i)
+			views = append(views, v)
+			mod.view(v.name, "note", v.anonymous, v.params, v.run)
+		}
+		clock := newFakeClock()
+		engine := &fakeEngine{}
+		h, err := New(Options{
+			InMemory: true, Clock: clock, Rand: rand.NewChaCha8([32]byte{1}),
+			Engines: map[ProgramKind]abi.Engine{Wasm: engine},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		db, err := h.Create(background, DatabaseInfo{Replica: 1, Identity: dbID, Owner: ownerID}, engine.register(mod))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &viewModel{t: t, db: db, views: views, notes: map[uint32]noteRow{}}
+		for i := range 4 { // the last two are one identity
+			who := Caller{Identity: sats.Identity{byte(2 + min(i, 2))}, Conn: sats.ConnectionID{byte(1 + i)}}
+			k := &modelClient{t: t, who: who, sets: map[uint32]*modelSet{}}
+			k.c = &subscribe.Client{Identity: who.Identity, Connection: who.Conn, Protocol: wire.V2, Out: k}
+			if err := db.Attach(background, k.c, who, func() {}); err != nil {
+				t.Fatal(err)
+			}
+			m.clients = append(m.clients, k)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"put": m.put, "remove": m.remove, "dml": m.dml, "subscribe": m.subscribe, "unsubscribe": m.unsubscribe,
+			"select": m.selectRows, "wait": func(t *rapid.T) { clock.advance(time.Duration(rapid.IntRange(1, 25).Draw(t, "minutes")) * time.Minute) },
+			"": m.check,
+		})
+	})
+}
+
+type viewModel struct {
+	t       *rapid.T
+	db      *Database
+	views   []*randomView
+	notes   map[uint32]noteRow
+	clients []*modelClient
+}
+
+func (m *viewModel) row(t *rapid.T) noteRow {
+	return noteRow{
+		rapid.Uint32Range(0, 7).Draw(t, "id"), sats.Identity{byte(rapid.IntRange(2, 4).Draw(t, "owner"))}, rapid.Uint32Range(0, 9).Draw(t, "n"),
+	}
+}
+
+// commits reports whether a transaction that leaves these notes behind may: no view
+// that has been evaluated and read what it changes may fail then.
+func (m *viewModel) commits(after map[uint32]noteRow) bool {
+	for _, x := range m.db.views.instances {
+		for _, v := range m.views {
+			if v.name == x.name && v.fails != nil && v.fails(after) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (m *viewModel) call(t *rapid.T, name string, args []byte, after map[uint32]noteRow) {
+	k := rapid.SampledFrom(m.clients).Draw(t, "client")
+	want := m.commits(after)
+	res, err := m.db.CallReducer(background, &CallRequest{Caller: k.who, Name: name, Args: args})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if (res.Status == Committed) != want {
+		t.Fatalf("%s ended with %d %s; want it to commit: %t", name, res.Status, res.Message, want)
+	}
+	if want {
+		m.notes = after
+	}
+}
+
+func (m *viewModel) put(t *rapid.T) {
+	r := m.row(t)
+	after := maps.Clone(m.notes)
+	after[r.id] = r
+	m.call(t, "put", r.bytes(), after)
+}
+
+func (m *viewModel) remove(t *rapid.T) {
+	id := rapid.Uint32Range(0, 7).Draw(t, "id")
+	after := maps.Clone(m.notes)
+	delete(after, id)
+	m.call(t, "remove", u32(id), after)
+}
+
+func (m *viewModel) dml(t *rapid.T) {
+	n, least := rapid.Uint32Range(0, 9).Draw(t, "n"), rapid.Uint32Range(0, 9).Draw(t, "least")
+	after := maps.Clone(m.notes)
+	for id, r := range after {
+		if r.id >= least {
+			r.n = n
+			after[id] = r
+		}
+	}
+	want := m.commits(after)
+	_, err := m.db.SQL(background, owner, fmt.Sprintf("UPDATE note SET n = %d WHERE id >= %d", n, least))
+	if (err == nil) != want {
+		t.Fatalf("the statement ended with %v; want it to commit: %t", err, want)
+	}
+	if want {
+		m.notes = after
+	}
+}
+
+func (m *viewModel) query(t *rapid.T) (v *randomView, arg uint32, text string) {
+	v = rapid.SampledFrom(m.views).Draw(t, "view")
+	text = "SELECT * FROM " + v.name
+	if len(v.params) > 0 {
+		arg = rapid.Uint32Range(0, 2).Draw(t, "argument")
+		text += fmt.Sprintf("(%d)", arg)
+		if rapid.Bool().Draw(t, "as a fraction") {
+			text = text[:len(text)-1] + ".0)"
+		}
+	}
+	return v, arg, text
+}
+
+func (m *viewModel) subscribe(t *rapid.T) {
+	k := rapid.SampledFrom(m.clients).Draw(t, "client")
+	if len(k.sets) > 5 {
+		t.Skip("enough")
+	}
+	v, arg, text := m.query(t)
+	k.last++
+	k.sets[k.last] = &modelSet{v, arg, map[string]int{}}
+	m.handle(k, &wire.SubscribeSet{RequestID: k.last, QuerySetID: k.last, Queries: []string{text}})
+}
+
+func (m *viewModel) unsubscribe(t *rapid.T) {
+	k := rapid.SampledFrom(m.clients).Draw(t, "client")
+	for id, s := range k.sets {
+		m.handle(k, &wire.UnsubscribeSet{QuerySetID: id, SendDroppedRows: true})
+		if len(s.rows) != 0 {
+			t.Errorf("after the dropped rows %d are left", len(s.rows))
+		}
+		delete(k.sets, id)
+		return
+	}
+}
+
+func (m *viewModel) handle(k *modelClient, msg wire.ClientMessage) {
+	if _, err := m.db.Handle(background, k.c, k.who, []wire.ClientMessage{msg}); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *viewModel) selectRows(t *rapid.T) {
+	k := rapid.SampledFrom(m.clients).Draw(t, "client")
+	v, arg, text := m.query(t)
+	res, err := m.db.SQL(background, k.who, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, row := range res.Rows {
+		got[string(row)]++
+	}
+	if want := m.expected(v, k.who.Identity, arg); !maps.Equal(got, want) {
+		t.Fatalf("%s gives %d rows; want %d", text, len(got), len(want))
+	}
+}
+
+// expected returns what a reader of a view sees: nothing where it could not be
+// evaluated.
+func (m *viewModel) expected(v *randomView, sender sats.Identity, arg uint32) map[string]int {
+	want := map[string]int{}
+	if m.instance(v, sender, arg) == nil {
+		return want
+	}
+	for _, r := range v.rows(m.notes, sender, arg) {
+		want[string(r.bytes())] = 1
+	}
+	return want
+}
+
+func (m *viewModel) instance(v *randomView, sender sats.Identity, arg uint32) *viewInstance {
+	for _, x := range m.db.views.instances {
+		if x.name == v.name && (v.anonymous || x.sender == sender) && (len(v.params) == 0 || binary.LittleEndian.Uint32(x.args) == arg) {
+			return x
+		}
+	}
+	return nil
+}
+
+func (m *viewModel) check(t *rapid.T) {
+	m.db.send.flush()
+	wanted := map[viewKey]bool{}
+	for i, k := range m.clients {
+		for id, s := range k.sets {
+			if want := m.expected(s.view, k.who.Identity, s.arg); !maps.Equal(s.rows, want) {
+				t.Fatalf("client %d, set %d on %s(%d): %d rows; want %d", i, id, s.view.name, s.arg, len(s.rows), len(want))
+			}
+			x := m.instance(s.view, k.who.Identity, s.arg)
+			if x == nil && s.view.fails == nil {
+				t.Fatalf("client %d looks at %s, which is not evaluated", i, s.view.name)
+			}
+			if x != nil {
+				wanted[x.viewKey] = true
+			}
+		}
+	}
+	// The backing tables hold the rows of the instances and nothing else.
+	r := m.db.View()
+	defer r.Close()
+	for _, v := range m.views {
+		for row := range r.Scan(r.TableByName(v.name).ID) {
+			key := viewKey{hash: query.ViewHash(row[:32])}
+			key.view, _ = viewID(r, v.name)
+			if m.db.views.instances[key] == nil {
+				t.Fatalf("a row of %s belongs to no instance", v.name)
+			}
+		}
+	}
+	for key := range wanted {
+		if m.db.views.instances[key] == nil {
+			t.Fatal("an instance with a subscriber is gone")
+		}
+	}
+}
