@@ -9,6 +9,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -80,7 +81,8 @@ struct Handles {
 
 struct v8_instance {
   uintptr_t handle;
-  v8::Isolate* isolate = nullptr;
+  v8::Isolate* isolate = nullptr;  // null: broken and thrown away
+  std::mutex alive;                // held while isolate becomes null
   std::shared_ptr<stdb::Buffers> buffers;
   stdb::Handles* handles = nullptr;
   int major = 0;               // 0: the hooks are not known yet

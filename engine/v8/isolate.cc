@@ -169,8 +169,14 @@ static __attribute__((noinline)) void Inside(v8_instance* in, v8_result* r, Body
   body(in, context, data, r);
 }
 
-void Enter(v8_instance* in, v8_result* r, Body* body, void* data) {
-  memset(r, 0, sizeof *r);
+static void Dispose(v8_instance* in) {
+  std::lock_guard<std::mutex> lock(in->alive);
+  v8::platform::NotifyIsolateShutdown(platform.get(), in->isolate);
+  in->isolate->Dispose();
+  in->isolate = nullptr;
+}
+
+static void Run(v8_instance* in, v8_result* r, Body* body, void* data) {
   jmp_buf here;
   jmp_buf* const outer = in->escape;
   v8_instance* const before = current;
@@ -190,6 +196,13 @@ void Enter(v8_instance* in, v8_result* r, Body* body, void* data) {
   in->depth--;
   in->escape = outer;
   current = before;
+}
+
+void Enter(v8_instance* in, v8_result* r, Body* body, void* data) {
+  memset(r, 0, sizeof *r);
+  Run(in, r, body, data);
+  // The isolate may hold locks of this thread, which another one would wait for.
+  if (in->crashed && in->disposable && in->depth == 0) Dispose(in);
 }
 
 }  // namespace stdb
@@ -245,15 +258,13 @@ v8_instance* v8_new(uintptr_t handle, uint64_t memory) {
 }
 
 void v8_close(v8_instance* in) {
-  v8::Isolate* isolate = in->isolate;
   if (!in->crashed) {
-    v8::Locker locker(isolate);
-    v8::Isolate::Scope scope(isolate);
-    delete in->handles;
-  }
-  if (!in->crashed || in->disposable) {
-    v8::platform::NotifyIsolateShutdown(platform.get(), isolate);
-    isolate->Dispose();
+    {
+      v8::Locker locker(in->isolate);
+      v8::Isolate::Scope scope(in->isolate);
+      delete in->handles;
+    }
+    Dispose(in);
   }
   free(in->scratch);
   delete in;
@@ -261,7 +272,8 @@ void v8_close(v8_instance* in) {
 
 void v8_interrupt(v8_instance* in) {
   in->waiting++;
-  in->isolate->RequestInterrupt(Poll, in);
+  std::lock_guard<std::mutex> lock(in->alive);
+  if (in->isolate) in->isolate->RequestInterrupt(Poll, in);
 }
 
 char* v8_buffer(v8_instance* in, size_t n) {

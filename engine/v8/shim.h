@@ -61,7 +61,7 @@ enum {
   V8_STOPPED,     // frames
   V8_NO_HOOK,     // the module has none for this
   V8_REFUSED,     // start only: text says what is wrong with the program
-  V8_CRASHED,     // the engine found itself broken; text. Only v8_abandon may follow.
+  V8_CRASHED,     // the engine found itself broken; text. Only v8_close may follow.
 };
 
 typedef struct {
