@@ -30,10 +30,11 @@ type btree struct {
 
 const (
 	fanout     = 64
-	nodeChunk  = 64
+	nodeChunk  = 31 // of leaves: 32 KiB
 	bulkFill   = fanout - fanout/8
 	mergeFill  = fanout - fanout/16
 	maxHeight  = 12
+	shiftRoom  = fanout / 8 // free places that make moving entries there worth while
 	noNode     = ^uint32(0)
 	sideBefore = -1 // before all entries that equal the probe
 	sideAfter  = +1
@@ -149,7 +150,8 @@ func takeNode[N any](free *[]uint32, n *uint32, chunks *[][]N) uint32 {
 	case int(c) == len(*chunks):
 		*chunks = append(*chunks, make([]N, nodeChunk))
 	case int(at) == len((*chunks)[c]):
-		(*chunks)[c] = append(make([]N, 0, 2*at), (*chunks)[c]...)[:2*at]
+		more := min(2*at, nodeChunk)
+		(*chunks)[c] = append(make([]N, 0, more), (*chunks)[c]...)[:more]
 	}
 	return id
 }
@@ -267,6 +269,9 @@ func (t *btree) insert(p *treeProbe) {
 	if !t.besideEqual(n, at-1, at, p) {
 		t.keys++
 	}
+	if n.n == fanout && t.shift(&path, n, at, e) {
+		return
+	}
 	if n.n == fanout {
 		right := t.splitLeaf(id, at)
 		n = t.leaf(id)
@@ -280,6 +285,66 @@ func (t *btree) insert(p *treeProbe) {
 	if at == 0 {
 		t.lowered(&path, e)
 	}
+}
+
+// shift enters an entry at a place in a full leaf, moving others to a neighbour under the
+// same parent that has room for some. It reports whether there is one. Leaves are fuller
+// for it: four fifths instead of two thirds, if keys come in any order.
+func (t *btree) shift(path *treePath, n *leafNode, at int, e entry) bool {
+	if t.height == 0 {
+		return false
+	}
+	parent, kid := t.inner(path[t.height-1].id), path[t.height-1].at
+	if kid+1 < parent.n {
+		if r := t.leaf(parent.kids[kid+1]); r.n <= fanout-shiftRoom {
+			keep := (fanout + r.n) / 2
+			r.insertAll(n, keep)
+			parent.set(kid+1, r.at(0))
+			if at > keep {
+				r.insert(at-keep, e)
+				return true // not in the first place
+			}
+			n.insert(at, e)
+			if at == 0 {
+				t.lowered(path, e)
+			}
+			return true
+		}
+	}
+	if kid > 0 && at > 0 {
+		if l := t.leaf(parent.kids[kid-1]); l.n <= fanout-shiftRoom {
+			moved, before := (fanout-l.n)/2, l.n
+			n.moveFirst(&l.entries, moved)
+			parent.set(kid, n.at(0))
+			if at <= moved {
+				l.insert(before+at, e)
+			} else {
+				n.insert(at-moved, e)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// insertAll puts the entries of another leaf from one on in front.
+func (n *entries) insertAll(from *leafNode, keep int) {
+	k := from.n - keep
+	copy(n.keys[k:], n.keys[:n.n])
+	copy(n.ptrs[k:], n.ptrs[:n.n])
+	copy(n.keys[:k], from.keys[keep:from.n])
+	copy(n.ptrs[:k], from.ptrs[keep:from.n])
+	n.n += k
+	from.n = keep
+}
+
+// moveFirst moves the first entries to the end of another node.
+func (n *entries) moveFirst(to *entries, k int) {
+	copy(to.keys[to.n:], n.keys[:k])
+	to.n += copy(to.ptrs[to.n:], n.ptrs[:k])
+	copy(n.keys[:], n.keys[k:n.n])
+	copy(n.ptrs[:], n.ptrs[k:n.n])
+	n.n -= k
 }
 
 // splitLeaf moves the upper part of a full leaf to a new one on its right. Where

@@ -212,6 +212,7 @@ func (m *hashMap) check() error {
 
 func (a *arena) check() error {
 	var size uint64
+	classes := make([]uint64, len(a.classes))
 	for n, s := range a.dir {
 		if s == nil {
 			continue
@@ -220,6 +221,7 @@ func (a *arena) check() error {
 		if s.large() {
 			continue
 		}
+		classes[s.class] += uint64(len(s.data))
 		used, free := uint32(0), uint32(0)
 		for slot := range s.fresh {
 			if s.slotState(slot) != slotFree {
@@ -241,6 +243,11 @@ func (a *arena) check() error {
 		}
 		if used != s.used || used+free != s.fresh {
 			return fmt.Errorf("slab %d: %d slots used, %d free of %d, says %d", n, used, free, s.fresh, s.used)
+		}
+	}
+	for i, c := range a.classes {
+		if c.bytes != classes[i] {
+			return fmt.Errorf("slabs of %d bytes with slots of %d, says %d", classes[i], c.stride, c.bytes)
 		}
 	}
 	if size != a.bytes {

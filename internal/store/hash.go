@@ -179,9 +179,9 @@ func (s *hashSegment) insert(tag uint64, ptr rowPtr) {
 	s.used++
 }
 
-// newSegment returns a segment that has room for used entries and three quarters more.
+// newSegment returns a segment of which used entries would take five eighths.
 func newSegment(used int, depth, base uint8) *hashSegment {
-	slots := append([]hashSlot(nil), make([]hashSlot, max(minSegment, used+used*3/4))...)
+	slots := append([]hashSlot(nil), make([]hashSlot, max(minSegment, used+used*3/5))...)
 	return &hashSegment{slots: slots[:cap(slots)], depth: depth, base: base} // what the allocator gives anyway
 }
 

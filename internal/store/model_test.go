@@ -20,6 +20,7 @@ import (
 type modelTable struct {
 	def  *schema.Table
 	rows map[string]bool
+	ids  *modelIDs // of its sequence, if it has one
 }
 
 type model map[string]*modelTable
@@ -27,7 +28,7 @@ type model map[string]*modelTable
 func (m model) clone() model {
 	c := model{}
 	for name, t := range m {
-		c[name] = &modelTable{t.def, maps.Clone(t.rows)}
+		c[name] = &modelTable{t.def, maps.Clone(t.rows), t.ids}
 	}
 	return c
 }
@@ -93,26 +94,38 @@ func drawValue(t *rapid.T, b []byte, typ *sats.Type) []byte {
 		return sats.AppendString(b, rapid.SampledFrom(shortStrings).Draw(t, "s"))
 	case sats.KindF32:
 		return sats.AppendU32(b, rapid.SampledFrom([]uint32{0, 1 << 31, 0x3f800000, 0xbf800000, 0x7fc00000, 0xffc00001, 0xff800000}).Draw(t, "f"))
-	case sats.KindProduct: // an identity
-		var id sats.Identity
-		id[0] = rapid.ByteRange(0, 5).Draw(t, "id")
-		id[31] = rapid.ByteRange(0, 1).Draw(t, "top")
-		return id.AppendBSATN(b)
+	case sats.KindF64:
+		return sats.AppendU64(b, rapid.SampledFrom([]uint64{0, 1 << 63, 0x3ff << 52, 0xbff << 52, 0x7ff8 << 48, 0xfff8<<48 + 1, 0xfff << 52}).Draw(t, "f"))
+	case sats.KindBool:
+		return sats.AppendBool(b, rapid.Bool().Draw(t, "b"))
+	case sats.KindArray:
+		n := rapid.IntRange(0, 2).Draw(t, "length")
+		b = sats.AppendU32(b, uint32(n))
+		for range n {
+			b = drawValue(t, b, typ.Elem)
+		}
+		return b
+	case sats.KindProduct:
+		for _, e := range typ.Elems {
+			b = drawValue(t, b, e.Type)
+		}
+		return b
+	case sats.KindSum:
+		tag := rapid.IntRange(0, len(typ.Elems)-1).Draw(t, "tag")
+		return drawValue(t, append(b, byte(tag)), typ.Elems[tag].Type)
 	}
+	// An integer near zero: of wide ones, the highest bytes too, and negative numbers,
+	// which of unsigned types are large.
 	n := rapid.Int64Range(-3, 6).Draw(t, "n")
-	switch typ.Kind {
-	case sats.KindU8:
-		return append(b, byte(max(n, 0)))
-	case sats.KindU16:
-		return sats.AppendU16(b, uint16(n)) // negative ones are large
-	case sats.KindI16:
-		return sats.AppendI16(b, int16(n))
-	case sats.KindU32:
-		return sats.AppendU32(b, uint32(max(n, 0)))
-	case sats.KindI64:
-		return sats.AppendI64(b, n)
+	size := typ.Kind.Size()
+	v := make([]byte, size)
+	for i := range v {
+		v[i] = byte(n >> min(8*i, 63))
 	}
-	panic("no values of type " + typ.String())
+	if size > 8 {
+		v[size-1] ^= rapid.SampledFrom([]byte{0, 0, 1, 0x80}).Draw(t, "top")
+	}
+	return append(b, v...)
 }
 
 func drawRow(t *rapid.T, d *schema.Table) []byte {
@@ -145,7 +158,8 @@ type machine struct {
 	views     []pinned
 	log       [][]byte
 	snapshots []savedSnapshot
-	extra     int // tables created so far
+	extra     int  // tables created so far
+	any       bool // of random schemas
 }
 
 type savedSnapshot struct {
@@ -153,16 +167,22 @@ type savedSnapshot struct {
 	data []byte
 }
 
-func newMachine(t *rapid.T) *machine {
-	m := &machine{s: New(Options{HashSeed: rapid.Uint64().Draw(t, "seed")}), committed: model{}}
-	m.s.rangeSlice = rapid.SampledFrom([]int{1, 2, 3, defaultRangeSlice}).Draw(t, "slice")
+// newStore returns a store that differs from others in what must not matter.
+func newStore(t *rapid.T) *Store {
+	s := New(Options{HashSeed: rapid.Uint64().Draw(t, "seed")})
+	s.rangeSlice = rapid.SampledFrom([]int{1, 2, 3, defaultRangeSlice}).Draw(t, "slice")
+	return s
+}
+
+func newMachine(t *rapid.T, tables []*schema.Table) *machine {
+	m := &machine{s: newStore(t), committed: model{}}
 	tx := m.s.Begin()
-	for _, d := range modelTables() {
+	for _, d := range tables {
 		def, err := tx.CreateTable(d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.committed[def.Name] = &modelTable{def, map[string]bool{}}
+		m.committed[def.Name] = newModelTable(def)
 	}
 	m.keep(tx.Commit(nil))
 	m.m = m.committed.clone()
@@ -207,7 +227,8 @@ func code(err error) Errno {
 func (m *machine) insert(t *rapid.T) {
 	mt := m.drawTable(t)
 	row := drawRow(t, mt.def)
-	_, _, err := m.begin().Insert(mt.def.ID, row)
+	stored, generated, err := m.begin().Insert(mt.def.ID, row)
+	row = mt.generated(t, row, stored, generated)
 	var want Errno
 	if !mt.rows[string(row)] {
 		if _, clash := mt.clash(row, ""); clash {
@@ -223,9 +244,13 @@ func (m *machine) insert(t *rapid.T) {
 
 func (m *machine) update(t *rapid.T) {
 	mt := m.drawTable(t)
+	if len(mt.def.Indexes) == 0 {
+		return
+	}
 	ix := rapid.SampledFrom(mt.def.Indexes).Draw(t, "index")
 	row := drawRow(t, mt.def)
-	_, _, err := m.begin().Update(mt.def.ID, ix.ID, row)
+	stored, generated, err := m.begin().Update(mt.def.ID, ix.ID, row)
+	row = mt.generated(t, row, stored, generated)
 	want := ErrNoSuchRow
 	old := ""
 	for r := range mt.rows {
@@ -260,6 +285,9 @@ func (m *machine) deleteRow(t *rapid.T) {
 
 func (m *machine) deletePoint(t *rapid.T) {
 	mt := m.drawTable(t)
+	if len(mt.def.Indexes) == 0 {
+		return
+	}
 	ix := rapid.SampledFrom(mt.def.Indexes).Draw(t, "index")
 	key := drawKey(t, mt.def, ix.Cols)
 	n, err := m.begin().DeletePoint(ix.ID, key)
@@ -274,6 +302,9 @@ func (m *machine) deletePoint(t *rapid.T) {
 
 func (m *machine) deleteRange(t *rapid.T) {
 	mt := m.drawTable(t)
+	if len(mt.def.Indexes) == 0 {
+		return
+	}
 	ix := rapid.SampledFrom(mt.def.Indexes).Draw(t, "index")
 	r := drawRange(t, mt.def, ix)
 	n, err := m.begin().DeleteRange(ix.ID, r)
@@ -306,7 +337,7 @@ func (m *machine) clear(t *rapid.T) {
 // point returns the rows with a key, sorted.
 func (mt *modelTable) point(ix *schema.Index, key []byte) (rows []string) {
 	for r := range mt.rows {
-		if comparePrefix(mt.def, ix.Cols, []byte(r), key) == 0 {
+		if comparePrefix(mt.def, ix, partTypes(mt.def, ix), []byte(r), key) == 0 {
 			rows = append(rows, r)
 		}
 	}
@@ -314,26 +345,55 @@ func (mt *modelTable) point(ix *schema.Index, key []byte) (rows []string) {
 	return rows
 }
 
-// comparePrefix orders a row against values of the columns, back to back.
-func comparePrefix(d *schema.Table, cols []schema.ColID, row, key []byte) int {
-	for _, c := range cols {
-		w := d.Layout.ColWalker(int(c))
-		if n := w.Compare(d.Layout.Col(row, int(c)), key); n != 0 {
+// partTypes returns the types that ranges of an index speak of: its columns, or the
+// fields of the only one (spec 08 §5.1).
+func partTypes(d *schema.Table, ix *schema.Index) (types []*sats.Type) {
+	for _, c := range ix.Cols {
+		types = append(types, d.Cols[c].Type)
+	}
+	if len(types) == 1 && types[0].Kind == sats.KindProduct {
+		elems := types[0].Elems
+		types = nil
+		for _, e := range elems {
+			types = append(types, e.Type)
+		}
+	}
+	return types
+}
+
+// comparePrefix orders a row's key in an index, from part skip on, against values of the
+// types.
+func comparePrefix(d *schema.Table, ix *schema.Index, types []*sats.Type, row, values []byte, skip ...*sats.Type) int {
+	var key []byte
+	for _, c := range ix.Cols {
+		key = append(key, d.Layout.Col(row, int(c))...)
+	}
+	for _, s := range skip {
+		key = key[sats.NewWalker(s).Len(key):]
+	}
+	for _, typ := range types {
+		w := sats.NewWalker(typ)
+		if n := w.Compare(key, values); n != 0 {
 			return n
 		}
-		key = key[w.Len(key):]
+		key, values = key[w.Len(key):], values[w.Len(values):]
 	}
 	return 0
 }
 
 func drawRange(t *rapid.T, d *schema.Table, ix *schema.Index) (r Range) {
-	if n := rapid.IntRange(0, len(ix.Cols)-1).Draw(t, "prefix"); n > 0 {
-		r.Prefix, r.PrefixCols = drawKey(t, d, ix.Cols[:n]), n
+	types := partTypes(d, ix)
+	r.PrefixCols = rapid.IntRange(0, max(len(types)-1, 0)).Draw(t, "prefix")
+	for _, typ := range types[:r.PrefixCols] {
+		r.Prefix = drawValue(t, r.Prefix, typ)
+	}
+	if len(types) == 0 {
+		return r // of the unit type: there is nothing to bound
 	}
 	for _, b := range []*Bound{&r.Lo, &r.Hi} {
 		b.Kind = rapid.SampledFrom([]BoundKind{Unbounded, Included, Excluded}).Draw(t, "bound")
 		if b.Kind != Unbounded {
-			b.Value = drawKey(t, d, ix.Cols[r.PrefixCols:r.PrefixCols+1])
+			b.Value = drawValue(t, nil, types[r.PrefixCols])
 		}
 	}
 	return r
@@ -341,18 +401,19 @@ func drawRange(t *rapid.T, d *schema.Table, ix *schema.Index) (r Range) {
 
 // between returns the rows of a range, sorted by bytes.
 func (mt *modelTable) between(ix *schema.Index, r Range) (rows []string) {
+	types := partTypes(mt.def, ix)
+	prefix, at := types[:r.PrefixCols], types[r.PrefixCols:min(r.PrefixCols+1, len(types))]
 	for row := range mt.rows {
-		if comparePrefix(mt.def, ix.Cols[:r.PrefixCols], []byte(row), r.Prefix) != 0 {
+		if comparePrefix(mt.def, ix, prefix, []byte(row), r.Prefix) != 0 {
 			continue
 		}
-		at := ix.Cols[r.PrefixCols : r.PrefixCols+1]
 		if r.Lo.Kind != Unbounded {
-			if c := comparePrefix(mt.def, at, []byte(row), r.Lo.Value); c < 0 || c == 0 && r.Lo.Kind == Excluded {
+			if c := comparePrefix(mt.def, ix, at, []byte(row), r.Lo.Value, prefix...); c < 0 || c == 0 && r.Lo.Kind == Excluded {
 				continue
 			}
 		}
 		if r.Hi.Kind != Unbounded {
-			if c := comparePrefix(mt.def, at, []byte(row), r.Hi.Value); c > 0 || c == 0 && r.Hi.Kind == Excluded {
+			if c := comparePrefix(mt.def, ix, at, []byte(row), r.Hi.Value, prefix...); c > 0 || c == 0 && r.Hi.Kind == Excluded {
 				continue
 			}
 		}
@@ -436,6 +497,11 @@ func (m *machine) commit(t *rapid.T) {
 	m.tx = nil
 	m.keep(c)
 	m.checkDelta(t, c)
+	for _, mt := range m.m {
+		if mt.def.IsEvent {
+			clear(mt.rows)
+		}
+	}
 	m.committed = m.m.clone()
 }
 
@@ -486,12 +552,26 @@ func (m *machine) checkDelta(t *rapid.T, c *Commit) {
 	}
 }
 
-func (m *machine) rollback(*rapid.T) {
+func (m *machine) rollback(t *rapid.T) {
 	if m.tx == nil {
 		return
 	}
-	m.tx.Rollback()
+	m.saved(t, m.tx.Rollback())
 	m.tx, m.m = nil, m.committed.clone()
+}
+
+// saved writes the rows of sequences that a rollback has left behind.
+func (m *machine) saved(t *rapid.T, behind bool) {
+	if !behind {
+		return
+	}
+	tx := m.s.Begin()
+	tx.SaveSequences()
+	c := tx.Commit(nil)
+	if len(c.Delta.Tables) > 1 || len(c.Delta.Tables) == 1 && c.Delta.Tables[0].Table.ID != schema.StSequence {
+		t.Fatalf("SaveSequences changes %v", c.Delta.Tables)
+	}
+	m.keep(c)
 }
 
 func (m *machine) openView(t *rapid.T) {
@@ -523,7 +603,11 @@ func (m *machine) snapshot(t *rapid.T) {
 }
 
 func (m *machine) redefined(def *schema.Table, rows map[string]bool) {
-	m.m[def.Name] = &modelTable{def, rows}
+	var ids *modelIDs
+	if mt := m.m[def.Name]; mt != nil {
+		ids = mt.ids
+	}
+	m.m[def.Name] = &modelTable{def, rows, ids}
 }
 
 // change runs a random schema operation.
@@ -535,11 +619,14 @@ func (m *machine) change(t *rapid.T) {
 		m.extra++
 		n := tableDef(fmt.Sprintf("extra%d", m.extra), col("x", sats.U8), col("y", sats.String))
 		withIndex(n, schema.BTree, 1)
+		if m.any {
+			n = drawTable(t, n.Name)
+		}
 		def, err := tx.CreateTable(n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.redefined(def, map[string]bool{})
+		m.m[def.Name] = newModelTable(def)
 		return
 	case 1:
 		if err := tx.DropTable(d.ID); err != nil {
@@ -608,12 +695,16 @@ func (m *machine) constrain(t *rapid.T, tx *Tx, mt *modelTable) {
 
 func (m *machine) addColumn(t *rapid.T, tx *Tx, mt *modelTable) {
 	d := mt.def
-	if len(d.Cols) > 6 {
+	if len(d.Cols) > 6 || d.IsEvent {
 		return
 	}
-	n := tableDef(d.Name, append(slices.Clone(d.Cols), col(fmt.Sprintf("c%d", len(d.Cols)), sats.U16))...)
-	n.Indexes, n.Constraints, n.Access = d.Indexes, d.Constraints, d.Access
-	suffix := sats.AppendU16(nil, 7)
+	typ := sats.U16
+	if m.any {
+		typ = drawType(t)
+	}
+	n := tableDef(d.Name, append(slices.Clone(d.Cols), col(fmt.Sprintf("c%d", len(d.Cols)), typ))...)
+	n.Indexes, n.Constraints, n.Access, n.Sequences = d.Indexes, d.Constraints, d.Access, d.Sequences
+	suffix := drawValue(t, nil, typ)
 	def, err := tx.AddColumns(d.ID, n, [][]byte{suffix})
 	if err != nil {
 		t.Fatal(err)
@@ -633,6 +724,9 @@ func (m *machine) interleave(t *rapid.T) {
 	p := rapid.SampledFrom(m.views).Draw(t, "view")
 	names := slices.Sorted(maps.Keys(p.m))
 	mt := p.m[rapid.SampledFrom(names).Draw(t, "table")]
+	if len(mt.def.Indexes) == 0 {
+		return
+	}
 	ix := rapid.SampledFrom(mt.def.Indexes).Draw(t, "index")
 	seq, want := p.v.Scan(mt.def.ID), slices.Sorted(maps.Keys(mt.rows))
 	switch rapid.IntRange(0, 2).Draw(t, "how") {
@@ -670,7 +764,7 @@ func (m *machine) check(t *rapid.T) {
 
 // recovered replays what was logged, from a snapshot on, into a new store.
 func (m *machine) recovered(t *rapid.T, from *savedSnapshot) *Store {
-	s := New(Options{})
+	s := newStore(t)
 	next := uint64(0)
 	if from != nil {
 		if err := s.LoadSnapshot(bytes.NewReader(from.data)); err != nil {
@@ -694,35 +788,70 @@ func (m *machine) recovered(t *rapid.T, from *savedSnapshot) *Store {
 
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := newMachine(t)
-		weighted := map[string]func(*rapid.T){
-			"insert": m.insert, "insert2": m.insert, "insert3": m.insert, "insert4": m.insert,
-			"update": m.update, "update2": m.update,
-			"deleteRow": m.deleteRow, "deletePoint": m.deletePoint, "deleteRange": m.deleteRange, "clear": m.clear,
-			"commit": m.commit, "commit2": m.commit, "rollback": m.rollback,
-			"openView": m.openView, "closeView": m.closeView, "snapshot": m.snapshot, "change": m.change, "interleave": m.interleave, "interleave2": m.interleave,
-			"": m.check,
-		}
-		t.Repeat(weighted)
-		m.rollback(t)
-		for len(m.views) > 0 {
-			m.closeView(t)
-		}
-		if err := m.s.Check(); err != nil {
-			t.Fatal(err)
-		}
-		sources := []*savedSnapshot{nil}
-		for i := range m.snapshots {
-			sources = append(sources, &m.snapshots[i])
-		}
-		for _, from := range sources {
-			s := m.recovered(t, from)
-			v := s.View()
-			m.committed.sameAs(t, "recovered", v)
-			for _, mt := range m.committed {
-				mt.sameKeys(t, "recovered", v, false)
-			}
-			v.Close()
-		}
+		newMachine(t, modelTables()).run(t)
 	})
+}
+
+// run does a random history and recovers from what it left.
+func (m *machine) run(t *rapid.T) {
+	t.Repeat(map[string]func(*rapid.T){
+		"insert": m.insert, "insert2": m.insert, "insert3": m.insert, "insert4": m.insert,
+		"update": m.update, "update2": m.update,
+		"deleteRow": m.deleteRow, "deletePoint": m.deletePoint, "deleteRange": m.deleteRange, "clear": m.clear,
+		"commit": m.commit, "commit2": m.commit, "rollback": m.rollback,
+		"openView": m.openView, "closeView": m.closeView, "snapshot": m.snapshot, "change": m.change, "interleave": m.interleave, "interleave2": m.interleave,
+		"restart": m.restart,
+		"":        m.check,
+	})
+	m.stop(t)
+	for _, from := range m.sources() {
+		s := m.recovered(t, from)
+		v := s.View()
+		m.committed.sameAs(t, "recovered", v)
+		for _, mt := range m.committed {
+			mt.sameKeys(t, "recovered", v, false)
+		}
+		v.Close()
+	}
+}
+
+// stop rolls back what is open and closes the views.
+func (m *machine) stop(t *rapid.T) {
+	m.rollback(t)
+	for len(m.views) > 0 {
+		m.closeView(t)
+	}
+	if err := m.s.Check(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sources are what one can recover from: the log alone, or a snapshot and its rest.
+func (m *machine) sources() []*savedSnapshot {
+	all := []*savedSnapshot{nil}
+	for i := range m.snapshots {
+		all = append(all, &m.snapshots[i])
+	}
+	return all
+}
+
+// restart goes on with a store recovered from any of the sources.
+func (m *machine) restart(t *rapid.T) {
+	m.stop(t)
+	m.s = m.recovered(t, rapid.SampledFrom(m.sources()).Draw(t, "from"))
+	v := m.s.View()
+	defer v.Close()
+	for name, mt := range m.committed {
+		def := v.Table(mt.def.ID)
+		if def == nil {
+			t.Fatalf("table %s is lost", name)
+		}
+		sameDefinition(t, def, mt.def)
+		mt.def = def
+		if mt.ids != nil && mt.ids.next > 1 {
+			mt.ids.next = 0 // the next batch
+		}
+	}
+	m.m = m.committed.clone()
+	m.m.sameAs(t, "restarted", v)
 }

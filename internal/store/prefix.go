@@ -153,7 +153,7 @@ func (op *prefixOp) head(v []byte) uint64 {
 	case opInt:
 		h ^= sign
 	case opF32:
-		h = orderFloat(h, 0xff<<55)
+		h = orderFloat(h, 0xff<<55) >> 32 << 32 // what follows has the lower half
 	case opF64:
 		h = orderFloat(h, 0x7ff<<52)
 	}

@@ -17,9 +17,9 @@ const sequenceBatch = 4096
 //
 // The row in st_sequence has the first value to be handed out after a restart. It
 // is rewritten by the transaction that begins a batch. Where that is rolled back,
-// the values handed out stay used, and the next transaction that takes a value
-// writes the row: a value in a committed row is always behind the committed
-// st_sequence row (spec 08 §6.4).
+// the values handed out stay used, and [Tx.SaveSequences] or the next transaction
+// that takes a value writes the row: a value in a committed row is always behind the
+// committed st_sequence row (spec 08 §6.4).
 type sequence struct {
 	def    *schema.Sequence
 	col    int
@@ -160,6 +160,18 @@ func putTruncated(b []byte, v sats.I128) {
 	binary.LittleEndian.PutUint64(full[16:], sign)
 	binary.LittleEndian.PutUint64(full[24:], sign)
 	copy(b, full[:])
+}
+
+// SaveSequences writes the rows of sequences that a rollback has left behind.
+func (tx *Tx) SaveSequences() {
+	tx.mustBeOpen()
+	for _, e := range tx.s.catalog().entries {
+		for _, q := range e.t.seqs {
+			if q.stored != q.pos.allocated {
+				tx.storeSequence(q)
+			}
+		}
+	}
 }
 
 // storeSequence rewrites the sequence's row. allocated is its last column.

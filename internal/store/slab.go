@@ -146,7 +146,8 @@ func (s *slab) row(slot uint32) []byte {
 // A slotClass hands out slots of one size.
 type slotClass struct {
 	stride uint32
-	slab   uint32   // bytes of the class's newest slab; the next one is twice as large
+	bytes  uint64   // of its slabs; the next one has up to a quarter of that
+	most   uint32   // bytes that the next one may have, 0 = maxSlab
 	avail  []uint32 // slabs that may have a free slot; the last is tried first
 }
 
@@ -313,13 +314,27 @@ func (a *arena) slabWithRoom(ci uint32) (*slab, uint32) {
 		}
 		c.avail = c.avail[:k-1]
 	}
-	size := min(max(minSlab, 2*c.slab), maxSlab)
-	size = max(size, c.stride)
-	c.slab = size
-	s := &slab{data: make([]byte, size), birth: a.epochs.now, stride: c.stride, class: ci, slots: size / c.stride}
+	slots := max(c.nextSlab()/c.stride, 1)
+	s := &slab{data: make([]byte, slots*c.stride), birth: a.epochs.now, stride: c.stride, class: ci, slots: slots}
+	c.bytes += uint64(len(s.data))
 	n := a.addSlab(s)
 	c.avail = append(c.avail, n)
 	return s, n
+}
+
+// nextSlab returns how many bytes the next slab is to have. A quarter of what there is
+// bounds what a table that is not full wastes.
+func (c *slotClass) nextSlab() uint32 {
+	most := uint32(maxSlab)
+	if c.most != 0 {
+		most = c.most
+		c.most = min(2*most, maxSlab)
+	}
+	size := uint32(minSlab)
+	for size < most && uint64(size)*8 <= c.bytes {
+		size *= 2
+	}
+	return size
 }
 
 // seal cuts off the slots of a slab that were never used: it has become too old for
@@ -328,19 +343,25 @@ func (a *arena) slabWithRoom(ci uint32) (*slab, uint32) {
 func (a *arena) seal(n uint32) {
 	s := *a.dir[n]
 	s.birth, s.sealed = a.epochs.now, true
-	a.bytes -= uint64(len(s.data))
 	s.slots = s.fresh
+	cut := uint64(len(s.data)) - uint64(s.fresh*s.stride)
 	s.data = append([]byte(nil), s.data[:s.fresh*s.stride]...)
-	a.bytes += uint64(len(s.data))
+	a.bytes -= cut
 	a.setDir(n, &s)
-	a.classes[s.class].slab = uint32(len(s.data)) / 2
+	c := &a.classes[s.class]
+	c.bytes -= cut
+	c.most = max(minSlab, uint32(len(s.data)))
 }
 
-// release frees the row's slot, and the slab with its last one.
+// release frees the row's slot, and the slab with its last one if it is not the only one
+// of its class.
 func (a *arena) release(p rowPtr) {
 	n := p.slab()
 	s := a.dir[n]
-	if s.large() || s.used == 1 && (len(s.data) == maxSlab || s.sealed) {
+	if s.large() || s.used == 1 && (s.sealed || uint64(len(s.data)) < a.classes[s.class].bytes) {
+		if !s.large() {
+			a.classes[s.class].bytes -= uint64(len(s.data))
+		}
 		a.bytes -= uint64(len(s.data))
 		a.setDir(n, nil)
 		a.gone = append(a.gone, n)

@@ -410,6 +410,18 @@ func TestPrefixFollowsOrder(t *testing.T) {
 	})
 }
 
+// A float that is negative or not a number must not hide what follows it in a key.
+func TestPrefixBehindFloat(t *testing.T) {
+	p := newPrefixer([]*sats.Type{sats.F32, sats.U16})
+	for _, f := range []uint32{0x7fc00000, 0xbf800000, 0xff800000, 1 << 31, 0, 0x3f800000} {
+		low, _ := p.of(sats.AppendU16(sats.AppendU32(nil, f), 1), 2)
+		high, _ := p.of(sats.AppendU16(sats.AppendU32(nil, f), 2), 2)
+		if low >= high {
+			t.Errorf("behind the float with bits %x, 1 has prefix %x and 2 has %x", f, low, high)
+		}
+	}
+}
+
 // drawAny returns a valid row with random contents.
 func drawAny(t *rapid.T, d *schema.Table) []byte {
 	var row []byte

@@ -328,7 +328,7 @@ func (t *table) endTx() {
 // recycle empties a buffer for reuse, or drops it if an unusual transaction made
 // it large.
 func recycle[T any](s []T) []T {
-	if cap(s) > 1<<12 {
+	if cap(s) > 1<<11 {
 		return nil
 	}
 	return s[:0]

@@ -50,9 +50,12 @@ func (tx *Tx) mustBeOpen() {
 	}
 }
 
-// Rollback undoes everything but consumed sequence values.
-func (tx *Tx) Rollback() {
+// Rollback undoes everything but consumed sequence values. If it returns true, the row
+// of a sequence is behind the values that were handed out: the caller should commit a
+// transaction with [Tx.SaveSequences], lest a crash hands them out again.
+func (tx *Tx) Rollback() (behind bool) {
 	tx.mustBeOpen()
+	behind = len(tx.seqs) > 0
 	s := tx.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,6 +76,7 @@ func (tx *Tx) Rollback() {
 		s.cat = s.committed
 	}
 	tx.end()
+	return behind
 }
 
 // end closes the transaction, whose tables are settled.

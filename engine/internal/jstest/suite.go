@@ -67,6 +67,10 @@ var tests = []struct {
 	{"InstanceIsKeptAfterException", testInstanceIsKeptAfterException},
 	{"Retire", testRetire},
 	{"CallAllocatesLittle", testCallAllocatesLittle},
+	{"StartTxAtTopLevel", testStartTxAtTopLevel},
+	{"HandlerArguments", testHandlerArguments},
+	{"ViewResults", testViewResults},
+	{"Conformance", testConformance},
 }
 
 // Run tests an engine.
