@@ -55,9 +55,14 @@ func (p *program) Instantiate(ctx context.Context, s abi.Services) (abi.Instance
 	in.watch.init(in.c)
 	in.meter.Services, in.meter.PollFuel = s, tickFuel
 	in.host = abi.NewContext(s, p.limits, &in.meter)
-	in.begin(ctx, abi.Call{Kind: abi.KindInit}, p.limits.Fuel)
-	err := in.start()
-	in.end()
+	r := &in.level().result
+	C.v8_prepare(in.c, r) // before the module's time begins
+	err := in.startError(r)
+	if err == nil {
+		in.begin(ctx, abi.Call{Kind: abi.KindInit}, p.limits.Fuel)
+		err = in.start()
+		in.end()
+	}
 	if err != nil {
 		in.Close()
 		return nil, err

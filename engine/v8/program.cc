@@ -237,8 +237,7 @@ static void Start(v8_instance* in, Local<Context> context, void* data, v8_result
   TryCatch caught(isolate);
   Local<v8::Module> module;
   Local<Value> v;
-  if (!RunScripts(in, context) || !Compile(in, p).ToLocal(&module) ||
-      !module->InstantiateModule(context, ResolveImport).FromMaybe(false) || !module->Evaluate(context).ToLocal(&v))
+  if (!Compile(in, p).ToLocal(&module) || !module->InstantiateModule(context, ResolveImport).FromMaybe(false) || !module->Evaluate(context).ToLocal(&v))
     return Fail(in, &caught, r);
   Settle(in);
   if (Stopped(in, r)) return;
@@ -426,6 +425,13 @@ using namespace stdb;
 void v8_check(v8_instance* in, const char* text, size_t n, v8_result* r) {
   Program p = {text, n, nullptr, 0, 0};
   Enter(in, r, Check, &p);
+}
+
+void v8_prepare(v8_instance* in, v8_result* r) {
+  Enter(in, r, [](v8_instance* in, Local<Context> context, void*, v8_result* r) {
+    TryCatch caught(in->isolate);
+    if (!RunScripts(in, context)) Fail(in, &caught, r);
+  }, nullptr);
 }
 
 void v8_start(v8_instance* in, const char* text, size_t n, const char* cache, size_t cache_len, int describe, v8_result* r) {

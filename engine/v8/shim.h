@@ -109,6 +109,9 @@ v8_instance *v8_new(uintptr_t handle, uint64_t memory);
 // v8_check compiles a program and resolves its imports.
 void v8_check(v8_instance *in, const char *text, size_t n, v8_result *r);
 
+// v8_prepare runs the scripts that come before a module.
+void v8_prepare(v8_instance *in, v8_result *r);
+
 // v8_start evaluates a program and finds its hooks. Cache is what v8_cache gave for it, or empty; with describe it asks the
 // module for its definition.
 void v8_start(v8_instance *in, const char *text, size_t n, const char *cache, size_t cache_len, int describe, v8_result *r);
