@@ -59,3 +59,10 @@ func benchInstantiate(b *testing.B) {
 		})
 	}
 }
+
+// EmptyReducer starts a module of the official package and returns a function that calls its reducer that does nothing.
+func EmptyReducer(b *testing.B, e Engine) func() {
+	engine = e
+	w := newWorld(b, bundle(b, "edges-2.10"), abi.Limits{})
+	return func() { w.must("empty") }
+}
