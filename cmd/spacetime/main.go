@@ -29,7 +29,7 @@ func main() {
 		work = "."
 	}
 	program := &cli.Program{
-		Version: version(), Path: executable(),
+		Version: version() + ", JavaScript on " + scriptEngine(), Path: executable(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv: os.Getenv, LookupEnv: os.LookupEnv, HomeDir: home, WorkDir: work,
 		Start: start, Describe: describe, SDK: spacetime.SDK(),

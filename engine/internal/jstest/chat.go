@@ -1,4 +1,4 @@
-package js
+package jstest
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/spec"
 )
 
-func TestChat(t *testing.T) {
+func testChat(t *testing.T) {
 	for _, c := range []struct{ version, vector, connect string }{
 		{"1.12", "moduledef_v9_chat_ts1.12.0", "on_connect"},
 		{"2.10", "moduledef_v10_chat_ts2.10.1", "on_connect"},

@@ -1,4 +1,4 @@
-package js
+package jstest
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/sats"
@@ -16,7 +17,7 @@ import (
 
 var versions = []string{"1.12", "2.10"}
 
-func TestUserError(t *testing.T) {
+func testUserError(t *testing.T) {
 	for _, version := range versions {
 		w := newWorld(t, bundle(t, "edges-"+version), abi.Limits{})
 		out := w.call("refuse")
@@ -36,7 +37,7 @@ func TestUserError(t *testing.T) {
 	}
 }
 
-func TestExceptionIsFatal(t *testing.T) {
+func testExceptionIsFatal(t *testing.T) {
 	spec.Covers(t, "04.14", "04.31")
 	for _, version := range versions {
 		w := newWorld(t, bundle(t, "edges-"+version), abi.Limits{})
@@ -48,7 +49,7 @@ func TestExceptionIsFatal(t *testing.T) {
 			t.Fatalf("%s: %d log records", version, len(w.services.logs))
 		}
 		r := w.services.logs[0]
-		source := "testdata/src/edges-" + version + "/src/index.ts"
+		source := sources + "/edges-" + version + "/src/index.ts"
 		line, column := find(t, source, `new Oops("boom")`)
 		if r.Level != abi.LogPanic || r.Message != "Uncaught Error: boom" || r.Function != "fail" || r.Filename != "src/index.ts" || int(r.Line) != line {
 			t.Errorf("%s: the record is %+v, want line %d", version, r, line)
@@ -58,15 +59,14 @@ func TestExceptionIsFatal(t *testing.T) {
 		}
 		call, _ := find(t, source, "inner(2)")
 		for i, want := range map[int]int{0: line, 3: call} {
-			var got position
-			if got = parsePosition(r.TraceAt[i]); got.file != "src/index.ts" || got.line != want {
+			if file, got, _ := place(r.TraceAt[i]); file != "src/index.ts" || got != want {
 				t.Errorf("%s: frame %d is at %s, want line %d", version, i, r.TraceAt[i], want)
 			}
 		}
-		if got := parsePosition(r.TraceAt[0]); got.column < column || got.column > column+len(`new Oops("boom")`) {
-			t.Errorf("%s: the exception is at column %d, want %d or a little more", version, got.column, column)
+		if _, _, got := place(r.TraceAt[0]); got < column || got > column+len(`new Oops("boom")`) {
+			t.Errorf("%s: the exception is at column %d, want %d or a little more", version, got, column)
 		}
-		if text := out.Err.Error(); !strings.HasPrefix(text, "Uncaught Error: boom\n\tat inner (src/index.ts:") || strings.Contains(text, barrier) {
+		if text := out.Err.Error(); !strings.HasPrefix(text, "Uncaught Error: boom\n\tat inner (src/index.ts:") || strings.Contains(text, jshost.Barrier) {
 			t.Errorf("%s: %s", version, text)
 		}
 		w.must("empty")
@@ -84,7 +84,7 @@ func find(t *testing.T, file, text string) (line, column int) {
 	return 0, 0
 }
 
-func TestExceptions(t *testing.T) {
+func testExceptions(t *testing.T) {
 	spec.Covers(t, "04.12")
 	for _, c := range []struct{ name, text, want string }{
 		{"text", string(v2(``, `throw "just a string";`)), "Uncaught just a string"},
@@ -103,10 +103,11 @@ func TestExceptions(t *testing.T) {
 		{"deep recursion", string(v2(`function f() { f(); }`, `f();`)), "stack overflow"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			want := or(c.name, c.want)
 			w := rawWorld(t, []byte(c.text), abi.Limits{})
 			out := w.callID(0, "test")
-			if out.Status != abi.StatusTrap || out.Message != abi.FatalErrorText || out.Discard || out.Err == nil || !strings.Contains(out.Err.Error(), c.want) {
-				t.Fatalf("%+v, want %s", out, c.want)
+			if out.Status != abi.StatusTrap || out.Message != abi.FatalErrorText || out.Discard || out.Err == nil || !strings.Contains(out.Err.Error(), want) {
+				t.Fatalf("%+v, want %s", out, want)
 			}
 			if l := w.services.logs; len(l) != 1 || l[0].Level != abi.LogPanic || !strings.Contains(out.Err.Error(), l[0].Message) || l[0].Function != "test" {
 				t.Errorf("logged %+v", l)
@@ -117,7 +118,7 @@ func TestExceptions(t *testing.T) {
 	w.must("returns")
 }
 
-func TestUniqueViolationIsCaught(t *testing.T) {
+func testUniqueViolationIsCaught(t *testing.T) {
 	spec.Covers(t, "04.15")
 	for version, want := range map[string]string{
 		"1.12": "12 true Value with given unique identifier already exists",
@@ -136,7 +137,7 @@ func TestUniqueViolationIsCaught(t *testing.T) {
 	}
 }
 
-func TestAsyncReducer(t *testing.T) {
+func testAsyncReducer(t *testing.T) {
 	spec.Covers(t, "04.30")
 	w := newWorld(t, bundle(t, "edges-2.10"), abi.Limits{})
 	w.must("later")
@@ -150,7 +151,7 @@ func TestAsyncReducer(t *testing.T) {
 	tx.Rollback()
 }
 
-func TestPackages(t *testing.T) {
+func testPackages(t *testing.T) {
 	spec.Covers(t, "04.35")
 	if !strings.Contains(string(bundle(t, "edges-2.10")), "using iter = ") {
 		t.Error("the bundle has no `using` declaration any more")
@@ -189,15 +190,21 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// hostile runs a body with little time and memory. The instance after it must work.
-func hostile(t *testing.T, text []byte, limit time.Duration) abi.Outcome {
+// Hostile runs a body of a reducer, of which nobody knows how it ends, in an instance of its own. The instance after it must
+// work.
+func Hostile(t *testing.T, e Engine, body string, l abi.Limits) abi.Outcome {
+	engine = e
+	return hostile(t, body, l)
+}
+
+func hostile(t *testing.T, body string, l abi.Limits) abi.Outcome {
 	t.Helper()
-	w := rawWorld(t, text, abi.Limits{Time: limit, Memory: 32 << 20})
+	w := rawWorld(t, v2(``, `if (id === 1) return; `+body+`;`), l)
 	done := make(chan abi.Outcome, 1)
 	go func() { done <- w.callID(0, "hostile") }()
 	select {
 	case out := <-done:
-		in, err := w.p.Instantiate(context.Background(), newServices())
+		in, err := w.program.Instantiate(context.Background(), newServices())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +226,7 @@ func hostile(t *testing.T, text []byte, limit time.Duration) abi.Outcome {
 	}
 }
 
-func TestHostileModules(t *testing.T) {
+func testHostileModules(t *testing.T) {
 	spec.Covers(t, "04.32", "04.33")
 	const energy, memory, trap, fine = "energy", "memory", "trap", "fine"
 	for _, c := range []struct{ name, body, end string }{
@@ -264,11 +271,11 @@ func TestHostileModules(t *testing.T) {
 		{"closed iterator twice", `for (let i = 0; i < 10; i++) caught(() => sys.row_iter_bsatn_close(i));`, fine},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			limit := time.Minute
-			if c.end == energy {
+			limit, end := time.Minute, or(c.name, c.end)
+			if end == energy {
 				limit = 100 * time.Millisecond
 			}
-			out := hostile(t, v2(``, `if (id === 1) return; `+c.body+`;`), limit)
+			out := hostile(t, c.body, abi.Limits{Time: limit, Memory: 32 << 20})
 			got := fine
 			switch {
 			case out.Status == abi.StatusOutOfEnergy && out.Message == abi.OutOfEnergyText && out.Discard:
@@ -280,27 +287,27 @@ func TestHostileModules(t *testing.T) {
 			case out.Status != abi.StatusOK:
 				got = out.Status.String()
 			}
-			if got != c.end {
-				t.Errorf("ended with %s: %+v; want %s", got, out, c.end)
+			if got != end {
+				t.Errorf("ended with %s: %+v; want %s", got, out, end)
 			}
 		})
 	}
 }
 
 // Termination by the host is not to be caught, and no more functions work.
-func TestTermination(t *testing.T) {
+func testTermination(t *testing.T) {
 	w := rawWorld(t, v2(rowJS, `const t = sys.table_id_from_name("person");
 try { sys.env_get("A"); } catch { log("caught"); } finally { log("finally"); }`), abi.Limits{})
 	out := w.callID(0, "end")
 	if out.Status != abi.StatusTrap || !out.Discard || !strings.Contains(out.Err.Error(), "runtime error calling env_get: ") {
 		t.Errorf("%+v", out)
 	}
-	if l := w.services.logs; len(l) != 1 || l[0].Level != abi.LogPanic || l[0].Filename != resource || len(l[0].Trace) == 0 {
+	if l := w.services.logs; len(l) != 1 || l[0].Level != abi.LogPanic || l[0].Filename != jshost.Resource || len(l[0].Trace) == 0 {
 		t.Errorf("logged %+v", l)
 	}
 }
 
-func TestCancel(t *testing.T) {
+func testCancel(t *testing.T) {
 	w := rawWorld(t, v2(``, `for (;;);`), abi.Limits{Time: -1})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan abi.Outcome)
@@ -318,7 +325,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-func TestEnergy(t *testing.T) {
+func testEnergy(t *testing.T) {
 	w := rawWorld(t, v2(``, `if (id) for (;;);`), abi.Limits{})
 	out := w.CallReducer(t.Context(), &abi.ReducerCall{ID: 1, Budget: 20_000_000})
 	if out.Status != abi.StatusOutOfEnergy || out.Fuel < 20_000_000 || out.Fuel > 2_000_000_000 {
@@ -333,7 +340,7 @@ func TestEnergy(t *testing.T) {
 	}
 }
 
-func TestInstanceIsKeptAfterException(t *testing.T) {
+func testInstanceIsKeptAfterException(t *testing.T) {
 	w := rawWorld(t, v2(`let calls = 0;`, `calls++; log(calls); if (id === 0) throw new Error("x"); if (id === 1) throw new SenderError("y");`), abi.Limits{})
 	for id := range uint32(3) {
 		w.callID(id, "x")
@@ -345,7 +352,7 @@ func TestInstanceIsKeptAfterException(t *testing.T) {
 }
 
 // An instance whose heap stays nearly full is to be made anew.
-func TestRetire(t *testing.T) {
+func testRetire(t *testing.T) {
 	w := rawWorld(t, v2(`const keep = [];`, `for (let i = 0; i < 40; i++) keep.push(new Uint8Array(100000));`), abi.Limits{Memory: 32 << 20})
 	for i := range 10 {
 		out := w.callID(0, "x")
@@ -362,7 +369,7 @@ func TestRetire(t *testing.T) {
 	t.Error("never retired")
 }
 
-func TestCallAllocatesLittle(t *testing.T) {
+func testCallAllocatesLittle(t *testing.T) {
 	w := newWorld(t, bundle(t, "edges-2.10"), abi.Limits{})
 	w.must("seed", u32(10))
 	r, _ := w.def.Reducer("transfer")
@@ -370,8 +377,7 @@ func TestCallAllocatesLittle(t *testing.T) {
 	defer tx.Rollback()
 	call := &abi.ReducerCall{ID: r.ID, Name: "transfer", Args: slices.Concat(u32(1), u32(2), i64(0)), Tx: tx}
 	ctx := context.Background()
-	const want = 1 // the closure that guard runs
-	if n := testing.AllocsPerRun(100, func() { w.CallReducer(ctx, call) }); n > want {
-		t.Errorf("a call allocates %v times, want %d", n, want)
+	if n := testing.AllocsPerRun(100, func() { w.CallReducer(ctx, call) }); n > engine.Allocs {
+		t.Errorf("a call allocates %v times, want %v", n, engine.Allocs)
 	}
 }

@@ -1,10 +1,11 @@
-package js
+package jstest
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/sats"
@@ -17,7 +18,7 @@ const row = (id, name, age) => { const n = enc.encode(name), b = new Uint8Array(
   v.setUint32(0, id, true); v.setUint32(4, n.length, true); b.set(n, 8); b[8 + n.length] = age; return b; };
 `
 
-func TestInsertWritesGeneratedColumns(t *testing.T) {
+func testInsertWritesGeneratedColumns(t *testing.T) {
 	spec.Covers(t, "04.21", "04.22")
 	expect(t, v2(rowJS, `const t = sys.table_id_from_name("person");
 const buf = new ArrayBuffer(64), put = (r) => { const b = new Uint8Array(buf); b.fill(0xee); b.set(r); return r.length; };
@@ -40,7 +41,7 @@ log(sys.datastore_update_bsatn(t, ix, row(9, "Cy", 6)).length, sys.datastore_ind
 return { tag: "ok" };`), "1,0,0,0 | 0", "0 1")
 }
 
-func TestAdvance(t *testing.T) {
+func testAdvance(t *testing.T) {
 	spec.Covers(t, "04.17", "04.18")
 	expect(t, v2(rowJS, `const t = sys.table_id_from_name("person");
 const tmp = row(0, "x".repeat(991), 1);
@@ -69,7 +70,7 @@ log(done, rows instanceof Uint8Array, rows.length, JSON.stringify(caught(() => s
 return { tag: "ok" };`), "150000 3", `{"__buffer_too_small__":1000} 1000`, `true true 0 {"__code_error__":6}`)
 }
 
-func TestIteratorsEndWithTheCall(t *testing.T) {
+func testIteratorsEndWithTheCall(t *testing.T) {
 	spec.Covers(t, "04.20")
 	w := rawWorld(t, v2(`let it;`, `if (id === 0) it = sys.datastore_table_scan_bsatn(sys.table_id_from_name("person"));
 else log(caught(() => sys.row_iter_bsatn_close(it)).code);`), abi.Limits{})
@@ -87,7 +88,7 @@ else log(caught(() => sys.row_iter_bsatn_close(it)).code);`), abi.Limits{})
 	}
 }
 
-func TestLookupsDoNotAccumulate(t *testing.T) {
+func testLookupsDoNotAccumulate(t *testing.T) {
 	spec.Covers(t, "04.19")
 	w := newWorld(t, bundle(t, "edges-2.10"), abi.Limits{})
 	w.must("fill", u32(10))
@@ -102,7 +103,7 @@ func TestLookupsDoNotAccumulate(t *testing.T) {
 	}
 }
 
-func TestDataFunctions(t *testing.T) {
+func testDataFunctions(t *testing.T) {
 	spec.Covers(t, "04.23")
 	expect(t, v2(rowJS, `const t = sys.table_id_from_name("person"), ix = sys.index_id_from_name("person_id_idx_btree"), age = sys.index_id_from_name("person_age_idx_btree");
 for (let i = 1; i <= 20; i++) { const r = row(i, "p" + i, i); sys.datastore_insert_bsatn(t, r.buffer, r.length); }
@@ -121,7 +122,7 @@ log(caught(() => sys.table_id_from_name("nope")).code, caught(() => sys.index_id
 		"1 0", "8 1 20", "8 1 11", "1 0", "0 15 14", "bigint 10 0", "4 5 4 4 5 3 4")
 }
 
-func TestArgumentTypes(t *testing.T) {
+func testArgumentTypes(t *testing.T) {
 	expect(t, v2(``, `const names = (...fs) => log(fs.map((f) => { const e = caught(f); return e?.constructor?.name + ": " + e?.message; }).join("\n"));
 names(() => sys.datastore_table_row_count("1"), () => sys.datastore_table_row_count(-1), () => sys.datastore_table_row_count(1.5), () => sys.datastore_table_row_count(-0),
   () => sys.datastore_table_row_count(2 ** 32), () => sys.datastore_table_row_count(1n), () => sys.datastore_table_row_count(), () => sys.table_id_from_name(5), () => sys.console_log(2, {}),
@@ -138,7 +139,7 @@ names(() => sys.datastore_table_row_count("1"), () => sys.datastore_table_row_co
 		"TypeError: Expected ArrayBuffer, got an object"}, "\n"))
 }
 
-func TestMiscFunctions(t *testing.T) {
+func testMiscFunctions(t *testing.T) {
 	w := rawWorld(t, v2(``, `log(sys.identity());
 log(new TextDecoder().decode(sys.get_jwt_payload(conn)), sys.get_jwt_payload(conn + 1n).length);
 sys.volatile_nonatomic_schedule_immediate("later", new Uint8Array([0, 65, 66]).subarray(1));
@@ -169,14 +170,14 @@ const deep = (f) => f(); deep(function callback() { const report = (s) => sys.co
 			if got.HasLine || got.Filename != "" {
 				t.Errorf("a timer's record has the place %s:%d", got.Filename, got.Line)
 			}
-		} else if !got.HasLine || got.Filename != resource {
+		} else if !got.HasLine || got.Filename != jshost.Resource {
 			t.Errorf("record %d has the place %q:%d", i, got.Filename, got.Line)
 		}
 	}
 	if last := w.services.logs[7]; last.Line != w.services.logs[6].Line+1 {
 		t.Errorf("line %d, want that of the caller's caller", last.Line)
 	}
-	if trace := w.services.logs[4]; len(trace.Trace) == 0 || trace.Trace[0] != hookReducer || !strings.HasPrefix(trace.TraceAt[0], resource+":") {
+	if trace := w.services.logs[4]; len(trace.Trace) == 0 || trace.Trace[0] != jshost.HookReducer || !strings.HasPrefix(trace.TraceAt[0], jshost.Resource+":") {
 		t.Errorf("the trace of a panic record is %q at %q", trace.Trace, trace.TraceAt)
 	}
 	if s := w.services.scheduled; len(s) != 1 || s[0] != "later(AB)" {
@@ -185,7 +186,7 @@ const deep = (f) => f(); deep(function callback() { const report = (s) => sys.co
 	expect(t, v1(``, `log(JSON.stringify(Object.keys(sys.identity())), typeof sys.identity().__identity__); return { tag: "ok" };`), `["__identity__"] bigint`)
 }
 
-func TestEnvGet(t *testing.T) {
+func testEnvGet(t *testing.T) {
 	spec.Covers(t, "04.39") // at the top level: TestStartFailures
 	expect(t, v2(``, `log([["A=B"], [""], ["1A"], ["x".repeat(257)]].map((a) => caught(() => sys.env_get(...a)).code))`), "1,1,1,1")
 	logs, out := run(t, v2(``, `try { sys.env_get("A"); } catch { log("caught"); } finally { log("finally"); }`))
@@ -202,7 +203,7 @@ func TestEnvGet(t *testing.T) {
 }
 
 // Only procedures and handlers may ask, and start nothing while the module is loaded.
-func TestStartTxAtTopLevel(t *testing.T) {
+func testStartTxAtTopLevel(t *testing.T) {
 	expect(t, v2(`const early = ["procedure_start_mut_tx", "procedure_http_request"].map((f) =>
   String(caught(() => sys[f](new Uint8Array([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2]), ""))));`, `log(early)`),
 		"Error: Attempted async or blocking op while holding open a transaction,Error: Attempted async or blocking op while holding open a transaction")
@@ -214,7 +215,7 @@ func (w *world) callHandler(host abi.ProcedureHost) (abi.HandlerResult, abi.Outc
 		Request: []byte{1, 2}, Body: []byte{3}, Host: host})
 }
 
-func TestHandlerArguments(t *testing.T) {
+func testHandlerArguments(t *testing.T) {
 	spec.Covers(t, "04.40")
 	handler := func(body string) []byte {
 		return []byte(strings.Replace(string(v2(``, ``)), "__call_view__() {}", "__call_http_handler__(...a) { "+body+" }, __call_view__() {}", 1))
@@ -244,7 +245,7 @@ return [new Uint8Array([0, 7, 8]).subarray(1), new Uint8Array()];`), abi.Limits{
 	}
 }
 
-func TestViewResults(t *testing.T) {
+func testViewResults(t *testing.T) {
 	view := func(module string) (abi.ViewResult, abi.Outcome, *world) {
 		w := rawWorld(t, []byte(module), abi.Limits{})
 		tx := w.store.Begin()

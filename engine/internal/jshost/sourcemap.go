@@ -1,4 +1,4 @@
-package js
+package jshost
 
 import (
 	"bytes"
@@ -21,31 +21,31 @@ type segment struct {
 	srcLine, srcColumn int32
 }
 
-// A position is a place in a text; lines and columns count from 1, and 0 is unknown.
-type position struct {
-	file         string
-	line, column int
+// A Position is a place in a text; lines and columns count from 1, and 0 is unknown.
+type Position struct {
+	File         string
+	Line, Column int
 }
 
 // at returns where the position comes from, if the map knows.
-func (m *sourceMap) at(line, column int) (position, bool) {
+func (m *sourceMap) at(line, column int) (Position, bool) {
 	if m == nil || line < 1 || line > len(m.lines) {
-		return position{}, false
+		return Position{}, false
 	}
 	segments := m.lines[line-1]
 	col := int32(max(column-1, 0))
 	i := sort.Search(len(segments), func(i int) bool { return segments[i].column > col }) - 1
 	if i < 0 || segments[i].source < 0 {
-		return position{}, false
+		return Position{}, false
 	}
 	s := segments[i]
-	return position{m.sources[s.source], int(s.srcLine) + 1, int(s.srcColumn) + 1}, true
+	return Position{m.sources[s.source], int(s.srcLine) + 1, int(s.srcColumn) + 1}, true
 }
 
 const mapComment = "//# sourceMappingURL="
 
-// splitMap separates a text from the source map that its last comment holds as a data URL; nil if there is none.
-func splitMap(text []byte) (code, raw []byte) {
+// SplitMap separates a text from the source map that its last comment holds as a data URL; nil if there is none.
+func SplitMap(text []byte) (code, raw []byte) {
 	i := bytes.LastIndex(text, []byte(mapComment))
 	if i < 0 || i > 0 && text[i-1] != '\n' {
 		return text, nil

@@ -1,4 +1,4 @@
-package js
+package jstest
 
 import (
 	"context"
@@ -73,7 +73,7 @@ func (s *services) messages() (texts []string) {
 
 func load(t testing.TB, text []byte, l abi.Limits) abi.Program {
 	t.Helper()
-	p, err := New(Options{}).Load(t.Context(), text, abi.LoadOptions{Limits: l})
+	p, err := engine.New().Load(t.Context(), text, abi.LoadOptions{Limits: l})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,8 @@ func mustRead(t testing.TB, name string) []byte {
 // A world is an instance with a store that holds its module's tables.
 type world struct {
 	t testing.TB
-	*instance
+	abi.Instance
+	program  abi.Program
 	services *services
 	store    *store.Store
 	def      *schema.ModuleDef
@@ -105,12 +106,13 @@ type world struct {
 func newWorld(t testing.TB, text []byte, l abi.Limits) *world {
 	t.Helper()
 	s := newServices()
-	in, err := load(t, text, l).Instantiate(context.Background(), s)
+	p := load(t, text, l)
+	in, err := p.Instantiate(context.Background(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close() })
-	w := &world{t: t, instance: in.(*instance), services: s, store: store.New(store.Options{}),
+	w := &world{t: t, Instance: in, program: p, services: s, store: store.New(store.Options{}),
 		sender: sats.Identity{0x34, 0x12}, conn: sats.ConnectionID{1}, time: 1_700_000_000_000_000}
 	raw, err := in.Describe(t.Context())
 	if err != nil {

@@ -1,4 +1,4 @@
-package js
+package jstest
 
 import (
 	"context"
@@ -75,7 +75,7 @@ func expect(t *testing.T, text []byte, want ...string) {
 // fails says how loading and starting a module fails.
 func fails(t *testing.T, text []byte) error {
 	t.Helper()
-	p, err := New(Options{}).Load(context.Background(), text, abi.LoadOptions{})
+	p, err := engine.New().Load(context.Background(), text, abi.LoadOptions{})
 	if err == nil {
 		var in abi.Instance
 		if in, err = p.Instantiate(context.Background(), newServices()); err == nil {
@@ -90,7 +90,7 @@ func fails(t *testing.T, text []byte) error {
 	return err
 }
 
-func TestImports(t *testing.T) {
+func testImports(t *testing.T) {
 	spec.Covers(t, "04.3", "04.38")
 	for _, version := range []string{"1.0", "1.1", "1.2", "1.3", "2.0", "2.1", "2.2"} {
 		load(t, []byte(`import * as s from "spacetime:sys@`+version+`"; s.x`), abi.Limits{})
@@ -118,7 +118,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-func TestExports(t *testing.T) {
+func testExports(t *testing.T) {
 	spec.Covers(t, "04.4")
 	for version, count := range map[string]int{"1.0": 18, "1.1": 1, "1.2": 5, "1.3": 2, "2.0": 24, "2.1": 1, "2.2": 1} {
 		expect(t, v2(`import * as x from "spacetime:sys@`+version+`";`,
@@ -129,14 +129,14 @@ func TestExports(t *testing.T) {
 		"env_get datastore_clear false TypeError")
 }
 
-func TestModuleHooks(t *testing.T) {
+func testModuleHooks(t *testing.T) {
 	spec.Covers(t, "04.5")
 	expect(t, v2(`import { moduleHooks as again } from "spacetime:sys@2.0";`,
 		`log(typeof again, again === s20.moduleHooks, Symbol.for(again.description) === again, again.description)`),
 		"symbol true false SpacetimeDB.moduleHooks.v2")
 }
 
-func TestStartFailures(t *testing.T) {
+func testStartFailures(t *testing.T) {
 	spec.Covers(t, "04.2", "04.6", "04.7", "04.9")
 	for _, c := range []struct{ name, text, want string }{
 		{"not UTF-8", "let x = '\xff'", "not valid UTF-8"},
@@ -170,7 +170,7 @@ func TestStartFailures(t *testing.T) {
 			if c.name == "endless" {
 				l.Fuel = 200_000_000
 			}
-			p, err := New(Options{}).Load(t.Context(), []byte(c.text), abi.LoadOptions{Limits: l})
+			p, err := engine.New().Load(t.Context(), []byte(c.text), abi.LoadOptions{Limits: l})
 			if err == nil {
 				_, err = p.Instantiate(t.Context(), newServices())
 			}
@@ -183,7 +183,7 @@ func TestStartFailures(t *testing.T) {
 	expect(t, v2(`await null; await Promise.resolve(1);`, `log("works")`), "works")
 }
 
-func TestHooksAreFoundAsTheyMayBe(t *testing.T) {
+func testHooksAreFoundAsTheyMayBe(t *testing.T) {
 	spec.Covers(t, "04.8") // no __call_http_handler__
 	expect(t, []byte(`import { moduleHooks, console_log } from "spacetime:sys@2.0";
 class Hooks {
@@ -198,7 +198,7 @@ class Schema { [moduleHooks](ns) { console_log(2, Object.keys(ns).join() + (this
 export default new Schema();`), "a,b,defaulttrue", "true")
 }
 
-func TestReducerArguments(t *testing.T) {
+func testReducerArguments(t *testing.T) {
 	spec.Covers(t, "04.10")
 	const types = `log([id, sender, conn, time, args].map((x) => typeof x).join());
 log(id, sender, conn, time, args.byteOffset, args.byteLength, args.buffer.byteLength, args.constructor.name, this === undefined);`
@@ -224,7 +224,7 @@ log(id, sender, conn, time, args.byteOffset, args.byteLength, args.buffer.byteLe
 	}
 }
 
-func TestLongArguments(t *testing.T) {
+func testLongArguments(t *testing.T) {
 	spec.Covers(t, "04.11")
 	args := make([]byte, 300_000)
 	for i := range args {
@@ -243,7 +243,7 @@ log(args.byteLength, sum)`), args[:n])
 	}
 }
 
-func TestTopLevelCalls(t *testing.T) {
+func testTopLevelCalls(t *testing.T) {
 	spec.Covers(t, "04.16")
 	expect(t, v2(`const es = [() => sys.table_id_from_name("person"), () => sys.procedure_start_mut_tx(), () => sys.procedure_commit_mut_tx(),
   () => sys.procedure_http_request(new Uint8Array(0), "")].map(caught);`, `for (const e of es) log(e, e.code)`),
@@ -256,7 +256,7 @@ func TestTopLevelCalls(t *testing.T) {
 		`{"__code_error__":2} true false`, `{"__code_error__":17} true false`, `{"__code_error__":18} true false`)
 }
 
-func TestTransactionsInReducer(t *testing.T) {
+func testTransactionsInReducer(t *testing.T) {
 	spec.Covers(t, "04.25")
 	expect(t, v2(``, `log(caught(() => sys.procedure_start_mut_tx()).code, caught(() => sys.procedure_commit_mut_tx()).code,
   caught(() => sys.procedure_abort_mut_tx()).code, caught(() => sys.procedure_http_request(new Uint8Array(1), new Uint8Array(1))).code)`), "17 18 18 17")

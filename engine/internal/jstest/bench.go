@@ -1,4 +1,4 @@
-package js
+package jstest
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 )
 
 // BenchmarkReducer measures calls of reducers with a real store, without log, subscribers and network.
-func BenchmarkReducer(b *testing.B) {
+func benchReducer(b *testing.B) {
 	for _, version := range []string{"1.12", "2.10"} {
 		edges := newWorld(b, bundle(b, "edges-"+version), abi.Limits{})
 		chat := newWorld(b, bundle(b, "chat-"+version), abi.Limits{})
@@ -33,7 +33,7 @@ func BenchmarkReducer(b *testing.B) {
 	}
 }
 
-func BenchmarkLoad(b *testing.B) {
+func benchLoad(b *testing.B) {
 	for _, version := range []string{"1.12", "2.10"} {
 		text := bundle(b, "chat-"+version)
 		b.Run("sdk="+version, func(b *testing.B) {
@@ -44,7 +44,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-func BenchmarkInstantiate(b *testing.B) {
+func benchInstantiate(b *testing.B) {
 	for _, version := range []string{"1.12", "2.10"} {
 		p := load(b, bundle(b, "chat-"+version), abi.Limits{})
 		b.Run("sdk="+version, func(b *testing.B) {
@@ -58,4 +58,11 @@ func BenchmarkInstantiate(b *testing.B) {
 			}
 		})
 	}
+}
+
+// EmptyReducer starts a module of the official package and returns a function that calls its reducer that does nothing.
+func EmptyReducer(b *testing.B, e Engine) func() {
+	engine = e
+	w := newWorld(b, bundle(b, "edges-2.10"), abi.Limits{})
+	return func() { w.must("empty") }
 }

@@ -1,17 +1,17 @@
-package js
+package jstest
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/internal/abi"
 )
 
 // A program that nests very deeply must be refused or run; the parsers recurse, and Go cannot catch an exhausted stack.
-func TestHostilePrograms(t *testing.T) {
+func testHostilePrograms(t *testing.T) {
 	if raced {
 		t.Skip("these programs take minutes under the race detector, and run on one goroutine")
 	}
@@ -31,7 +31,7 @@ func TestHostilePrograms(t *testing.T) {
 		"conditions":  "x=" + strings.Repeat("a?b:", n) + "1",
 		"calls":       "x=a" + strings.Repeat("()", n),
 		"members":     "x=a" + strings.Repeat(".b", n),
-		"permitted":   "x=a" + strings.Repeat(".b()", maxPostfix/2-100),
+		"permitted":   "x=a" + strings.Repeat(".b()", 49_900),
 		"optional":    "x=a" + strings.Repeat("?.b", n),
 		"indices":     "x=a" + strings.Repeat("[0]", n),
 		"hidden":      "x=a" + strings.Repeat("//,\n()", n),
@@ -49,7 +49,7 @@ func TestHostilePrograms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, head := range []string{"let x, a, b;\n", "let x, a, b; { using y = null; }\n"} {
-				_, err := New(Options{}).Load(t.Context(), []byte(head+text), abi.LoadOptions{})
+				_, err := engine.New().Load(t.Context(), []byte(head+text), abi.LoadOptions{})
 				var load *abi.LoadError
 				if err != nil && !errors.As(err, &load) {
 					t.Errorf("%T %v", err, err)
@@ -59,7 +59,7 @@ func TestHostilePrograms(t *testing.T) {
 	}
 }
 
-func TestUsing(t *testing.T) {
+func testUsing(t *testing.T) {
 	for name, body := range map[string]string{
 		"block":      `{ using a = r("a"), b = r("b"); log("in"); } log("out");`,
 		"loop":       `for (using a of [r("b"), r("a")]) log("in"); log("out");`,
@@ -88,26 +88,8 @@ func TestUsing(t *testing.T) {
 	}
 }
 
-func TestComplexity(t *testing.T) {
-	for _, c := range []struct {
-		text            string
-		postfix, commas int
-	}{
-		{"a.b.c", 2, 0}, {"f(g(1), [1, [2]])", 4, 2}, {"f(x)[1]`t`", 4, 0}, {"[[1],[2]]", 1, 1}, {"x=(1)", 0, 0}, {"({a:[1]})", 1, 0},
-	} {
-		if p, n := complexity([]byte(c.text)); p != c.postfix || n != c.commas {
-			t.Errorf("complexity(%s) = %d, %d, want %d, %d", c.text, p, n, c.postfix, c.commas)
-		}
-	}
-	// A large table of numbers is no chain of calls.
-	text := "{ using x = null; }\nexport const data = [" + strings.Repeat("[1,2,3],", 12_000) + "]; export default {};"
-	if _, err := New(Options{}).Load(t.Context(), []byte(text), abi.LoadOptions{}); err != nil {
-		t.Error(err)
-	}
-}
-
 // Without a source map of its own, a lowered program is reported with its own lines.
-func TestPositionsAfterLowering(t *testing.T) {
+func testPositionsAfterLowering(t *testing.T) {
 	text := v2("\n\nfunction thrower() {\n  { using x = null; using y = null; }\n\n  throw new Error('here');\n}", `{ using z = null; log("x"); } thrower();`)
 	line := 1 + strings.Count(string(text)[:strings.Index(string(text), "throw new Error")], "\n")
 	w := rawWorld(t, text, abi.Limits{})
@@ -116,73 +98,15 @@ func TestPositionsAfterLowering(t *testing.T) {
 		t.Errorf("%v, want %s", out.Err, want)
 	}
 	logLine := 1 + strings.Count(string(text)[:strings.Index(string(text), "const log = ")], "\n")
-	if r := w.services.logs[0]; r.Filename != resource || int(r.Line) == logLine || r.Line == 0 || int(r.Line) > strings.Count(string(text), "\n") {
+	if r := w.services.logs[0]; r.Filename != jshost.Resource || int(r.Line) == logLine || r.Line == 0 || int(r.Line) > strings.Count(string(text), "\n") {
 		t.Errorf("logged at %s:%d", r.Filename, r.Line)
 	}
 }
 
-func TestSourceMap(t *testing.T) {
-	m, err := parseMap([]byte(`{"version":3,"sourceRoot":"src/","sources":["a.ts","b.ts"],"names":["x"],"mappings":"AAAA,IAAM,IAAIA;;ACCV,E;AADC"}`))
-	if err != nil {
-		t.Fatal(err)
+// A large table of numbers is no chain of calls.
+func testLargeTable(t *testing.T) {
+	text := "{ using x = null; }\nexport const data = [" + strings.Repeat("[1,2,3],", 12_000) + "]; export default {};"
+	if _, err := engine.New().Load(t.Context(), []byte(text), abi.LoadOptions{}); err != nil {
+		t.Error(err)
 	}
-	for _, c := range []struct {
-		line, column int
-		want         string
-	}{
-		{1, 1, "src/a.ts:1:1"}, {1, 4, "src/a.ts:1:1"}, {1, 5, "src/a.ts:1:7"}, {1, 9, "src/a.ts:1:11"}, {1, 900, "src/a.ts:1:11"},
-		{2, 1, ""}, {3, 1, "src/b.ts:2:1"}, {3, 3, ""}, {4, 1, "src/b.ts:1:2"}, {5, 1, ""}, {0, 0, ""}, {-1, -1, ""},
-	} {
-		got := ""
-		if p, ok := m.at(c.line, c.column); ok {
-			got = fmt.Sprintf("%s:%d:%d", p.file, p.line, p.column)
-		}
-		if got != c.want {
-			t.Errorf("%d:%d is from %q, want %q", c.line, c.column, got, c.want)
-		}
-	}
-	for _, bad := range []string{`{`, `{"version":2}`, `{"version":3,"sources":[],"mappings":"AAAA"}`, `{"version":3,"sources":["a"],"mappings":"A*"}`,
-		`{"version":3,"sources":["a"],"mappings":"AA"}`, `{"version":3,"sources":["a"],"mappings":"AAAAAAAA"}`, `{"version":3,"sources":["a"],"mappings":"AAD"}`,
-		`{"version":3,"sources":["a"],"mappings":"gggggggggggggg"}`} {
-		if _, err := parseMap([]byte(bad)); err == nil {
-			t.Errorf("parseMap(%s) succeeds", bad)
-		}
-	}
-}
-
-func TestSplitMap(t *testing.T) {
-	data := base64.StdEncoding.EncodeToString([]byte("{}"))
-	for _, c := range []struct{ text, code, raw string }{
-		{"x\n//# sourceMappingURL=data:application/json;base64," + data, "x\n", "{}"},
-		{"x\n//# sourceMappingURL=data:application/json;charset=utf-8;base64," + data + "\n", "x\n", "{}"},
-		{"x\n//# sourceMappingURL=x.js.map\n", "", ""},
-		{"x\n//# sourceMappingURL=data:application/json;base64,***\n", "", ""},
-		{"x\n//# sourceMappingURL=data:application/json;base64," + data + "\ny", "", ""},
-		{"x = '//# sourceMappingURL=data:application/json;base64," + data + "'", "", ""},
-		{"x", "", ""},
-	} {
-		if c.code == "" {
-			c.code = c.text
-		}
-		if code, raw := splitMap([]byte(c.text)); string(code) != c.code || string(raw) != c.raw {
-			t.Errorf("splitMap(%q) = %q, %q", c.text, code, raw)
-		}
-	}
-}
-
-func FuzzSourceMap(f *testing.F) {
-	f.Add("AAAA,IAAM,IAAIA;;ACCV,E;AADC")
-	f.Add(";;;;A")
-	f.Add("+///D")
-	f.Fuzz(func(t *testing.T, mappings string) {
-		m := &sourceMap{sources: []string{"a", "b"}}
-		if m.decode(mappings) != nil {
-			return
-		}
-		for line := range len(m.lines) + 2 {
-			for column := range 20 {
-				m.at(line, column)
-			}
-		}
-	})
 }
