@@ -298,3 +298,45 @@ func TestInsertDefaults(t *testing.T) {
 		t.Errorf("%x %v", res.Rows, err)
 	}
 }
+
+// What is wrong with a rule is said when it is published, and nothing is stored.
+func TestRulesAtPublish(t *testing.T) {
+	spec.Covers(t, "07.41")
+	for _, tt := range []struct {
+		rules []string
+		want  string
+	}{
+		{[]string{"SELECT * FROM admin"}, "Cannot define RLS rule on private table: admin. Please make table public if you wish to restrict access using RLS."},
+		{[]string{"SELECT account.* FROM account JOIN open ON account.id = open.id", "SELECT open.* FROM open JOIN account ON account.id = open.id"}, "Discovered cyclic dependency when resolving RLS rules for table id `"},
+		{[]string{"SELECT id FROM account"}, "row level security rule `SELECT id FROM account`: Column projections are not supported in subscriptions; Subscriptions must return a table type"},
+		{[]string{"SELECT * FROM account LIMIT 3"}, "row level security rule `SELECT * FROM account LIMIT 3`: Unsupported: SELECT * FROM account LIMIT 3"},
+	} {
+		w := newWorld(t)
+		m := accounts().addTable("open", []sats.Element{sats.E("id", sats.U32)})
+		good := m.section(schema.SecRLS).RLS
+		m.section(schema.SecRLS).RLS = tt.rules
+		if _, err := w.host.Create(background, w.info, w.engine.register(m)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q: %v; want %s", tt.rules, err, tt.want)
+		}
+		m.section(schema.SecRLS).RLS = good
+		db := w.create(m)
+		v := w.viewer(db, 21)
+		v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM account"}})
+		bad := accounts().addTable("open", []sats.Element{sats.E("id", sats.U32)})
+		bad.section(schema.SecRLS).RLS = tt.rules
+		bad.name = "worse"
+		program := w.engine.register(bad)
+		plan, err := db.PrePublish(background, Wasm, program)
+		if err != nil || !plan.BreaksUsers {
+			t.Fatalf("plan %+v: %v; changed rules disconnect", plan, err)
+		}
+		if _, err := db.Update(background, Wasm, program, UpdatePolicy{BreakClients: true, Token: plan.Token}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("update with %q: %v; want %s", tt.rules, err, tt.want)
+		}
+		w.call(db, owner, "open", append(u32(1), v.who.Identity[:]...))
+		db.send.flush()
+		if len(v.rows) != 1 || len(w.sql(db, bob, "SELECT * FROM account")) != 0 {
+			t.Errorf("%q: after the refused update a client holds %d rows", tt.rules, len(v.rows))
+		}
+	}
+}
