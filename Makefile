@@ -3,8 +3,10 @@
 FUZZTIME ?= 10s
 BENCH    ?= .
 ROUNDS   ?= 50
+RUNS     ?= 20000
+SEED     ?= 1
 
-.PHONY: run build deps test check cross fuzz bench peers crash clean help
+.PHONY: run build deps test check cross fuzz bench peers crash powercut clean help
 
 # Build the product and start the demonstration: a server on 127.0.0.1:3000
 # with the Go chat module, and a chat page. Ctrl-C stops both.
@@ -53,6 +55,11 @@ peers: build
 crash: build
 	SPACETIME=$(CURDIR)/bin/spacetime test/crash/run -rounds $(ROUNDS)
 
+# Let a whole database live on a disk that fails, RUNS times from SEED on; a
+# failure prints the seed to repeat it with.
+powercut: deps
+	POWERCUT_RUNS=$(RUNS) POWERCUT_SEED=$(SEED) go test -count=1 -timeout 0 -v -run '^TestPowerCuts$$' ./internal/host
+
 clean:
 	rm -rf bin .work
 
@@ -65,4 +72,5 @@ help:
 	@echo 'make fuzz    every fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bench   benchmarks; make peers adds Redis and PostgreSQL'
 	@echo 'make crash   kills the server under load, ROUNDS=$(ROUNDS) times'
+	@echo 'make powercut  databases on a failing disk, RUNS=$(RUNS) times from SEED=$(SEED)'
 	@echo 'make clean   removes what the others have made'

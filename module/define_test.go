@@ -246,6 +246,77 @@ func TestMistakes(t *testing.T) {
 			`table "none" (module.goodRow) is scheduled and needs a field of type ScheduleAt`,
 			`table "none" (module.goodRow) is scheduled and needs a primary key of type uint64`,
 		}},
+		{"views", func() {
+			View("", func(*Context, struct{}) ([]goodRow, error) { return nil, nil })
+			View[struct{}, []goodRow]("nil", nil)
+			View("number", func(*Context, uint32) ([]goodRow, error) { return nil, nil })
+			View("scalar", func(*Context, struct{}) (goodRow, error) { return goodRow{}, nil })
+			View("scalars", func(*Context, struct{}) ([]uint32, error) { return nil, nil })
+			View("nameless", func(*Context, struct{}) (*struct{ A uint32 }, error) { return nil, nil })
+			View("twice", func(*Context, struct{}) (Query[goodRow], error) { return "", nil })
+			View("twice", func(*Context, struct{}) ([]goodRow, error) { return nil, nil }, Anonymous)
+			View("odd", func(*Context, struct{}) ([]badFields, error) { return nil, nil })
+		}, []string{
+			`view "": the name is empty`,
+			`view "nil": the function is nil`,
+			`view "scalar" returns module.goodRow; a view returns []Row, *Row or Query[Row]`,
+			`view "scalars": its row type uint32 is not a struct with a name`,
+			`view "nameless": its row type struct { A uint32 } is not a struct with a name`,
+			`view "twice" is declared twice`,
+			`view "number": its argument uint32 is not a struct`,
+			"module.badFields.Count: int differs between machines",
+			"module.badFields.When: time.Time has no encoding",
+			"module.badFields.hidden: unexported fields",
+			"module.badFields.inner: embedded fields",
+			"module.badFields.Odd: there is no map type",
+			"module.badFields.F: arrays of fixed length",
+		}},
+		{"procedures", func() {
+			Reducer("same", func(*Context, struct{}) error { return nil })
+			Procedure("same", func(*ProcedureContext, struct{}) (uint32, error) { return 0, nil })
+			Procedure[struct{}, struct{}]("nil", nil)
+			Procedure("number", func(*ProcedureContext, uint32) (struct{}, error) { return struct{}{}, nil })
+			Procedure("when", func(*ProcedureContext, struct{}) (time.Time, error) { return time.Time{}, nil })
+			Procedure("wide", func(*ProcedureContext, struct{}) ([]int, error) { return nil, nil })
+			ScheduledProcedure(NewTable[timer]("closure"), "c", func(*ProcedureContext, timer) error { return nil })
+		}, []string{
+			`procedure "same": there is a reducer of this name`,
+			`procedure "nil": the function is nil`,
+			`table "closure" (module.timer): ScheduledProcedure needs a top-level function, not a closure or a method`,
+			`procedure "number": its argument uint32 is not a struct`,
+			`procedure "when": its result: time.Time has no encoding`,
+			`procedure "wide": its result: `,
+		}},
+		{"handlers", func() {
+			answer := func(*ProcedureContext, *HTTPRequest) (*HTTPResponse, error) { return nil, nil }
+			HTTPHandler("1st", answer, Route{})
+			HTTPHandler("nil", nil, Route{Path: "/nil"})
+			HTTPHandler("lost", answer)
+			HTTPHandler("twice", answer, Route{"GET", "/a"}, Route{"POST", "/a"}, Route{"", "/a"})
+			HTTPHandler("twice", answer, Route{"GET", "/a"})
+			HTTPHandler("odd", answer, Route{"GET", "a"}, Route{"GET", "/A"})
+		}, []string{
+			`HTTP handler "1st": the name has the character '1'`,
+			`HTTP handler "nil": the function is nil`,
+			`HTTP handler "lost" has no route, so nothing can reach it`,
+			`HTTP handler "twice": the path "/a" belongs to the HTTP handler "twice" already`,
+			`HTTP handler "twice": the path "/a" belongs to the HTTP handler "twice" already`,
+			`HTTP handler "twice" is declared twice`,
+			`HTTP handler "twice": the path "/a" belongs to the HTTP handler "twice" already`,
+			`HTTP handler "twice": the path "/a" belongs to the HTTP handler "twice" already`,
+			`HTTP handler "odd": the path a does not begin with /`,
+			`HTTP handler "odd": the path /A has the character A; only a-z, 0-9, -, _, ~ and / may stand in it`,
+		}},
+		{"environment", func() {
+			Env("A=B")
+			Env("")
+			Env("TWICE", Optional)
+			Env("TWICE", OneOf("x"))
+		}, []string{
+			`environment variable "A=B": a name has 1 to 256 characters`,
+			`environment variable "": a name has 1 to 256 characters`,
+			`environment variable "TWICE" is declared twice`,
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := declare(tt.fn)

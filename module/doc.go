@@ -79,6 +79,32 @@
 // A reducer must depend on nothing but its arguments, its [Context] and the tables. Package variables are lost whenever
 // the module is loaded anew, and no goroutine may outlive the call.
 //
+// # Views
+//
+// A [View] is a function that computes rows, to which clients subscribe as to those of a table: the same for everybody, or, without
+// the option [Anonymous], different ones for each caller. The database notices what the function has read, and calls it again
+// in the transaction that changes any of it. A view that returns a [Query] leaves finding its rows to the database.
+//
+// # Procedures and HTTP handlers
+//
+// A [Procedure] may wait: it can sleep and make HTTP requests, and it returns a value to its caller. Therefore it runs outside of
+// transactions, and opens short ones where it needs tables:
+//
+//	func Import(ctx *module.ProcedureContext, args ImportArgs) (uint32, error) {
+//		resp, err := ctx.Do(&module.HTTPRequest{URL: args.URL})
+//		if err != nil {
+//			return 0, err
+//		}
+//		err = ctx.Tx(func(tx *module.Context) error {
+//			_, err := pages.Insert(tx, Page{URL: args.URL, Text: string(resp.Body)})
+//			return err
+//		})
+//		return uint32(len(resp.Body)), err
+//	}
+//
+// An [HTTPHandler] is the same for whoever speaks HTTP to the database: it answers at paths of its own. Keys of foreign services
+// and the like come from the database's environment; see [Env].
+//
 // # Mistakes
 //
 // Everything declared wrongly, such as two tables of one name or a field of a type that cannot be stored, is found when

@@ -156,9 +156,6 @@ func (d *definer) result(p *procedureDef) *sats.Type {
 	if p.result == reflect.TypeFor[struct{}]() {
 		return sats.Unit
 	}
-	if p.result.Kind() == reflect.Struct && p.result.Name() != "" && !d.fields(p.result) {
-		return nil
-	}
 	t, err := d.types.Type(p.result)
 	if err != nil {
 		d.r.problem("procedure %q: its result: %s", p.name, reworded(err.Error()))

@@ -6,11 +6,16 @@ import "github.com/stdbgo/spacetime/internal/guest"
 
 // The methods below are for package moduletest, which finds them on the registered module.
 
-// ReducersOf returns the names under which the Go function with the entry is declared.
-func (r *registry) ReducersOf(entry uintptr) (names []string) {
+// FunctionsOf returns the names of the reducers and procedures that the Go function with the entry is declared as.
+func (r *registry) FunctionsOf(entry uintptr) (names []string) {
 	for _, f := range r.functions {
 		if f.entry == entry {
 			names = append(names, f.name)
+		}
+	}
+	for _, p := range r.procs {
+		if p.entry == entry {
+			names = append(names, p.name)
 		}
 	}
 	return names

@@ -42,10 +42,8 @@ func compareFixed(a, b []byte) int {
 	if c := cmp.Compare(orderedBits(le.Uint32(a[13:])), orderedBits(le.Uint32(b[13:]))); c != 0 {
 		return c
 	}
-	for i := 48; i >= 17; i-- {
-		if a[i] != b[i] {
-			return int(a[i]) - int(b[i])
-		}
+	if c := compareDown(a[17:49], b[17:49]); c != 0 {
+		return c
 	}
 	if c := cmp.Compare(int64(le.Uint64(a[49:])), int64(le.Uint64(b[49:]))); c != 0 {
 		return c
@@ -54,6 +52,81 @@ func compareFixed(a, b []byte) int {
 		return c
 	}
 	return cmp.Compare(int16(le.Uint16(a[58:])), int16(le.Uint16(b[58:])))
+}
+
+//go:noinline
+func compareWide(a, b []byte) int {
+	if c := cmp.Compare(le.Uint64(a), le.Uint64(b)); c != 0 {
+		return c
+	}
+	if c := int(a[8]) - int(b[8]); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(le.Uint16(a[9:]), le.Uint16(b[9:])); c != 0 {
+		return c
+	}
+	if c := int(a[11]) - int(b[11]); c != 0 {
+		return c
+	}
+	for _, at := range []int{12, 16} {
+		if c := cmp.Compare(int32(le.Uint32(a[at:])), int32(le.Uint32(b[at:]))); c != 0 {
+			return c
+		}
+	}
+	for _, at := range []int{20, 24, 28} {
+		if c := cmp.Compare(orderedBits(le.Uint32(a[at:])), orderedBits(le.Uint32(b[at:]))); c != 0 {
+			return c
+		}
+	}
+	if c := int(a[32]) - int(b[32]); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(math.Float64frombits(le.Uint64(a[33:])), math.Float64frombits(le.Uint64(b[33:]))); c != 0 {
+		return c
+	}
+	if c := compareDown(a[41:73], b[41:73]); c != 0 {
+		return c
+	}
+	for _, at := range []int{73, 74} {
+		if c := int(a[at]) - int(b[at]); c != 0 {
+			return c
+		}
+	}
+	if c := cmp.Compare(int16(le.Uint16(a[75:])), int16(le.Uint16(b[75:]))); c != 0 {
+		return c
+	}
+	if c := compareDown(a[77:93], b[77:93]); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(int64(le.Uint64(a[93:])), int64(le.Uint64(b[93:]))); c != 0 {
+		return c
+	}
+	if c := int(a[101]) - int(b[101]); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(int64(le.Uint64(a[102:])), int64(le.Uint64(b[102:]))); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(le.Uint32(a[110:]), le.Uint32(b[110:])); c != 0 {
+		return c
+	}
+	if c := int(a[114]) - int(b[114]); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(int64(le.Uint64(a[115:])), int64(le.Uint64(b[115:]))); c != 0 {
+		return c
+	}
+	return cmp.Compare(le.Uint16(a[123:]), le.Uint16(b[123:]))
+}
+
+// compareDown orders numbers of many bytes.
+func compareDown(a, b []byte) int {
+	for i := len(a) - 1; i >= 0; i-- {
+		if a[i] != b[i] {
+			return int(a[i]) - int(b[i])
+		}
+	}
+	return 0
 }
 
 //go:noinline
@@ -94,9 +167,11 @@ func compareText(a, b []byte) int {
 func BenchmarkLayoutRows(b *testing.B) {
 	_, narrow := encoded(b, narrowRows())
 	_, fixed := encoded(b, fixedRows())
+	_, wide := encoded(b, wideRows())
 	_, text := encoded(b, textRows())
 	b.Run("narrow", func(b *testing.B) { benchLayout[narrowRow](b, narrow, compareNarrow) })
 	b.Run("identity", func(b *testing.B) { benchLayout[fixedRow](b, fixed, compareFixed) })
+	b.Run("wide", func(b *testing.B) { benchLayout[wideRow](b, wide, compareWide) })
 	b.Run("strings", func(b *testing.B) { benchLayout[textRow](b, text, compareText) })
 }
 

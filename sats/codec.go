@@ -15,14 +15,23 @@ import (
 // wide types of this package to theirs; [ResultOf] to Result; types given to [RegisterEnum] and [RegisterSum] to
 // sums. int, uint, maps, arrays, channels, functions, embedded and unexported fields have no mapping.
 type Codec struct {
-	word  addr // first word of interfaces that hold a pointer to a value
-	short int  // fixed if the only step is run, which takes a short cut, else noShort
-	run   run
+	word   addr // first word of interfaces that hold a pointer to a value
+	enc    func(c *Codec, b []byte, p addr, depth int) []byte
+	dec    decoder
+	short  int // fixed if the only step is run, which takes a short cut, else noShort
+	first  packedCheck
+	second packedCheck
+	others []packedCheck
+	in     [6]hop
+	out    [4]hop
+	shape  uint8 // index of the sizes of out in shapes
+	run    run
 
 	goType reflect.Type
 	typ    *Type // nil for recursive types
 	steps  []step
 	text   bool // the only step is opString
+	lists  bool // there are steps that appendLists knows and appendQuick does not
 	head   int  // bytes of the runs before the first step of another kind
 	min    int  // encoded size of the smallest value
 	fixed  int  // encoded size of all values, or -1
@@ -40,12 +49,13 @@ const (
 	opWord2              // 2 bytes
 	opWord4              // 4 bytes
 	opWord8              // 8 bytes
-	opSwap               // n bytes in reverse order, on big-endian machines
 	opString             //
 	opBytes              // []byte
-	opSlice              // []T
 	opStrings            // []string
 	opPacked             // []T of elements of n bytes that are the same in memory and encoded
+	opText               // *string
+	opSwap               // n bytes in reverse order, on big-endian machines
+	opSlice              // []T
 	opOption             // *T
 	opSchedule           // ScheduleAt
 	opResult             // ResultOf

@@ -34,6 +34,7 @@ func (b *codecBuilder) codec(t reflect.Type) (*Codec, error) {
 // add appends a step whose values take at least min encoded bytes, all of them so many if fixed.
 func (c *Codec) add(s step, min int, fixed bool) {
 	c.steps = append(c.steps, s)
+	c.lists = c.lists || s.op == opStrings || s.op == opPacked || s.op == opText
 	c.sized(min, fixed)
 }
 
@@ -77,6 +78,7 @@ func (c *Codec) close() {
 		r := &s.sub.run
 		r.split()
 		s.n, s.sub.short = r.size, r.size
+		s.sub.choose()
 		if len(c.steps) == 1 {
 			c.short, c.run = r.size, *r
 		}
@@ -94,6 +96,7 @@ func (c *Codec) close() {
 		}
 	}
 	c.steps, c.text = steps, len(steps) == 1 && steps[0].op == opString
+	c.choose()
 }
 
 // copies reports whether the step copies n bytes.
@@ -229,7 +232,11 @@ func (b *codecBuilder) emit(c *Codec, t reflect.Type, off uintptr) error {
 		if err != nil {
 			return err
 		}
-		c.add(step{op: opOption, off: off, sub: sub}, 1, false)
+		s := step{op: opOption, off: off, sub: sub}
+		if sub.text {
+			s.op = opText
+		}
+		c.add(s, 1, false)
 	case reflect.Interface:
 		return b.emitSum(c, t, off)
 	case reflect.Struct:

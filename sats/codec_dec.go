@@ -3,7 +3,6 @@ package sats
 import (
 	"encoding/binary"
 	"reflect"
-	"unicode/utf8"
 )
 
 // decodeExact decodes step by step, and says exactly what is wrong with b.
@@ -74,7 +73,7 @@ func (c *Codec) decode(b []byte, pos int, p addr, depth int) (int, error) {
 			}
 			*at[string](a) = string(b[pos+4 : end])
 			pos = end
-		case opSwap, opBytes, opStrings, opPacked, opSlice, opOption, opSchedule, opResult, opSum:
+		case opSwap, opBytes, opStrings, opPacked, opSlice, opOption, opText, opSchedule, opResult, opSum:
 			var err error
 			if pos, err = s.decode(b, pos, a, depth); err != nil {
 				return pos, err
@@ -86,7 +85,7 @@ func (c *Codec) decode(b []byte, pos int, p addr, depth int) (int, error) {
 
 // checkText is checkBody for strings.
 func checkText(b []byte, pos int) (end int, err error) {
-	if end, err = checkBody(b, pos); err == nil && !utf8.Valid(b[pos+4:end]) {
+	if end, err = checkBody(b, pos); err == nil && !validText(b[pos+4:end]) {
 		return pos, errUTF8
 	}
 	return end, err
@@ -121,7 +120,7 @@ func (s *step) decode(b []byte, pos int, a addr, depth int) (int, error) {
 	tag := b[pos]
 	pos++
 	switch s.op {
-	case opOption:
+	case opOption, opText:
 		switch tag {
 		case 0:
 			v := newValue(s.sub)

@@ -341,6 +341,12 @@ func TestFixedRowsAllocateNothing(t *testing.T) {
 		"Decode":       func() { _, err = Decode(b, &got) },
 		"Codec.Append": func() { buf = c.Append(buf[:0], unsafe.Pointer(&v)) },
 		"local":        func() { w := fixedRow{ID: 9}; buf = Append(buf[:0], &w) },
+		"local row":    func() { var w fixedRow; _, err = Decode(b, &w) },
+		"held": func() {
+			w := fixedRow{ID: 9}
+			buf = c.Append(buf[:0], unsafe.Pointer(&w))
+			_, err = c.Decode(buf, unsafe.Pointer(&w))
+		},
 		"Validate":     func() { _, err = l.Validate(b) },
 		"Col":          func() { buf = append(buf[:0], l.Col(b, 4)...) },
 		"key":          func() { buf = key.AppendRow(buf[:0], l, b, []int{0, 4}) },

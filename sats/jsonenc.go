@@ -10,7 +10,12 @@ import (
 
 // A JSONEncoder is AppendJSON compiled for one ref-free type and flavor, for rows that are known to be valid. It is
 // immutable and safe for concurrent use.
-type JSONEncoder struct{ root jsonNode }
+type JSONEncoder struct {
+	root   jsonNode
+	typ    *Type
+	flavor Flavor
+	check  *node // nil if values must be written by AppendJSON
+}
 
 // A jsonNode writes the values of one type. Products inside products are part of the outermost: what would stand
 // between their values is joined.
@@ -21,22 +26,45 @@ type jsonNode struct {
 
 // A jsonPart writes a value that is not a product.
 type jsonPart struct {
-	kind  Kind
-	bytes bool     // KindArray of U8
-	start [16]byte // the start of lead
-	lead  []byte   // what stands before the value
-	elem  *jsonNode
-	sum   []jsonNode // KindSum: the variants, with everything around them
+	kind   Kind
+	bytes  bool     // KindArray of U8
+	number int      // KindArray of other integers up to 64 bits: their size
+	start  [16]byte // the start of lead
+	lead   []byte   // what stands before the value
+	elem   *jsonNode
+	sum    []jsonNode // KindSum: the variants, with everything around them
 }
 
 // NewJSONEncoder compiles the encoder of t. Flavors B and C have no form for products with an unnamed element: that
 // is an error, as are refs.
 func NewJSONEncoder(t *Type, f Flavor) (*JSONEncoder, error) {
-	e := &JSONEncoder{}
+	if t.HasRefs() {
+		return nil, errRefs
+	}
+	e := &JSONEncoder{typ: t, flavor: f}
 	if err := e.root.add(t, f); err != nil {
 		return nil, err
 	}
+	if check := compile(t); check.simple(0) {
+		e.check = check
+	}
 	return e, nil
+}
+
+var errRefs = errors.New("the type contains an unresolved type reference")
+
+// simple reports whether n is not nested too deep and has no arrays of elements without size, for which AppendJSON has
+// bounds that encoders do not have.
+func (n *node) simple(depth int) bool {
+	if depth > MaxDepth || n.kind == KindArray && (n.elem.fixed == 0 || !n.elem.simple(depth+1)) {
+		return false
+	}
+	for _, k := range n.kids {
+		if !k.simple(depth + 1) {
+			return false
+		}
+	}
+	return true
 }
 
 // Append appends the JSON of the valid value at the start of bsatn. It may overwrite what dst has beyond the result, up
@@ -46,12 +74,23 @@ func (e *JSONEncoder) Append(dst, bsatn []byte) []byte {
 	return dst
 }
 
+// AppendChecked is AppendJSON for the type of the encoder.
+func (e *JSONEncoder) AppendChecked(dst, bsatn []byte) (out, rest []byte, err error) {
+	if e.check != nil {
+		var zero int
+		if n, err := e.check.check(bsatn, 0, &zero); err == nil {
+			return e.Append(dst, bsatn), bsatn[n:], nil
+		}
+	}
+	return interpretJSON(dst, nil, e.typ, bsatn, e.flavor)
+}
+
 // add adds a value of type t after what the node writes so far.
 func (n *jsonNode) add(t *Type, f Flavor) error {
 	p := jsonPart{kind: t.Kind}
 	switch t.Kind {
 	case KindRef:
-		return errors.New("the type contains an unresolved type reference")
+		return errRefs
 	case KindProduct:
 		return n.addProduct(t, f)
 	case KindArray:
@@ -59,6 +98,10 @@ func (n *jsonNode) add(t *Type, f Flavor) error {
 		if err := p.elem.add(t.Elem, f); err != nil {
 			return err
 		}
+		if k := t.Elem.Kind; k >= KindI8 && k <= KindU64 {
+			p.number = k.Size()
+		}
+		p.elem.end = append(p.elem.end, ',')
 	case KindSum:
 		p.sum = make([]jsonNode, len(t.Elems))
 		for i := range t.Elems {
@@ -193,11 +236,47 @@ func (p *jsonPart) appendArray(dst, b []byte, pos int) ([]byte, int) {
 		return append(appendHexBytes(append(dst, '"'), b[pos:pos+count]), '"'), pos + count
 	}
 	dst = append(dst, '[')
-	for i := range count {
-		if i > 0 {
-			dst = append(dst, ',')
+	if p.number > 0 {
+		dst, pos = p.appendNumbers(dst, b, pos, count)
+	} else {
+		for range count {
+			dst, pos = p.elem.append(dst, b, pos)
 		}
-		dst, pos = p.elem.append(dst, b, pos)
+	}
+	if count > 0 {
+		dst = dst[:len(dst)-1] // the comma
 	}
 	return append(dst, ']'), pos
+}
+
+// appendNumbers writes count integers of p.number bytes each with a comma after them.
+func (p *jsonPart) appendNumbers(dst, b []byte, pos, count int) ([]byte, int) {
+	le := binary.LittleEndian
+	for ; count > 0; count-- {
+		size := len(dst)
+		if cap(dst)-size < scalarText {
+			dst = slices.Grow(dst, scalarText)
+		}
+		room := dst[size : size+scalarText]
+		switch p.elem.parts[0].kind {
+		case KindU16:
+			size += putUint(room, uint64(le.Uint16(b[pos:])))
+		case KindU32:
+			size += putUint(room, uint64(le.Uint32(b[pos:])))
+		case KindU64:
+			size += putUint(room, le.Uint64(b[pos:]))
+		case KindI8:
+			size += putInt(room, int64(int8(b[pos])))
+		case KindI16:
+			size += putInt(room, int64(int16(le.Uint16(b[pos:]))))
+		case KindI32:
+			size += putInt(room, int64(int32(le.Uint32(b[pos:]))))
+		case KindI64:
+			size += putInt(room, int64(le.Uint64(b[pos:])))
+		}
+		dst = dst[:size+1]
+		dst[size] = ','
+		pos += p.number
+	}
+	return dst, pos
 }

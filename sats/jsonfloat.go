@@ -100,7 +100,7 @@ func appendPlain(b []byte, f float64, size int) ([]byte, bool) {
 	if places == 0 {
 		return append(appendUint(b, n), '.', '0'), true
 	}
-	whole := n / powersOf10[places]
+	whole := uint64(a) // no decimal between two integers is nearer to the float than both
 	b = append(appendUint(b, whole), '.')
 	return appendDigits(b, n-whole*powersOf10[places], places), true
 }

@@ -1,6 +1,7 @@
 package sats
 
 import (
+	"encoding/binary"
 	"errors"
 	"strconv"
 	"unicode/utf8"
@@ -18,8 +19,17 @@ const (
 
 // AppendJSON appends the JSON of the BSATN value at the start of bsatn, straight from its bytes, and returns what
 // follows the value. Refs in t are looked up in ts, which may be nil for a ref-free type. On error out is dst
-// unchanged. Flavors B and C cannot express a product with an unnamed element: that is an error.
+// unchanged. Flavors B and C cannot express a product with an unnamed element: that is an error. It may overwrite what dst
+// has beyond the result, up to its capacity.
 func AppendJSON(dst []byte, ts *Typespace, t *Type, bsatn []byte, f Flavor) (out, rest []byte, err error) {
+	if e := knownEncoder(t, f); e != nil {
+		return e.AppendChecked(dst, bsatn)
+	}
+	return interpretJSON(dst, ts, t, bsatn, f)
+}
+
+// interpretJSON is AppendJSON for types that are not compiled and for values that are not valid.
+func interpretJSON(dst []byte, ts *Typespace, t *Type, bsatn []byte, f Flavor) (out, rest []byte, err error) {
 	w := jsonWriter{out: dst, flavor: f, r: Reader{b: bsatn}, ts: ts}
 	w.value(t, 0)
 	if w.r.err != nil {
@@ -245,5 +255,25 @@ func appendJSONEscape(b []byte, c byte) []byte {
 	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }
 
-// validText reports whether b may be the text of a string or of JSON.
-func validText(b []byte) bool { return utf8.Valid(b) }
+// validText reports whether b may be the text of a string or of JSON: UTF-8.
+func validText(b []byte) bool {
+	const high = 0x8080808080808080
+	le := binary.LittleEndian
+	switch {
+	case len(b) >= 8:
+		rest := b
+		for ; len(rest) > 8; rest = rest[8:] {
+			if le.Uint64(rest)&high != 0 {
+				return utf8.Valid(b)
+			}
+		}
+		if le.Uint64(b[len(b)-8:])&high == 0 {
+			return true
+		}
+	case len(b) >= 4:
+		if (le.Uint32(b)|le.Uint32(b[len(b)-4:]))&(high>>32) == 0 {
+			return true
+		}
+	}
+	return utf8.Valid(b)
+}

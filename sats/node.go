@@ -2,7 +2,6 @@ package sats
 
 import (
 	"encoding/binary"
-	"unicode/utf8"
 )
 
 // A node is a ref-free type compiled for walking its encoded values.
@@ -94,7 +93,7 @@ func (n *node) check(b []byte, pos int, zero *int) (int, error) {
 	switch n.kind {
 	case KindString:
 		end, err := checkBody(b, pos)
-		if err == nil && !utf8.Valid(b[pos+4:end]) {
+		if err == nil && !validText(b[pos+4:end]) {
 			err = errUTF8
 		}
 		return end, err

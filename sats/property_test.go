@@ -54,8 +54,28 @@ func TestPropertyJSON(t *testing.T) {
 			if err != nil || len(rest) != 0 {
 				t.Fatal(err, rest)
 			}
-			if e, err := NewJSONEncoder(typ, f); err != nil || !bytes.Equal(e.Append(nil, b), text) {
+			e, err := NewJSONEncoder(typ, f)
+			if err != nil || !bytes.Equal(e.Append(nil, b), text) {
 				t.Fatalf("%s: compiled encoder differs from %s, %v", typ, text, err)
+			}
+			damaged := bytes.Clone(b)
+			if len(b) > 0 {
+				damaged = damaged[:rapid.IntRange(0, len(b)).Draw(t, "cut")]
+				for i := range min(len(damaged), 1) {
+					damaged[rapid.IntRange(0, len(damaged)-1).Draw(t, "at")] ^= byte(rapid.IntRange(i, 255).Draw(t, "flip"))
+				}
+			}
+			for _, in := range [][]byte{b, append(bytes.Clone(b), 1, 2), damaged} {
+				// A type that is reached through a ref is not compiled.
+				want, wantRest, werr := AppendJSON([]byte("x"), &Typespace{Types: []*Type{typ}}, Ref(0), in, f)
+				for range 3 {
+					got, gotRest, gerr := AppendJSON([]byte("x"), nil, typ, in, f)
+					again, againRest, aerr := e.AppendChecked([]byte("x"), in)
+					if !bytes.Equal(got, want) || !bytes.Equal(gotRest, wantRest) || !sameError(gerr, werr) ||
+						!bytes.Equal(again, want) || !bytes.Equal(againRest, wantRest) || !sameError(aerr, werr) {
+						t.Fatalf("%s, %x: got %s, %v and %s, %v, want %s, %v", typ, in, got, gerr, again, aerr, want, werr)
+					}
+				}
 			}
 			back, err := ParseJSON(nil, nil, typ, text)
 			if !finite(v) {
@@ -66,6 +86,10 @@ func TestPropertyJSON(t *testing.T) {
 			}
 		}
 	})
+}
+
+func sameError(a, b error) bool {
+	return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error())
 }
 
 func TestPropertyOrder(t *testing.T) {

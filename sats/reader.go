@@ -3,7 +3,6 @@ package sats
 import (
 	"encoding/binary"
 	"math"
-	"unicode/utf8"
 )
 
 // MaxZeroSizeElements bounds the array elements of no encoded size in one decoded value: they cost the sender
@@ -190,7 +189,7 @@ func (r *Reader) takeLen() []byte {
 // StrView reads a String without copying it, as bytes known to be UTF-8.
 func (r *Reader) StrView() []byte {
 	p := r.takeLen()
-	if !utf8.Valid(p) {
+	if !validText(p) {
 		r.Fail(errUTF8)
 		return nil
 	}

@@ -1,6 +1,7 @@
 package js
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -185,9 +186,105 @@ const deep = (f) => f(); deep(function callback() { const report = (s) => sys.co
 }
 
 func TestEnvGet(t *testing.T) {
+	spec.Covers(t, "04.39") // at the top level: TestStartFailures
 	expect(t, v2(``, `log([["A=B"], [""], ["1A"], ["x".repeat(257)]].map((a) => caught(() => sys.env_get(...a)).code))`), "1,1,1,1")
 	logs, out := run(t, v2(``, `try { sys.env_get("A"); } catch { log("caught"); } finally { log("finally"); }`))
 	if out.Status != abi.StatusTrap || len(logs) != 1 || strings.Contains(logs[0], "caught") {
 		t.Errorf("an undeclared variable: %v %q", out.Status, logs)
+	}
+	w := rawWorld(t, v2(``, `log(JSON.stringify(["SET", "EMPTY", "UNSET"].map((k) => sys.env_get(k))));`), abi.Limits{})
+	value, empty := "v", ""
+	w.services.env = map[string]*string{"SET": &value, "EMPTY": &empty, "UNSET": nil}
+	w.callID(0, "test")
+	if got := w.services.messages(); !slices.Equal(got, []string{`["v","",null]`}) {
+		t.Errorf("logged %q", got)
+	}
+}
+
+// Only procedures and handlers may ask, and start nothing while the module is loaded.
+func TestStartTxAtTopLevel(t *testing.T) {
+	expect(t, v2(`const early = ["procedure_start_mut_tx", "procedure_http_request"].map((f) =>
+  String(caught(() => sys[f](new Uint8Array([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2]), ""))));`, `log(early)`),
+		"Error: Attempted async or blocking op while holding open a transaction,Error: Attempted async or blocking op while holding open a transaction")
+}
+
+// callHandler calls an HTTP handler.
+func (w *world) callHandler(host abi.ProcedureHost) (abi.HandlerResult, abi.Outcome) {
+	return w.CallHandler(w.t.Context(), &abi.HandlerCall{ID: 3, Name: "h", Time: w.time, Sender: w.sender, JWT: []byte("{}"),
+		Request: []byte{1, 2}, Body: []byte{3}, Host: host})
+}
+
+func TestHandlerArguments(t *testing.T) {
+	spec.Covers(t, "04.40")
+	handler := func(body string) []byte {
+		return []byte(strings.Replace(string(v2(``, ``)), "__call_view__() {}", "__call_http_handler__(...a) { "+body+" }, __call_view__() {}", 1))
+	}
+	w := rawWorld(t, handler(`log(a.map((x) => typeof x + ":" + (x.constructor?.name)), a.length, a[4], a[5].length, a[2].length, a[3].length);
+return [new Uint8Array([0, 7, 8]).subarray(1), new Uint8Array()];`), abi.Limits{})
+	r, out := w.callHandler(nil)
+	if out.Status != abi.StatusOK || string(r.Response) != "\x07\x08" || len(r.Body) != 0 {
+		t.Errorf("%+v, %+v", r, out)
+	}
+	want := "number:Number,bigint:BigInt,object:Uint8Array,object:Uint8Array,bigint:BigInt,object:Uint8Array 6 4660 2 2 1"
+	if got := w.services.messages(); !slices.Equal(got, []string{want}) {
+		t.Errorf("logged %q, want %q", got, want)
+	}
+	for body, want := range map[string]string{
+		`return 5`:                       "Expected an array of response and body, got a number",
+		`return [new Uint8Array()]`:      "exactly two",
+		`return [new Uint8Array(), "x"]`: "Expected Uint8Array, got a string",
+		`return { 0: new Uint8Array(), 1: new Uint8Array(), length: 2 }`: "Expected an array",
+		`throw new SenderError("no")`:                                    "no",
+	} {
+		w := rawWorld(t, handler(body), abi.Limits{})
+		_, out := w.callHandler(nil)
+		if out.Status == abi.StatusOK || !out.Discard || !strings.Contains(out.Err.Error(), want) {
+			t.Errorf("%s: %+v; want %s", body, out, want)
+		}
+	}
+}
+
+func TestViewResults(t *testing.T) {
+	view := func(module string) (abi.ViewResult, abi.Outcome, *world) {
+		w := rawWorld(t, []byte(module), abi.Limits{})
+		tx := w.store.Begin()
+		defer tx.Rollback()
+		r, out := w.CallView(t.Context(), &abi.ViewCall{Name: "v", Anonymous: true, Tx: tx})
+		return r, out, w
+	}
+	two := func(body string) string {
+		return strings.Replace(string(v2(``, ``)), "__call_view_anon__() {}", "__call_view_anon__() { "+body+" }", 1)
+	}
+	one := func(body string) string {
+		return string(v1(`s11.register_hooks({ __call_view__() {}, __call_view_anon__() { `+body+` } });`, ``))
+	}
+	for _, c := range []struct {
+		name, module, rows, query string
+		status                    abi.Status
+		err                       string
+	}{
+		{"rows", two(`return { data: new Uint8Array([9, 0, 1, 2]).subarray(1) }`), "\x01\x02", "", abi.StatusOK, ""},
+		{"query", two(`return { data: new Uint8Array([1, 2, 0, 0, 0, 65, 66]) }`), "", "AB", abi.StatusOK, ""},
+		{"bytes alone in version 2", two(`return new Uint8Array([0, 0, 0, 0])`), "", "", abi.StatusTrap, "Expected Uint8Array, got undefined"},
+		{"no object", two(`return 5`), "", "", abi.StatusTrap, "got a number"},
+		{"promise", two(`return Promise.resolve()`), "", "", abi.StatusTrap, "got undefined"},
+		{"no header", two(`return { data: new Uint8Array() }`), "", "", abi.StatusBadResult, "Error materializing view `v`: the header"},
+		{"unknown header", two(`return { data: new Uint8Array([2]) }`), "", "", abi.StatusBadResult, "Error materializing view `v`: the header"},
+		{"query cut short", two(`return { data: new Uint8Array([1, 9, 0, 0, 0, 65]) }`), "", "", abi.StatusBadResult, "Error materializing view `v`: "},
+		{"sender error", two(`throw new SenderError("x")`), "", "", abi.StatusTrap, "x"},
+		{"bytes alone in version 1", one(`return new Uint8Array([1, 2])`), "\x01\x02", "", abi.StatusOK, ""},
+		{"header in version 1", one(`return { data: new Uint8Array([0, 1, 2]) }`), "\x01\x02", "", abi.StatusOK, ""},
+		{"no hook", string(v1(``, ``)), "", "", abi.StatusTrap, "has no hook `__call_view_anon__`"},
+	} {
+		r, out, w := view(c.module)
+		if out.Status != c.status || out.Discard || string(r.Rows) != c.rows || r.Query != c.query || r.IsQuery != (c.query != "") {
+			t.Errorf("%s: %+v, %+v", c.name, r, out)
+		}
+		if c.err != "" && !strings.Contains(out.Err.Error(), c.err) {
+			t.Errorf("%s: %v, want %s", c.name, out.Err, c.err)
+		}
+		if c.name == "sender error" && len(w.services.logs) != 0 {
+			t.Errorf("%s: logged %+v", c.name, w.services.logs)
+		}
 	}
 }

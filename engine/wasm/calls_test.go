@@ -221,7 +221,8 @@ func TestJWT(t *testing.T) {
 	}
 }
 
-func TestEnvironmentOutsideItsFeature(t *testing.T) {
+func TestEnvironment(t *testing.T) {
+	spec.Covers(t, "03.62")
 	g := newGuest(t, abi.KindReducer, personTable)
 	g.want(1, "env_get", 0, 0, 0)   // neither key nor result are looked at
 	g.want(1, "env_get", 0, 257, 0) //
@@ -234,6 +235,49 @@ func TestEnvironmentOutsideItsFeature(t *testing.T) {
 	g.wantTrap("env_get", 0, 4, atOut)
 	bad, badLen := g.put(atIn, 'A', 0xff)
 	g.wantTrap("env_get", bad, badLen, atOut)
+
+	value, empty := "sweet", ""
+	g.s.env = map[string]*string{"HOME": &value, "EMPTY": &empty, "UNSET": nil}
+	get := func(key string) uint64 {
+		t.Helper()
+		p, n := g.put(atIn, []byte(key)...)
+		g.want(0, "env_get", p, n, atOut)
+		return uint64(g.u32(atOut))
+	}
+	read := func(src uint64, want string) {
+		t.Helper()
+		g.putU32(atOut, 100)
+		g.want(minusOne, "bytes_source_read", src, atBuf, atOut)
+		if got := string(g.bytes(atBuf, g.u32(atOut))); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	read(get("HOME"), value)
+	if src := get("UNSET"); src != 0 {
+		t.Errorf("a variable without a value has the source %d", src)
+	}
+	src := get("EMPTY")
+	if src == 0 {
+		t.Fatal("an empty value has no source")
+	}
+	g.want(0, "bytes_source_remaining_length", src, atOut)
+	if n := g.u32(atOut); n != 0 {
+		t.Errorf("%d bytes remain of an empty value", n)
+	}
+	read(src, "")
+	for range 255 {
+		get("HOME")
+	}
+	src = get("EMPTY") // the 256th
+	p, n = g.put(atIn, []byte("HOME")...)
+	g.putU32(atOut, 77)
+	g.want(9, "env_get", p, n, atOut)
+	if g.u32(atOut) != 77 {
+		t.Error("a refused call wrote its result")
+	}
+	read(src, "")
+	get("HOME")
+
 	g = newGuest(t, abi.KindInit, nil)
 	p, n = g.put(atIn, []byte("HOME")...)
 	g.wantTrap("env_get", p, n, atOut)

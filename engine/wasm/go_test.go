@@ -11,6 +11,7 @@ import (
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/spec"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // Reducers of testdata/gomodule.
@@ -115,5 +116,55 @@ func TestGoModule(t *testing.T) {
 		if out := call(goNothing); out.Status != abi.StatusOK {
 			t.Errorf("after reducer %d: %v %v", reducer, out.Status, out.Err)
 		}
+	}
+}
+
+// Procedures in Go wait really, outside of transactions only, and a view may be evaluated while one commits.
+func TestGoProcedures(t *testing.T) {
+	spec.Covers(t, "03.55")
+	p, err := engine(t).Load(t.Context(), buildGo(t), abi.LoadOptions{Limits: abi.Limits{Time: time.Minute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	s := newServices()
+	in := instantiate(t, p, s)
+	var slept time.Duration
+	h := &procedureHost{s: s, wait: func(until sats.Timestamp) {
+		d := time.Duration(until-s.Now()) * time.Microsecond
+		slept += d
+		time.Sleep(d)
+	}}
+	call := func(id uint32, name string) {
+		t.Helper()
+		start := time.Now()
+		value, out := in.CallProcedure(t.Context(), &abi.ProcedureCall{ID: id, Name: name, Time: s.Now(), Host: h})
+		if out.Status != abi.StatusOK || string(value) != "done" {
+			t.Errorf("%s: %q, %v, %v", name, value, out.Status, out.Err)
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("%s took %v", name, took)
+		}
+	}
+	for range 2 {
+		slept = 0
+		call(0, "waits")
+		if slept < 30*time.Millisecond {
+			t.Errorf("waited %v", slept)
+		}
+	}
+	h.commit = func() {
+		r, out := in.CallView(t.Context(), &abi.ViewCall{Name: "view", Anonymous: true, Tx: h.tx})
+		if out.Status != abi.StatusOK || !strings.HasPrefix(string(r.Rows), "1000 36") {
+			t.Errorf("the view: %q, %v, %v", r.Rows, out.Status, out.Err)
+		}
+	}
+	call(1, "transacts")
+	call(0, "waits")
+	if r, out := in.CallView(t.Context(), &abi.ViewCall{Name: "view", Anonymous: true}); string(r.Rows) != "1000 36s" {
+		t.Errorf("the view: %q, %v", r.Rows, out.Err)
+	}
+	if out := in.CallReducer(t.Context(), &abi.ReducerCall{ID: goClock, Name: "clock", Time: callTime}); out.Status != abi.StatusOK {
+		t.Errorf("a reducer afterwards: %v %s", out.Status, out.Message)
 	}
 }

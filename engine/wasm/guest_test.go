@@ -41,7 +41,7 @@ func newGuest(t testing.TB, kind abi.Kind, setup func(tx *store.Tx)) *guest {
 		setup(tx)
 		tx.Commit(nil)
 		g.tx = db.Begin()
-		t.Cleanup(g.tx.Rollback)
+		t.Cleanup(func() { g.tx.Rollback() })
 	}
 	g.begin(abi.Call{Kind: kind, ID: 3, Function: "probe", Tx: g.tx, Time: 1_700_000_000_000_000})
 	t.Cleanup(func() { g.in.end() })

@@ -14,6 +14,7 @@ func sleepUntil(in *instance, s []uint64) {
 func startTx(in *instance, s []uint64) {
 	now, e := in.host.StartTx()
 	if e == abi.OK {
+		in.wasi.clock.unpaid = 0
 		in.putU64(uint32(s[0]), uint64(now))
 	}
 	s[0] = uint64(e)

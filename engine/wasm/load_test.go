@@ -151,7 +151,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"procedures of another type", good().with(exportProcedure, "i"), []string{"bad call_procedure signature"}},
 		{"views of another type", good().with(exportView, "i"), []string{"bad call_view signature"}},
 		{"anonymous views of another type", good().with(exportViewAnon, "i"), []string{"bad call_view_anon signature"}},
-		{"handlers of another type", good().with(exportHandler, "i"), []string{"bad call_http_handler signature"}},
+		{"handlers of another type", good().with(exportHandler, "iIIIIiIiii:i"), []string{"bad call_http_handler signature"}},
 		{"the meter's export", good().with(meter.FuelExport, "i"), []string{"reserved"}},
 		{"large memory", big, []string{"6553600 bytes", "at most 1048576"}},
 	} {

@@ -17,14 +17,15 @@ type clock struct {
 	baseReal uint64 // wall clock at the start of the call
 	baseMono uint64 // mono at the start of the call
 	slept    uint64 // logically, in this call
+	unpaid   uint64 // of that, since maxSleep counts
 	real     bool   // follows the real time
 }
 
-// maxSleep bounds what one call may sleep logically: it replaces an endless loop of sleeps, which burns little fuel.
+// maxSleep bounds what one call, or one transaction of a procedure, may sleep logically: it replaces an endless loop of sleeps, which burns little fuel.
 const maxSleep = uint64(60 * time.Second)
 
 func (c *clock) begin(call abi.Call) {
-	c.baseReal, c.baseMono, c.slept = 0, c.mono, 0
+	c.baseReal, c.baseMono, c.slept, c.unpaid = 0, c.mono, 0, 0
 	c.real = call.Host != nil
 	switch {
 	case c.real:
@@ -71,9 +72,10 @@ func (c *clock) advance(ns uint64) {
 		c.mono = max(c.mono, until) // a timer that is waited for must be due
 		return
 	}
-	if c.slept+ns > maxSleep || ns > maxSleep {
+	if c.unpaid+ns > maxSleep || ns > maxSleep {
 		abi.Fault("the call sleeps for more than %v", time.Duration(maxSleep))
 	}
+	c.unpaid += ns
 	c.slept += ns
 	c.mono += ns
 }

@@ -19,6 +19,7 @@ type services struct {
 	logs      []abi.LogRecord
 	scheduled []string
 	jwts      map[sats.ConnectionID]string
+	env       map[string]*string // declared variables; nil: without a value
 	secret    byte
 	now       func() sats.Timestamp
 }
@@ -56,7 +57,13 @@ func (s *services) Seed(message []byte) (key [32]byte) {
 	return key
 }
 
-func (*services) Env(*store.Tx, string, string) ([]byte, bool, bool) { return nil, false, false }
+func (s *services) Env(_ *store.Tx, _, key string) (value []byte, declared, set bool) {
+	v, declared := s.env[key]
+	if v == nil {
+		return nil, declared, false
+	}
+	return []byte(*v), declared, true
+}
 
 func (s *services) JWT(_ *store.Tx, conn sats.ConnectionID) ([]byte, bool) {
 	claims, ok := s.jwts[conn]

@@ -51,7 +51,7 @@ func open(t testing.TB, n uint64, l Limits, m Meter) (c *Context, table, byID, b
 	}
 	tx.Commit(nil)
 	tx = db.Begin()
-	t.Cleanup(tx.Rollback)
+	t.Cleanup(func() { tx.Rollback() })
 	c = NewContext(&services{}, l, m)
 	c.Begin(Call{Kind: KindReducer, Function: "test", Tx: tx})
 	find := func(name string) uint32 {

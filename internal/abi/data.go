@@ -15,10 +15,10 @@ const (
 
 // reading returns the transaction, or ErrNotInTransaction.
 func (c *Context) reading() (*store.Tx, Errno) {
+	c.spend(rowOverhead) // for the refusal, too: a module may ask for ever
 	if c.call.Tx == nil {
 		return nil, ErrNotInTransaction
 	}
-	c.spend(rowOverhead)
 	return c.call.Tx, OK
 }
 

@@ -38,6 +38,12 @@ func LoadKeys(fsys vfs.FS, privatePath, publicPath string, random io.Reader) (*K
 	public, errPublic := readFile(fsys, publicPath)
 	noPrivate, noPublic := errors.Is(errPrivate, fs.ErrNotExist), errors.Is(errPublic, fs.ErrNotExist)
 	switch {
+	case noPrivate && !noPublic:
+		private, errPrivate = finish(fsys, privatePath, errPrivate)
+	case noPublic && !noPrivate:
+		public, errPublic = finish(fsys, publicPath, errPublic)
+	}
+	switch {
 	case noPrivate && noPublic:
 		return generate(fsys, privatePath, publicPath, random)
 	case errPublic != nil:
@@ -87,21 +93,55 @@ func generate(fsys vfs.FS, privatePath, publicPath string, random io.Reader) (*K
 		return nil, fmt.Errorf("auth: encode the public key: %w", err)
 	}
 	k := &Keys{private: key, publicPEM: pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})}
-	for _, f := range []struct {
-		path    string
-		content []byte
-	}{
+	files := []keyFile{
 		{privatePath, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})},
 		{publicPath, k.publicPEM},
-	} {
-		if err := fsys.MkdirAll(filepath.Dir(f.path)); err != nil {
-			return nil, fmt.Errorf("auth: directory of %s: %w", f.path, err)
-		}
-		if err := vfs.WriteFileAtomic(fsys, f.path, f.content); err != nil {
-			return nil, fmt.Errorf("auth: write %s: %w", f.path, err)
-		}
+	}
+	if err := writePair(fsys, files); err != nil {
+		return nil, err
 	}
 	return k, nil
+}
+
+type keyFile struct {
+	path    string
+	content []byte
+}
+
+// writePair writes both files under temporary names before either gets its own, so
+// that after a crash between the two the other can be finished.
+func writePair(fsys vfs.FS, files []keyFile) error {
+	for _, f := range files {
+		if err := fsys.MkdirAll(filepath.Dir(f.path)); err != nil {
+			return fmt.Errorf("auth: directory of %s: %w", f.path, err)
+		}
+		if err := vfs.WriteFileAtomic(fsys, f.path+vfs.TempSuffix, f.content); err != nil {
+			return fmt.Errorf("auth: write %s: %w", f.path, err)
+		}
+	}
+	for _, f := range files {
+		if err := give(fsys, f.path); err != nil {
+			return fmt.Errorf("auth: write %s: %w", f.path, err)
+		}
+	}
+	return nil
+}
+
+// give renames a file that is whole under its temporary name.
+func give(fsys vfs.FS, path string) error {
+	if err := fsys.Rename(path+vfs.TempSuffix, path); err != nil {
+		return err
+	}
+	return fsys.SyncDir(filepath.Dir(path))
+}
+
+// finish gives the missing one of two key files its name, if a crash of writePair
+// left it without; else it returns why it is missing.
+func finish(fsys vfs.FS, path string, missing error) ([]byte, error) {
+	if give(fsys, path) != nil {
+		return nil, missing
+	}
+	return readFile(fsys, path)
 }
 
 func block(b []byte) (*pem.Block, error) {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -70,6 +71,47 @@ func TestKeyFiles(t *testing.T) {
 		}
 		if err := os.WriteFile(tt.missing, saved, 0o600); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// A power cut at any moment leaves no half pair: the next start has keys, the same
+// if they were there once.
+func TestKeysSurvivePowerCuts(t *testing.T) {
+	const private, public = "/config/id_ecdsa", "/config/id_ecdsa.pub"
+	for seed := range uint64(40) {
+		for n := 0; ; n++ {
+			disk, calls := vfs.NewMem(), 0
+			var crashed *vfs.Mem
+			disk.SetHook(func(op vfs.Op, _ string) error {
+				if !op.Changes() {
+					return nil
+				}
+				if calls++; calls-1 == n {
+					crashed = disk.CrashClone(mathrand.New(mathrand.NewPCG(seed, uint64(n))))
+				}
+				return nil
+			})
+			made, err := LoadKeys(disk, private, public, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if crashed == nil {
+				crashed = disk.CrashClone(nil)
+				found, err := LoadKeys(crashed, private, public, nil)
+				if err != nil || !found.private.Equal(made.private) {
+					t.Errorf("a pair that was made is gone: %v", err)
+				}
+				break
+			}
+			first, err := LoadKeys(crashed, private, public, nil)
+			if err != nil {
+				t.Fatalf("seed %d operation %d: %v", seed, n, err)
+			}
+			again, err := LoadKeys(crashed.CrashClone(nil), private, public, nil)
+			if err != nil || !again.private.Equal(first.private) {
+				t.Fatalf("seed %d operation %d: the pair did not stay: %v", seed, n, err)
+			}
 		}
 	}
 }

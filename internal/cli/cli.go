@@ -72,6 +72,8 @@ func (r *run) exitCode(err error) int {
 		return 2
 	case errors.As(err, &exit):
 		return exit.Code
+	case errors.Is(err, errDamage):
+		return damaged
 	}
 	fmt.Fprint(r.Stderr, formatError(err))
 	if terminal(r.Stderr) { // tools compare what they read, people are helped
@@ -121,7 +123,7 @@ func (r *run) rootCommand() *cobra.Command {
 		r.publishCommand(), r.deleteCommand(), r.logsCommand(), r.callCommand(), r.describeCommand(),
 		r.sqlCommand(), r.renameCommand(), r.listCommand(), r.loginCommand(), r.logoutCommand(),
 		r.initCommand(), r.buildCommand(), r.serverCommand(), r.subscribeCommand(), r.startCommand(),
-		r.lockCommand(true), r.lockCommand(false), r.energyCommand(), r.versionCommand(),
+		r.lockCommand(true), r.lockCommand(false), r.energyCommand(), r.versionCommand(), r.dbCommand(),
 	)
 	root.AddCommand(r.laterCommands()...)
 	for _, c := range root.Commands() {

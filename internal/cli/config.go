@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/stdbgo/spacetime/internal/vfs"
 )
 
 // A config is the user's cli.toml (spec 09 §3.2). Fields are what it says now;
@@ -166,7 +168,7 @@ func (r *run) writeConfig(c *config) error {
 
 // writePrivate replaces a file that holds secrets, in one step.
 func writePrivate(path, text string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := (vfs.OS{}).MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".cli.toml.*")
@@ -178,7 +180,10 @@ func writePrivate(path, text string) error {
 	if err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return vfs.OS{}.SyncDir(filepath.Dir(path))
 }
 
 // find returns the entry with a nickname or host.

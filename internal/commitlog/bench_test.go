@@ -82,7 +82,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 			content[i] = byte(i * i >> 8)
 		}
 	}
-	c, err := OpenCheckpoints(vfs.OS{}, b.TempDir(), nil)
+	c, err := OpenCheckpoints(CheckpointOptions{FS: vfs.OS{}, Dir: b.TempDir()})
 	must(b, err)
 	b.Run("write", func(b *testing.B) {
 		b.SetBytes(int64(len(content)))

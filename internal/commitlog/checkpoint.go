@@ -28,26 +28,43 @@ const (
 // offset should come from [Log.Cut]. All methods may be called from any
 // goroutine.
 type Checkpoints struct {
-	fs  vfs.FS
-	dir string
-	log *slog.Logger
-	mu  sync.Mutex // held by what changes the directory
+	fs      vfs.FS
+	dir     string
+	log     *slog.Logger
+	archive string
+	mu      sync.Mutex      // held by what changes the directory
+	good    map[Offset]bool // those written or read whole since the opening; under mu
+}
+
+// CheckpointOptions say where checkpoints live; FS and Dir are required.
+type CheckpointOptions struct {
+	FS      vfs.FS
+	Dir     string
+	Logger  *slog.Logger // default: nobody
+	Archive string       // where Prune moves what it would delete; empty: nowhere
 }
 
 // OpenCheckpoints opens the checkpoints in a directory, creating it if needed,
-// and removes what an interrupted Write left. A nil logger logs nothing.
-func OpenCheckpoints(fsys vfs.FS, dir string, logger *slog.Logger) (*Checkpoints, error) {
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
-	}
-	err := fsys.MkdirAll(dir)
+// and removes what an interrupted Write left.
+func OpenCheckpoints(o CheckpointOptions) (*Checkpoints, error) {
+	c := ReadCheckpoints(o)
+	err := c.fs.MkdirAll(c.dir)
 	if err == nil {
-		err = removeTemps(fsys, dir)
+		err = removeTemps(c.fs, c.dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("commitlog: open checkpoints: %w", err)
 	}
-	return &Checkpoints{fs: fsys, dir: dir, log: logger}, nil
+	return c, nil
+}
+
+// ReadCheckpoints is OpenCheckpoints for those who only look: nothing is created
+// or removed. Of the result's methods they may use List, Check and Open.
+func ReadCheckpoints(o CheckpointOptions) *Checkpoints {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Checkpoints{fs: o.FS, dir: o.Dir, log: o.Logger, archive: o.Archive, good: map[Offset]bool{}}
 }
 
 func (c *Checkpoints) path(off Offset) string {
@@ -69,6 +86,7 @@ func (c *Checkpoints) Write(off Offset, fn func(w io.Writer) error) error {
 		err = c.fs.SyncDir(c.dir)
 	}
 	if err == nil {
+		c.good[off] = true
 		return nil
 	}
 	if removeErr := c.fs.Remove(temp); removeErr != nil && !errors.Is(removeErr, fs.ErrNotExist) {
@@ -108,35 +126,55 @@ func (c *Checkpoints) List() ([]Offset, error) {
 	return list, nil
 }
 
-// Newest returns the newest good checkpoint at or below a limit, which is the
-// log's next offset, after verifying every checksum in it. ok is false if there
-// is none.
+// Restore hands the newest good checkpoint at or below a limit, which is the
+// log's next offset, to load. ok is false if there is none. load reads what was
+// written; when it is done the rest of the file is verified. After any failure the
+// next older one is tried, and load begins anew.
 //
 // Damaged ones are renamed out of the way, and so are those above the limit: the
-// log will reach their offsets with other transactions. One that cannot be read
-// because the disk fails stays, and an older one is taken.
-func (c *Checkpoints) Newest(limit Offset) (off Offset, ok bool, err error) {
+// log will reach their offsets with other transactions. One that the disk does
+// not give or that load refuses stays where it is. failures says why those newer
+// than the result were passed over.
+func (c *Checkpoints) Restore(limit Offset, load func(off Offset, r io.Reader) error) (off Offset, ok bool, failures, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list, err := c.List()
 	if err != nil {
-		return 0, false, err
+		return 0, false, nil, err
 	}
+	var passed []error
 	for _, off := range slices.Backward(list) {
 		if off > limit {
-			err = fmt.Errorf("it is ahead of the log, which ends at %d", limit)
-		} else if err = c.Check(off); err == nil {
-			return off, true, nil
+			err = fmt.Errorf("commitlog: %s is ahead of the log, which ends at %d", c.path(off), limit)
+		} else if err = c.restore(off, load); err == nil {
+			c.good[off] = true
+			return off, true, errors.Join(passed...), nil
 		}
 		c.log.Warn("a checkpoint is passed over", slog.Uint64("offset", uint64(off)), slog.Any("reason", err))
+		passed = append(passed, err)
 		var damaged *CorruptionError
 		if off > limit || errors.As(err, &damaged) {
 			if err := c.reject(off); err != nil {
-				return 0, false, err
+				return 0, false, nil, err
 			}
 		}
 	}
-	return 0, false, nil
+	return 0, false, errors.Join(passed...), nil
+}
+
+func (c *Checkpoints) restore(off Offset, load func(off Offset, r io.Reader) error) error {
+	f, err := c.open(off)
+	if err != nil {
+		return err
+	}
+	r := readAhead(f)
+	if err = load(off, r); err == nil {
+		_, err = io.Copy(io.Discard, r)
+	}
+	if bad := r.stop(); bad != nil {
+		err = bad // whatever load made of it
+	}
+	return errors.Join(err, f.Close())
 }
 
 func (c *Checkpoints) reject(off Offset) error {
@@ -167,7 +205,7 @@ func (c *Checkpoints) Check(off Offset) error {
 
 // Open returns what was written as the checkpoint at an offset. Checksums are
 // verified while reading; damage is a CorruptionError in place of the damaged
-// bytes. Newest tells beforehand whether there is any.
+// bytes.
 func (c *Checkpoints) Open(off Offset) (io.ReadCloser, error) {
 	r, err := c.open(off)
 	if err != nil {
@@ -188,9 +226,10 @@ func (c *Checkpoints) open(off Offset) (*checkpointReader, error) {
 	return r, nil
 }
 
-// Prune deletes all but the newest checkpoints, keep of them, and rejected ones
-// older than those. It returns the oldest offset that is left: the log is needed
-// from there on. ok is false if no checkpoint is left.
+// Prune removes all that are older than the newest good checkpoints, keep of them,
+// and returns the offset of the oldest of these: the log is needed from there on.
+// ok is false if none is good. Each is verified once, so that a file that rots or
+// cannot be read never takes the place of one that can.
 func (c *Checkpoints) Prune(keep int) (oldest Offset, ok bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -198,41 +237,72 @@ func (c *Checkpoints) Prune(keep int) (oldest Offset, ok bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	if len(list) == 0 {
-		return 0, false, nil
+	// What is found is not durable yet if whoever wrote it died or failed between
+	// the renaming and the sync.
+	if err := c.fs.SyncDir(c.dir); err != nil {
+		return 0, false, fmt.Errorf("commitlog: prune checkpoints: %w", err)
 	}
-	drop := list[:max(0, len(list)-max(keep, 1))]
-	oldest = list[len(drop)]
-	names, err := c.rejectedBelow(oldest)
-	if err != nil {
-		return 0, false, err
-	}
-	for _, off := range drop {
-		names = append(names, c.path(off))
-	}
-	for _, name := range names {
-		if err := c.fs.Remove(name); err != nil {
-			return 0, false, fmt.Errorf("commitlog: prune checkpoints: %w", err)
+	found := 0
+	for i, off := range slices.Backward(list) {
+		if !c.verified(off) {
+			continue
+		}
+		oldest, found = off, found+1
+		if found >= keep {
+			return oldest, true, c.removeBelow(oldest, list[:i])
 		}
 	}
-	if len(names) > 0 {
-		if err := c.fs.SyncDir(c.dir); err != nil {
-			return 0, false, fmt.Errorf("commitlog: prune checkpoints: %w", err)
+	return oldest, found > 0, nil
+}
+
+// verified reports whether a checkpoint is known to be good, or turns out to be.
+func (c *Checkpoints) verified(off Offset) bool {
+	if c.good[off] {
+		return true
+	}
+	if err := c.Check(off); err != nil {
+		c.log.Warn("a checkpoint does not count", slog.Uint64("offset", uint64(off)), slog.Any("reason", err))
+		return false
+	}
+	c.good[off] = true
+	return true
+}
+
+// removeBelow removes the checkpoints of a list, and deletes rejected ones below an
+// offset.
+func (c *Checkpoints) removeBelow(oldest Offset, list []Offset) error {
+	var err error
+	for _, off := range list {
+		if err == nil {
+			err = remove(c.fs, c.path(off), c.archive)
 		}
 	}
-	return oldest, true, nil
+	rejected, listErr := c.rejectedBelow(oldest)
+	for _, path := range rejected {
+		err = errors.Join(err, ignoreMissing(c.fs.Remove(path)))
+	}
+	if err = errors.Join(err, listErr); err != nil {
+		return fmt.Errorf("commitlog: prune checkpoints: %w", err)
+	}
+	return nil
 }
 
 func (c *Checkpoints) rejectedBelow(limit Offset) (paths []string, err error) {
 	entries, err := c.fs.ReadDir(c.dir)
-	if err != nil {
-		return nil, fmt.Errorf("commitlog: prune checkpoints: %w", err)
-	}
 	for _, e := range entries {
 		name, rejected := strings.CutSuffix(e.Name(), badSuffix)
 		if off, ok := parseOffsetName(name, checkpointSuffix); rejected && ok && off < limit {
 			paths = append(paths, filepath.Join(c.dir, e.Name()))
 		}
 	}
-	return paths, nil
+	return paths, err
+}
+
+// Size returns the length of a checkpoint's file in bytes.
+func (c *Checkpoints) Size(off Offset) (int64, error) {
+	info, err := c.fs.Stat(c.path(off))
+	if err != nil {
+		return 0, fmt.Errorf("commitlog: %w", err)
+	}
+	return info.Size(), nil
 }

@@ -38,15 +38,20 @@ var ErrCheckpoint = errors.New("checkpoint is damaged")
 
 // A checkpointWriter collects blocks and writes them.
 type checkpointWriter struct {
-	f      io.Writer
-	enc    *zstd.Encoder
-	raw    []byte
-	stored []byte
-	crc    uint32
-	err    error // the first failure; sticky
+	f        vfs.File
+	enc      *zstd.Encoder
+	raw      []byte
+	stored   []byte
+	unsynced int
+	crc      uint32
+	err      error // the first failure; sticky
 }
 
-func newCheckpointWriter(f io.Writer, off Offset) (*checkpointWriter, error) {
+// syncEvery is how much of a checkpoint may wait to be synced. All of it at once
+// would keep the disk busy for long, and the log's syncs behind it.
+const syncEvery = 4 << 20
+
+func newCheckpointWriter(f vfs.File, off Offset) (*checkpointWriter, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
 	if err != nil {
@@ -94,7 +99,12 @@ func (w *checkpointWriter) flush() {
 	w.crc = crc32.Update(crc32.Update(w.crc, castagnoli, h[:8]), castagnoli, body)
 	binary.LittleEndian.PutUint32(h[8:], w.crc)
 	w.raw = w.raw[:0]
-	_, w.err = w.f.Write(w.stored)
+	if _, w.err = w.f.Write(w.stored); w.err != nil {
+		return
+	}
+	if w.unsynced += len(w.stored); w.unsynced >= syncEvery {
+		w.unsynced, w.err = 0, w.f.SyncData()
+	}
 }
 
 // finish writes the last block and the end.

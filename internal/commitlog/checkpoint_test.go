@@ -16,7 +16,7 @@ const checkpointDir = "/db/checkpoints"
 
 func openCheckpoints(t testing.TB, fsys vfs.FS) *Checkpoints {
 	t.Helper()
-	c, err := OpenCheckpoints(fsys, checkpointDir, nil)
+	c, err := OpenCheckpoints(CheckpointOptions{FS: fsys, Dir: checkpointDir})
 	must(t, err)
 	return c
 }
@@ -40,10 +40,19 @@ func readCheckpoint(c *Checkpoints, off Offset) ([]byte, error) {
 
 func wantNewest(t testing.TB, c *Checkpoints, limit, want Offset, wantOK bool) {
 	t.Helper()
-	off, ok, err := c.Newest(limit)
+	off, ok, err := newest(c, limit)
 	if off != want || ok != wantOK || err != nil {
-		t.Errorf("Newest(%d) = %d, %v, %v; want %d, %v", limit, off, ok, err, want, wantOK)
+		t.Errorf("Restore(%d) = %d, %v, %v; want %d, %v", limit, off, ok, err, want, wantOK)
 	}
+}
+
+// newest restores the newest checkpoint without keeping what is in it.
+func newest(c *Checkpoints, limit Offset) (off Offset, ok bool, err error) {
+	off, ok, _, err = c.Restore(limit, func(_ Offset, r io.Reader) error {
+		_, err := io.Copy(io.Discard, r)
+		return err
+	})
+	return off, ok, err
 }
 
 func noise(n int) []byte {
@@ -219,6 +228,118 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// A checkpoint that cannot be read, or has rotted, does not count: the log that an
+// older one needs must stay.
+func TestPruneCountsGoodOnesOnly(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(t, fsys)
+	for off := range Offset(5) {
+		writeCheckpoint(t, c, 10*off, []byte("rows"))
+	}
+	data, err := vfs.ReadFile(fsys, c.path(30))
+	must(t, err)
+	data[len(data)-20] ^= 1
+	must(t, vfs.WriteFileAtomic(fsys, c.path(30), data))
+	fsys.SetHook(func(op vfs.Op, name string) error {
+		if op == vfs.OpRead && strings.Contains(name, "40.checkpoint") {
+			return errors.New("input/output error")
+		}
+		return nil
+	})
+	c = openCheckpoints(t, fsys)
+	if oldest, ok, err := c.Prune(2); oldest != 10 || !ok || err != nil {
+		t.Errorf("Prune(2) = %d, %v, %v; want 10", oldest, ok, err)
+	}
+	fsys.SetHook(nil)
+	if got := fileNames(t, fsys, checkpointDir); got != "0010.checkpoint 0020.checkpoint 0030.checkpoint 0040.checkpoint" {
+		t.Errorf("files: %s", got)
+	}
+	fsys.SetHook(func(op vfs.Op, name string) error {
+		if op == vfs.OpRead {
+			return errors.New("input/output error")
+		}
+		return nil
+	})
+	c = openCheckpoints(t, fsys)
+	if _, ok, err := c.Prune(1); ok || err != nil {
+		t.Errorf("Prune with nothing good = %v, %v", ok, err)
+	}
+}
+
+func TestPruneIntoTheArchive(t *testing.T) {
+	fsys := vfs.NewMem()
+	c, err := OpenCheckpoints(CheckpointOptions{FS: fsys, Dir: checkpointDir, Archive: "/archive"})
+	must(t, err)
+	for off := range Offset(4) {
+		writeCheckpoint(t, c, off, []byte{byte(off)})
+	}
+	_, _, err = c.Prune(2)
+	must(t, err)
+	if got := fileNames(t, fsys, "/archive"); got != "0000.checkpoint 0001.checkpoint" {
+		t.Errorf("archive: %s", got)
+	}
+	old := ReadCheckpoints(CheckpointOptions{FS: fsys, Dir: "/archive"})
+	if got, err := readCheckpoint(old, 1); string(got) != "\x01" || err != nil {
+		t.Errorf("the archived checkpoint reads %q, %v", got, err)
+	}
+}
+
+// A checkpoint whose name is not durable, because the sync of its directory failed,
+// is made so before anybody relies on it.
+func TestPruneMakesNamesDurable(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(t, fsys)
+	fsys.SetHook(func(op vfs.Op, _ string) error {
+		if op == vfs.OpSyncDir {
+			return errors.New("input/output error")
+		}
+		return nil
+	})
+	if err := c.Write(7, func(w io.Writer) error { return nil }); err == nil {
+		t.Fatal("Write says nothing of a failed sync")
+	}
+	if _, _, err := c.Prune(1); err == nil {
+		t.Error("Prune says nothing of a failed sync")
+	}
+	fsys.SetHook(nil)
+	if oldest, ok, err := c.Prune(1); oldest != 7 || !ok || err != nil {
+		t.Errorf("Prune = %d, %v, %v", oldest, ok, err)
+	}
+	wantNewest(t, openCheckpoints(t, fsys.CrashClone(nil)), 100, 7, true)
+}
+
+// What load says goes before an older checkpoint is tried, and bytes that load does
+// not ask for are verified as well.
+func TestRestoreTriesOlderOnes(t *testing.T) {
+	fsys := vfs.NewMem()
+	c := openCheckpoints(t, fsys)
+	for off := range Offset(4) {
+		writeCheckpoint(t, c, off, noise(3*rawBlock))
+	}
+	data, err := vfs.ReadFile(fsys, c.path(2))
+	must(t, err)
+	data[len(data)-20] ^= 1 // in the last block, which load leaves
+	must(t, vfs.WriteFileAtomic(fsys, c.path(2), data))
+	var asked []Offset
+	off, ok, failures, err := c.Restore(100, func(off Offset, r io.Reader) error {
+		asked = append(asked, off)
+		if off == 3 {
+			return errors.New("it is not to my taste")
+		}
+		_, err := io.ReadFull(r, make([]byte, 10))
+		return err
+	})
+	if off != 1 || !ok || err != nil || len(asked) != 3 {
+		t.Errorf("Restore = %d, %v, %v after asking for %v; want 1", off, ok, err, asked)
+	}
+	if failures == nil || !strings.Contains(failures.Error(), "taste") || !errors.Is(failures, ErrCheckpoint) {
+		t.Errorf("failures: %v", failures)
+	}
+	if got := fileNames(t, fsys, checkpointDir); got != "0000.checkpoint 0001.checkpoint 0002.checkpoint.bad 0003.checkpoint" {
+		t.Errorf("files: %s", got)
+	}
+}
+
 // A power cut at every operation leaves the old checkpoints, and the new one
 // whole or not at all.
 func TestCheckpointSurvivesPowerCuts(t *testing.T) {
@@ -244,10 +365,10 @@ func TestCheckpointSurvivesPowerCuts(t *testing.T) {
 				crashed = fsys.CrashClone(nil)
 			}
 			c = openCheckpoints(t, crashed)
-			off, ok, err := c.Newest(100)
+			off, ok, err := newest(c, 100)
 			must(t, err)
 			if !ok || off != 5 && off != 9 || done && off != 9 {
-				t.Fatalf("seed %d operation %d: Newest = %d, %v", seed, n, off, ok)
+				t.Fatalf("seed %d operation %d: Restore = %d, %v", seed, n, off, ok)
 			}
 			want := map[Offset]string{5: "before", 9: string(content)}[off]
 			if got, err := readCheckpoint(c, off); string(got) != want || err != nil {

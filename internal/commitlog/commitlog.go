@@ -57,6 +57,9 @@ type Options struct {
 	// than the one in the log. 0 keeps the log's own.
 	Epoch uint64
 
+	// Retention says what Retain leaves. The zero value leaves what is needed.
+	Retention Retention
+
 	// Logger receives what recovery repaired. Default: nobody.
 	Logger *slog.Logger
 
@@ -126,8 +129,8 @@ type Journal interface {
 	// Append takes a copy of a record and returns its offset. It waits only
 	// while the queue is full. One goroutine at a time may append.
 	Append(record []byte) (Offset, error)
-	// Cut makes the next record begin a commit, so that Replay can start there
-	// without seeing records before it, and returns that record's offset.
+	// Cut makes the next record begin a commit and a segment, so that Replay can
+	// start there without reading records before it, and returns its offset.
 	Cut() Offset
 
 	// WaitDurable waits until the transaction at off is durable. It returns the
@@ -141,7 +144,7 @@ type Journal interface {
 	Failed() <-chan struct{}
 	Err() error
 
-	// Retain allows everything below an offset to be deleted.
+	// Retain allows everything below an offset to go.
 	Retain(from Offset) error
 	// Close makes what was appended durable and stops the log.
 	Close() error

@@ -65,11 +65,13 @@ func appendAll(t testing.TB, l *Log, records ...[]byte) {
 
 // appendGroup appends records so that they become one commit.
 func appendGroup(l *Log, records ...[]byte) {
-	l.Cut()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	b := &batch{}
+	b.reset(l.mu.next)
+	l.mu.queue = append(l.mu.queue, b)
 	for _, r := range records {
-		l.openBatchLocked().add(r)
+		b.add(r)
 		l.mu.next++
 		l.mu.queuedTx++
 		l.mu.queuedB += int64(len(r))

@@ -27,12 +27,14 @@ type Log struct {
 	maxSegment int64
 	maxTx      int
 	maxBytes   int64
+	retention  Retention
 
 	// Of the sync goroutine alone.
 	f          vfs.File // the newest segment
 	end        int64    // byte after its last commit
 	prewritten int64    // its length; [end, prewritten) is zeros
 	step       int64    // how far to write ahead next time
+	firstStep  int64    // what step is in a new segment
 
 	durable atomic.Uint64
 	counts  counters
@@ -51,7 +53,7 @@ type Log struct {
 		free     []*batch // written ones, to be used again
 		queuedTx int
 		queuedB  int64
-		cut      bool // the next record begins a batch
+		cut      bool // the next record begins a batch, and that a segment
 		closing  bool
 		err      error
 
@@ -80,7 +82,7 @@ func newLog(o Options) *Log {
 	l := &Log{
 		fs: o.FS, dir: o.Dir, log: o.Logger, epoch: o.Epoch,
 		maxSegment: o.MaxSegmentBytes, maxTx: o.QueueTx, maxBytes: o.QueueBytes,
-		step: o.firstStep,
+		step: o.firstStep, firstStep: o.firstStep, retention: o.Retention,
 		done: make(chan struct{}), failed: make(chan struct{}),
 	}
 	l.mu.work = sync.NewCond(&l.mu.Mutex)
@@ -138,18 +140,19 @@ func (l *Log) openBatchLocked() *batch {
 	if n := len(l.mu.queue); n > 0 && !l.mu.cut {
 		return l.mu.queue[n-1]
 	}
-	l.mu.cut = false
 	b := &batch{}
 	if n := len(l.mu.free); n > 0 {
 		b, l.mu.free = l.mu.free[n-1], l.mu.free[:n-1]
 	}
 	b.reset(l.mu.next)
+	b.cut, l.mu.cut = l.mu.cut, false
 	l.mu.queue = append(l.mu.queue, b)
 	return b
 }
 
-// Cut makes the next record begin a commit of its own. A checkpoint is taken at
-// the offset it returns, so that a replay from there begins at a commit.
+// Cut makes the next record begin a commit and a segment. A checkpoint is taken at
+// the offset it returns, so that a replay from there reads nothing older, and
+// Retain can drop everything before.
 func (l *Log) Cut() Offset {
 	l.mu.Lock()
 	defer l.mu.Unlock()

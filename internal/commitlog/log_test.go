@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/vfs"
@@ -105,7 +109,7 @@ func testGroupCommit(t *testing.T) {
 	}
 }
 
-func TestCutBeginsACommit(t *testing.T) {
+func TestCutBeginsASegment(t *testing.T) {
 	fsys := vfs.NewMem()
 	l := openLog(t, testOptions(fsys))
 	defer l.Close()
@@ -123,6 +127,9 @@ func TestCutBeginsACommit(t *testing.T) {
 	must(t, l.ReplayCommits(0, func(c Commit) error { begins = begins || c.Min == 7; return nil }))
 	if !begins {
 		t.Error("no commit begins at the cut")
+	}
+	if got := fileNames(t, fsys, testDir); got != "0000.stdb.log 0007.stdb.log" {
+		t.Errorf("files: %s; want a segment that begins at the cut", got)
 	}
 	must(t, l.Replay(7, func(off Offset, data []byte) (int, error) {
 		if off < 7 {
@@ -491,6 +498,140 @@ func TestRetain(t *testing.T) {
 	defer l.Close()
 	if l.Next() != 31 {
 		t.Errorf("Next() = %d; want 31", l.Next())
+	}
+}
+
+// The rules of a Retention keep what recovery does not need; a segment that no
+// rule keeps goes, and all older ones with it.
+func TestRetention(t *testing.T) {
+	day := 24 * time.Hour
+	for _, tt := range []struct {
+		name string
+		r    Retention
+		from Offset
+		want string // first offsets of what is left
+	}{
+		{"nothing more than needed", Retention{}, 50, "50 60 70"},
+		{"what is needed stays whatever the rules", Retention{}, 0, "0 10 20 30 40 50 60 70"},
+		{"an offset inside a segment keeps it", Retention{}, 55, "50 60 70"},
+		{"by number", Retention{Segments: 2}, 50, "30 40 50 60 70"},
+		{"by bytes", Retention{Bytes: 1000}, 50, "40 50 60 70"},
+		{"by bytes, too few for one", Retention{Bytes: 10}, 50, "50 60 70"},
+		{"by age", Retention{Age: 7*day/2 + time.Hour}, 70, "40 50 60 70"},
+		{"the most generous rule holds", Retention{Segments: 1, Bytes: 10, Age: 5*day + time.Hour}, 70, "20 30 40 50 60 70"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			fsys := vfs.OS{}
+			dir := t.TempDir()
+			now := time.Now()
+			tt.r.Now = func() time.Time { return now }
+			l := openLog(t, Options{FS: fsys, Dir: dir, Retention: tt.r, firstStep: 1 << 10})
+			defer func() { must(t, l.Close()) }()
+			for i := range 8 {
+				l.Cut()
+				for j := range 10 {
+					appendAll(t, l, testRecord(10*i+j, 60))
+				}
+				flush(t, l)
+			}
+			for i := range 8 { // closed so many days ago
+				at := now.Add(-time.Duration(7-i) * day)
+				must(t, os.Chtimes(filepath.Join(dir, segmentName(Offset(10*i))), at, at))
+			}
+			must(t, l.Retain(tt.from))
+			var left []string
+			list, err := listOffsets(fsys, dir, segmentSuffix)
+			must(t, err)
+			for _, off := range list {
+				left = append(left, fmt.Sprint(off))
+			}
+			if got := strings.Join(left, " "); got != tt.want {
+				t.Errorf("segments left: %s; want %s", got, tt.want)
+			}
+			if l.First() != list[0] {
+				t.Errorf("First() = %d; want %d", l.First(), list[0])
+			}
+			records := testRecords(80)
+			for i := range records {
+				records[i] = testRecord(i, 60)
+			}
+			wantReplay(t, l, l.First(), records[l.First():])
+		})
+	}
+}
+
+// Whatever operation fails or is cut off by a power cut while segments move to the
+// archive: archive and log together hold everything, and no segment is half there.
+func TestArchive(t *testing.T) {
+	const archive = "/archive/7/clog"
+	for seed := range uint64(6) {
+		for n := 0; ; n++ {
+			fsys := vfs.NewMem()
+			o := testOptions(fsys)
+			o.Retention.Archive = archive
+			l := openLog(t, o)
+			var whole []string
+			for i := range 4 {
+				l.Cut()
+				appendAll(t, l, testRecord(2*i, 700), testRecord(2*i+1, 700))
+				flush(t, l)
+			}
+			for i := range 3 {
+				whole = append(whole, files(t, fsys, testDir)[segmentName(Offset(2*i))])
+			}
+			calls := 0
+			var crashed *vfs.Mem
+			fsys.SetHook(func(op vfs.Op, _ string) error {
+				if calls++; calls-1 != n {
+					return nil
+				}
+				crashed = fsys.CrashClone(rand.New(rand.NewPCG(seed, uint64(n))))
+				return errors.New("input/output error")
+			})
+			err := l.Retain(6)
+			fsys.SetHook(nil)
+			if (crashed != nil) != (err != nil) {
+				t.Fatalf("operation %d fails; Retain: %v", n, err)
+			}
+			if err != nil && seed%2 == 0 { // the same log tries again
+				must(t, l.Retain(6))
+				if got := fileNames(t, fsys, testDir); l.First() != 6 || got != "0006.stdb.log" {
+					t.Fatalf("seed %d operation %d: the second Retain leaves %s, and First() = %d", seed, n, got, l.First())
+				}
+			}
+			l.Close()
+			for _, disk := range []*vfs.Mem{fsys, crashed} {
+				if disk == nil {
+					continue
+				}
+				must(t, disk.MkdirAll(archive))
+				old, now := files(t, disk, archive), files(t, disk, testDir)
+				for i, want := range whole {
+					name := segmentName(Offset(2 * i))
+					// A closed segment may keep zeros that were written ahead.
+					if strings.TrimRight(old[name], "\x00") != strings.TrimRight(want, "\x00") &&
+						strings.TrimRight(now[name], "\x00") != strings.TrimRight(want, "\x00") {
+						t.Fatalf("seed %d operation %d: segment %s is gone", seed, n, name)
+					}
+					if got, ok := old[name]; ok && strings.TrimRight(got, "\x00") != strings.TrimRight(want, "\x00") {
+						t.Fatalf("seed %d operation %d: segment %s is half in the archive", seed, n, name)
+					}
+				}
+				o.FS = disk
+				again := openLog(t, o)
+				must(t, again.Retain(6))
+				if again.First() != 6 || len(files(t, disk, testDir)) != 1 {
+					t.Fatalf("seed %d operation %d: the next Retain leaves %s", seed, n, fileNames(t, disk, testDir))
+				}
+				must(t, again.Close())
+			}
+			if crashed == nil {
+				if got := fileNames(t, fsys, archive); got != "0000.stdb.log 0002.stdb.log 0004.stdb.log" {
+					t.Errorf("archive: %s", got)
+				}
+				break
+			}
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ type tail struct {
 	min     Offset // the segment's name
 	next    Offset // after its last whole commit
 	epoch   uint64
+	commits int   // whole ones
 	end     int64 // byte after the last whole commit
 	last    int64 // byte where the last whole commit begins; 0 when there is none
 	size    int64 // of the file; -1 when compressed
@@ -57,6 +58,7 @@ func scanSegment(fsys vfs.FS, dir string, min Offset) (tail, error) {
 			return t, &CorruptionError{File: s.path, At: at, Err: err}
 		}
 		t.next, t.epoch, t.end, t.last = c.next, c.epoch, s.pos, at
+		t.commits++
 	}
 }
 

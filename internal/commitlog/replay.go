@@ -30,7 +30,7 @@ func (l *Log) ReplayCommits(from Offset, fn func(Commit) error) error {
 	segments := l.mu.segments
 	l.mu.Unlock()
 	t := traversal{fs: l.fs, dir: l.dir, from: from, to: durable, fn: fn}
-	_, err := t.run(segments)
+	_, err := t.runAhead(segments)
 	return err
 }
 
@@ -50,7 +50,7 @@ func Verify(fsys vfs.FS, dir string, from Offset, fn func(Commit) error) (next O
 		fn = func(Commit) error { return nil }
 	}
 	t := traversal{fs: fsys, dir: dir, from: from, to: maxOffset, fn: fn}
-	return t.run(segments)
+	return t.runAhead(segments)
 }
 
 const maxOffset = ^Offset(0)

@@ -21,11 +21,12 @@ const (
 type batch struct {
 	min Offset
 	n   int
+	cut bool // it begins a segment
 	buf []byte
 }
 
 func (b *batch) reset(min Offset) {
-	b.min, b.n = min, 0
+	b.min, b.n, b.cut = min, 0, false
 	b.buf = append(b.buf[:0], zeros[:commitHeaderSize]...)
 }
 
@@ -50,19 +51,30 @@ func (l *Log) syncLoop() {
 		if b == nil {
 			return
 		}
-		if err := l.write(b); err != nil {
+		if err := l.commit(b); err != nil {
 			l.fail(err)
 			return
 		}
-		l.publish(b)
-		if l.end >= l.maxSegment {
-			if err := l.rotate(b.min + Offset(b.n)); err != nil {
-				l.fail(err)
-				return
-			}
-		}
 		l.recycle(b)
 	}
+}
+
+// commit makes a batch durable and says so. Segments end where Cut was called,
+// and where they have become too long.
+func (l *Log) commit(b *batch) error {
+	if b.cut && l.end > segmentHeaderSize {
+		if err := l.rotate(b.min); err != nil {
+			return err
+		}
+	}
+	if err := l.write(b); err != nil {
+		return err
+	}
+	l.publish(b)
+	if l.end < l.maxSegment {
+		return nil
+	}
+	return l.rotate(b.min + Offset(b.n))
 }
 
 // take waits for a batch; nil means that the log is closing and all is written.
@@ -164,7 +176,7 @@ func (l *Log) rotate(next Offset) error {
 	if err != nil {
 		return fmt.Errorf("commitlog: begin segment %s: %w%s", segmentName(next), err, advice(err))
 	}
-	l.f, l.end, l.prewritten = f, segmentHeaderSize, segmentHeaderSize
+	l.f, l.end, l.prewritten, l.step = f, segmentHeaderSize, segmentHeaderSize, l.firstStep
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.segments = append(l.mu.segments[:len(l.mu.segments):len(l.mu.segments)], next)

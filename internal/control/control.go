@@ -16,7 +16,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -39,6 +38,7 @@ var (
 	bucketReverse    = []byte("reverse_dns") // identity → JSON array of domains, in order of insertion
 	bucketTLDs       = []byte("tlds")        // first segment of a domain, lower case → identity of its owner
 	bucketLocks      = []byte("locks")       // identity → nothing; present: locked
+	bucketLitter     = []byte("litter")      // what may lie on disk without belonging to a database; see litter.go
 	bucketEnergy     = []byte("energy")      // identity → decimal text
 
 	keyFormat = []byte("format")
@@ -92,6 +92,7 @@ type DB struct {
 	fs       vfs.FS
 	programs string
 	hash     func([]byte) sats.Hash
+	inUse    programsInUse
 }
 
 // Open opens the control database of a data directory, creating it if there is
@@ -99,7 +100,8 @@ type DB struct {
 func Open(o Options) (*DB, error) {
 	dir := filepath.Join(o.Dir, "control-db")
 	d := &DB{fs: o.FS, programs: filepath.Join(o.Dir, "program-bytes"), hash: o.Hash}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	d.inUse.count = map[sats.Hash]int{}
+	if err := (vfs.OS{}).MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("control: %w", err)
 	}
 	path := filepath.Join(dir, "control.db")
@@ -110,14 +112,42 @@ func Open(o Options) (*DB, error) {
 	if err := d.bolt.Update(d.prepare); err != nil {
 		return nil, errors.Join(fmt.Errorf("control: %s: %w", path, err), d.bolt.Close())
 	}
-	if err := o.FS.SyncDir(dir); err != nil {
+	err = vfs.OS{}.SyncDir(dir)
+	if err == nil {
+		err = d.SweepPrograms()
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("control: %w", err), d.bolt.Close())
 	}
 	return d, nil
 }
 
+// Read opens a control database that no server has open, for reading only. One that
+// is not there is an error that wraps [fs.ErrNotExist].
+func Read(o Options) (*DB, error) {
+	path := filepath.Join(o.Dir, "control-db", "control.db")
+	if _, err := o.FS.Stat(path); err != nil {
+		return nil, fmt.Errorf("control: %w", err)
+	}
+	bolt, err := openStore(path, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{bolt: bolt, fs: o.FS, programs: filepath.Join(o.Dir, "program-bytes"), hash: o.Hash}
+	err = bolt.View(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket(bucketMeta); b == nil || string(b.Get(keyFormat)) != fmt.Sprint(format) {
+			return errors.New("another version wrote it")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("control: %s: %w", path, err), bolt.Close())
+	}
+	return d, nil
+}
+
 func (d *DB) prepare(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketDatabases, bucketByIdentity, bucketDNS, bucketReverse, bucketTLDs, bucketLocks, bucketEnergy} {
+	for _, name := range [][]byte{bucketMeta, bucketDatabases, bucketByIdentity, bucketDNS, bucketReverse, bucketTLDs, bucketLocks, bucketLitter, bucketEnergy} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
@@ -136,7 +166,7 @@ func (d *DB) prepare(tx *bbolt.Tx) error {
 // Close closes the files.
 func (d *DB) Close() error { return d.bolt.Close() }
 
-// NextID gives an id that was never given before, for a database or a replica.
+// NextID gives an id that was never given before; see NextReplica for replicas.
 func (d *DB) NextID() (id uint64, err error) {
 	err = d.bolt.Update(func(tx *bbolt.Tx) error {
 		id, err = tx.Bucket(bucketMeta).NextSequence()
@@ -180,7 +210,8 @@ func (d *DB) Owned(owner sats.Identity) ([]sats.Identity, error) {
 	return owned, err
 }
 
-// Insert records a new database. Its id and replica come from NextID. With a
+// Insert records a new database. Its id comes from NextID, its replica from
+// NextReplica, its program from PutProgram. With a
 // name, the name is registered in the same transaction, as InsertName does for
 // the owner; a name that leads to this very identity already is left as it is.
 func (d *DB) Insert(rec Database, name string) error {
@@ -196,24 +227,32 @@ func (d *DB) Insert(rec Database, name string) error {
 		if err := tx.Bucket(bucketByIdentity).Put(identityKey(rec.Identity), idKey(rec.ID)); err != nil {
 			return err
 		}
+		if err := claim(tx, rec); err != nil {
+			return err
+		}
 		return put(tx, rec)
 	})
 }
 
 // Replace gives a database another replica and initial program, as a reset does.
+// What it had is litter then.
 func (d *DB) Replace(identity sats.Identity, replica uint64, kind Kind, program sats.Hash) error {
 	return d.update(func(tx *bbolt.Tx) error {
 		rec, err := record(tx, identity)
 		if err != nil {
 			return err
 		}
+		old := rec
 		rec.Replica, rec.Kind, rec.InitialProgram = replica, kind, Hash(program)
-		return put(tx, rec)
+		if err := put(tx, rec); err != nil {
+			return err
+		}
+		return errors.Join(claim(tx, rec), abandon(tx, old))
 	})
 }
 
-// Delete forgets a database and its lock. Names keep leading to its identity.
-// A database that is not there is no error.
+// Delete forgets a database and its lock. Names keep leading to its identity, and
+// its replica and program become litter. A database that is not there is no error.
 func (d *DB) Delete(identity sats.Identity) error {
 	return d.update(func(tx *bbolt.Tx) error {
 		key := identityKey(identity)
@@ -221,7 +260,14 @@ func (d *DB) Delete(identity sats.Identity) error {
 		if id == nil {
 			return nil
 		}
+		rec, err := record(tx, identity)
+		if err != nil {
+			return err
+		}
 		if err := tx.Bucket(bucketDatabases).Delete(id); err != nil {
+			return err
+		}
+		if err := abandon(tx, rec); err != nil {
 			return err
 		}
 		if err := tx.Bucket(bucketLocks).Delete(key); err != nil {

@@ -13,23 +13,6 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// PutProgram stores a program and returns its hash. Storing one again costs
-// nothing and repairs a file that was damaged.
-func (d *DB) PutProgram(program []byte) (sats.Hash, error) {
-	hash := d.hash(program)
-	if _, err := d.Program(hash); err == nil {
-		return hash, nil
-	}
-	path := d.programPath(hash)
-	if err := d.fs.MkdirAll(filepath.Dir(path)); err != nil {
-		return hash, fmt.Errorf("control: store program %s: %w", hash, err)
-	}
-	if err := vfs.WriteFileAtomic(d.fs, path, program); err != nil {
-		return hash, fmt.Errorf("control: store program %s: %w", hash, err)
-	}
-	return hash, nil
-}
-
 // Program returns a stored program. A file that does not have the hash it is
 // stored under is an error.
 func (d *DB) Program(hash sats.Hash) ([]byte, error) {

@@ -22,6 +22,8 @@ type Caller struct {
 	Conn     sats.ConnectionID // zero: none
 	JWT      []byte            // claims as presented, for st_connection_credentials; empty: none
 	IsOwner  bool
+	// Confirmed has every commit inside a procedure wait until it is durable.
+	Confirmed bool
 }
 
 // A CallRequest asks for a call of a reducer.
@@ -32,8 +34,8 @@ type CallRequest struct {
 	// be changed afterwards.
 	Args     []byte
 	ArgsJSON bool
-	// OrProcedure says that Name may be a procedure, too (spec 06 §4.8); such a
-	// call is refused with ErrProcedures.
+	// OrProcedure says that Name may be a procedure, too (spec 06 §4.8); then the
+	// error is ErrIsProcedure, and CallProcedure is what calls it.
 	OrProcedure bool
 
 	// Of calls over a WebSocket; the client is told the result by a message.
@@ -65,7 +67,7 @@ type CallResult struct {
 
 // CallReducer calls a reducer in a transaction of its own and commits that if the
 // reducer says so. An error means that no call was made: ErrNoSuchReducer, a
-// *LifecycleError, an *InvalidArgsError, ErrProcedures, ErrStopped.
+// *LifecycleError, an *InvalidArgsError, ErrIsProcedure, ErrStopped.
 func (db *Database) CallReducer(ctx context.Context, req *CallRequest) (CallResult, error) {
 	m := db.current.Load()
 	r, args, err := db.prepare(m, req)
@@ -130,8 +132,8 @@ func (db *Database) prepare(m *module, req *CallRequest) (*reducer, []byte, erro
 		return nil, nil, &LifecycleError{r.Lifecycle}
 	}
 	if r == nil || r.Private && !req.IsOwner {
-		if req.OrProcedure && m.procedure(req.Name, req.Caller) {
-			return nil, nil, ErrProcedures
+		if req.OrProcedure && m.hasProcedure(req.Name, req.Caller) {
+			return nil, nil, ErrIsProcedure
 		}
 		db.log.call(db.services.Now(), req.Name, nonexistentText("reducer", req.Name))
 		if req.OrProcedure {
@@ -208,7 +210,7 @@ func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp
 	*call = abi.ReducerCall{
 		ID: r.ID, Name: r.Name, Sender: c.Identity, Conn: c.Conn, Time: at, Args: args, Tx: tx,
 	}
-	out = db.mod.call(db.calls, db.services, call)
+	out = db.mod.call(db.calls, call)
 	took = db.since(start)
 	r.counts.add(out.Status == abi.StatusOK, took)
 	if db.mod.inst != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,14 +22,16 @@ type checkpointer struct {
 	// Since the last checkpoint; writer.
 	tx, bytes uint64
 
+	last    atomic.Uint64 // length of the newest file
 	busy    atomic.Bool
 	closing atomic.Bool
 	work    sync.WaitGroup
 }
 
-// open sets the files, and how many transactions the newest one is behind.
-func (c *checkpointer) open(files *commitlog.Checkpoints, behind uint64) {
-	c.files, c.tx = files, behind
+// open sets the files, and how far the log is ahead of the newest.
+func (c *checkpointer) open(files *commitlog.Checkpoints, r *recovery) {
+	c.files, c.tx, c.bytes = files, r.tx, r.bytes
+	c.last.Store(r.size)
 }
 
 // count notes a logged transaction and starts a checkpoint when it is time. It
@@ -37,31 +40,47 @@ func (c *checkpointer) count(db *Database, size int) {
 	c.tx++
 	c.bytes += uint64(size)
 	o := &db.host.opts
-	if c.files != nil && (c.tx >= o.CheckpointTx || c.bytes >= o.CheckpointBytes) {
+	if c.files != nil && (c.tx >= o.CheckpointTx || c.bytes >= o.CheckpointBytes) && c.bytes >= c.last.Load() {
 		c.begin(db)
 	}
 }
 
-// begin pins the state as it is now and writes it on a goroutine, which wait waits
-// for. One checkpoint is written at a time.
+// begin pins the state as it is now and writes it on a goroutine. It belongs to the
+// writer.
 func (c *checkpointer) begin(db *Database) {
 	if !c.busy.CompareAndSwap(false, true) {
 		return
 	}
 	v, off := db.store.View(), db.journal.Cut()
 	c.tx, c.bytes = 0, 0
+	c.run(db, func() error {
+		defer v.Close()
+		start := db.host.opts.Clock.Now()
+		err := c.write(db, v, off)
+		if err == nil {
+			db.logger.Info("checkpoint", slog.Uint64("offset", uint64(off)), slog.Duration("took", db.since(start).Round(time.Millisecond)))
+			err = c.prune(db)
+		}
+		return err
+	})
+}
+
+// tidy removes what the last run would have, had it not ended. It belongs to the
+// writer.
+func (c *checkpointer) tidy(db *Database) {
+	if c.files != nil && c.busy.CompareAndSwap(false, true) {
+		c.run(db, func() error { return c.prune(db) })
+	}
+}
+
+// run runs fn on a goroutine, which wait waits for; busy is set.
+func (c *checkpointer) run(db *Database, fn func() error) {
 	c.work.Add(1)
 	go func() {
 		defer c.work.Done()
 		defer c.busy.Store(false)
-		defer v.Close()
-		start := db.host.opts.Clock.Now()
-		switch err := c.write(db, v, off); {
-		case errors.Is(err, errClosing):
-		case err != nil:
-			db.logger.Warn("no checkpoint was written; the log keeps everything", slog.Uint64("offset", uint64(off)), slog.Any("error", err))
-		default:
-			db.logger.Info("checkpoint", slog.Uint64("offset", uint64(off)), slog.Duration("took", db.since(start).Round(time.Millisecond)))
+		if err := fn(); err != nil && !errors.Is(err, errClosing) {
+			db.logger.Warn("checkpoint or retention failed; nothing is lost, the next one tries again", slog.Any("error", err))
 		}
 	}()
 }
@@ -78,8 +97,19 @@ func (c *checkpointer) write(db *Database, v *store.View, off commitlog.Offset) 
 	if err != nil {
 		return err
 	}
-	oldest, ok, err := c.files.Prune(keptCheckpoints)
-	if err != nil || !ok || !db.host.opts.PruneLog {
+	size, err := c.files.Size(off)
+	if err != nil {
+		return err
+	}
+	c.last.Store(uint64(size))
+	return nil
+}
+
+// prune removes what recovery does not need any more, or archives it.
+func (c *checkpointer) prune(db *Database) error {
+	r := &db.host.opts.Retention
+	oldest, ok, err := c.files.Prune(r.Checkpoints)
+	if err != nil || !ok || r.All {
 		return err
 	}
 	return db.journal.Retain(oldest)
@@ -93,7 +123,8 @@ func (c *checkpointer) wait() {
 
 var errClosing = errors.New("the database closes")
 
-// A closableWriter fails once the database closes.
+// A closableWriter fails once the database closes. After each piece it lets others
+// run: where processors are few, a transaction would wait for a whole time slice.
 type closableWriter struct {
 	w io.Writer
 	c *checkpointer
@@ -103,6 +134,7 @@ func (w *closableWriter) Write(p []byte) (int, error) {
 	if w.c.closing.Load() {
 		return 0, errClosing
 	}
+	runtime.Gosched()
 	return w.w.Write(p)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,7 @@ type Database struct {
 	exec  *executor
 	send  *sender
 	sched *scheduler
+	procs procedures
 
 	// writer
 	store   *store.Store
@@ -51,11 +53,13 @@ type Database struct {
 		call abi.ReducerCall
 		in   store.Inputs
 	}
+	evaluations chan struct{} // one per evaluation of a large answer
 	// newSchema: the transaction to be committed changes the schema, and plans of
 	// live queries have to be renewed.
 	newSchema bool
 
 	current  atomic.Pointer[module] // mod, for those who only look
+	selects  chan struct{}          // a place for each SELECT that runs
 	updating sync.Mutex             // one update at a time
 
 	owned abi.Program // closed with the database; writer
@@ -89,13 +93,16 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 		clients: map[*subscribe.Client]*attached{},
 		views:   newViews(),
 		done:    make(chan struct{}),
+		selects: make(chan struct{}, maxSelects()),
 	}
+	db.evaluations = make(chan struct{}, runtime.GOMAXPROCS(0))
 	db.ending.begun = make(chan struct{})
 	db.calls, db.stopCalls = context.WithCancel(background)
 	db.services = &services{db}
 	db.exec = newExecutor(db.services.Now, db.fail)
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
+	db.procs.init()
 	db.subs.Watch = db.watchViews
 	return db
 }
@@ -141,6 +148,12 @@ func (db *Database) use(m *module) {
 	}
 	db.mod = m
 	db.subs.HideCaller = m.def.Version == schema.V10
+	for _, p := range m.procedures {
+		p.counts = db.counts.of(p.Name)
+	}
+	for _, h := range m.handlers {
+		h.counts = db.counts.of(h.Name)
+	}
 	db.current.Store(m)
 }
 
@@ -186,10 +199,38 @@ func (db *Database) close(disconnect bool) error {
 // what is stopped then is rolled back.
 const closePatience = 2 * time.Second
 
+// lastPatience is how long it waits for calls that do not stop when they are told
+// to. They are left behind then: what they would commit, the closed log refuses.
+const lastPatience = 10 * time.Second
+
 func (db *Database) shut(disconnect bool) error {
-	alarm := db.host.opts.Clock.AfterFunc(closePatience, db.stopCalls)
+	clock := db.host.opts.Clock
+	abandoned := make(chan struct{})
+	defer clock.AfterFunc(closePatience, db.stopCalls).Stop()
+	defer clock.AfterFunc(closePatience+lastPatience, func() { close(abandoned) }).Stop()
 	defer db.stopCalls()
-	defer alarm.Stop()
+	quiet := make(chan error, 1)
+	go func() { quiet <- db.quiesce(disconnect) }()
+	var errs []error
+	select {
+	case err := <-quiet:
+		errs = append(errs, err)
+	case <-abandoned:
+		errs = append(errs, errors.New("a function of the module does not end; it was left behind, and its memory with it"))
+	}
+	errs = append(errs, db.journal.Close())
+	db.log.close()
+	if db.lock != nil {
+		errs = append(errs, db.lock.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("host: close database %s: %w", db.info.Identity, err)
+	}
+	return nil
+}
+
+// quiesce ends everything that runs in the database.
+func (db *Database) quiesce(disconnect bool) error {
 	if disconnect {
 		err := db.exec.do(background, func(at sats.Timestamp) { db.disconnectAll(at) })
 		if err != nil {
@@ -198,6 +239,7 @@ func (db *Database) shut(disconnect bool) error {
 	}
 	db.watch.Wait()
 	db.sched.stop()
+	db.endProcedures()
 	var errs []error
 	db.exec.stop(ErrStopped, func() {
 		for _, a := range db.clients {
@@ -213,13 +255,14 @@ func (db *Database) shut(disconnect bool) error {
 	db.sched.wait()
 	db.views.expiry.stop()
 	db.send.wait()
-	errs = append(errs, db.journal.Close())
-	db.log.close()
-	if db.lock != nil {
-		errs = append(errs, db.lock.Close())
+	return errors.Join(errs...)
+}
+
+// endProcedures refuses procedures that have not begun and waits for the others.
+func (db *Database) endProcedures() {
+	db.procs.refuse()
+	if m := db.current.Load(); m != nil {
+		m.pool.close(nil)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("host: close database %s: %w", db.info.Identity, err)
-	}
-	return nil
+	db.procs.wait()
 }

@@ -18,8 +18,8 @@ var (
 	ErrNoSuchReducer = errors.New("no such reducer")
 	// ErrNoSuchProcedure is the same for procedures.
 	ErrNoSuchProcedure = errors.New("no such procedure")
-	// ErrProcedures refuses a procedure: this server runs reducers only.
-	ErrProcedures = errors.New("this server does not run procedures yet; call a reducer instead")
+	// ErrIsProcedure says that what was called as a reducer is a procedure.
+	ErrIsProcedure = errors.New("it is a procedure")
 )
 
 // A LifecycleError refuses a direct call of a lifecycle reducer.

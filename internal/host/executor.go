@@ -19,6 +19,8 @@ const maxQueue = 16384
 // free; otherwise it waits its turn and runs on a goroutine that exists only while
 // there is a queue.
 //
+// A procedure borrows the right for a transaction: its own goroutine holds it then.
+//
 // Invariants:
 //
 //	held is false only if the queue is empty
@@ -41,8 +43,8 @@ type executor struct {
 // A job is one stretch of work under the right to write. It is used once; reset
 // makes it usable again after it has run.
 type job struct {
-	fn    func(at sats.Timestamp)
-	done  chan struct{} // capacity 1; made when the job has to wait
+	fn    func(at sats.Timestamp) // nil: the right is lent to who waits for done
+	done  chan struct{}           // capacity 1; made when the job has to wait
 	state atomic.Int32
 	err   error // why it did not run, or how it failed; valid after done
 }
@@ -131,6 +133,41 @@ func (e *executor) submit(fn func(at sats.Timestamp)) error {
 	e.mu.queue.push(queued{&job{fn: fn, done: make(chan struct{}, 1)}, at})
 	e.mu.Unlock()
 	return nil
+}
+
+// borrow waits for the right to write and lends it to the caller, who gives it
+// back by release. If ctx ends while it waits, nothing is lent.
+func (e *executor) borrow(ctx context.Context) error {
+	e.mu.Lock()
+	if err := e.waitForRoomLocked(ctx); err != nil {
+		e.mu.Unlock()
+		return err
+	}
+	if !e.mu.held {
+		e.mu.held = true
+		e.mu.Unlock()
+		return nil
+	}
+	j := &job{done: make(chan struct{}, 1)}
+	e.mu.queue.push(queued{j: j})
+	e.mu.Unlock()
+	select {
+	case <-j.done:
+		return j.err
+	case <-ctx.Done():
+		if j.state.CompareAndSwap(jobQueued, jobAbandoned) {
+			return context.Cause(ctx)
+		}
+		<-j.done
+		return j.err
+	}
+}
+
+// guarded runs a piece of work of a borrower as a job is run.
+func (e *executor) guarded(fn func()) error {
+	j := &job{fn: func(sats.Timestamp) { fn() }}
+	e.execute(j, 0)
+	return j.err
 }
 
 // waitForRoomLocked waits while the queue is full.
@@ -224,9 +261,13 @@ func (e *executor) drain() {
 		if !q.j.state.CompareAndSwap(jobQueued, jobTaken) {
 			continue
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			q.j.err = err
-		} else {
+		case q.j.fn == nil:
+			q.j.done <- struct{}{} // the borrower goes on with the queue
+			return
+		default:
 			e.execute(q.j, q.at)
 		}
 		q.j.done <- struct{}{}

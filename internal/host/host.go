@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/commitlog"
@@ -47,6 +50,12 @@ type Options struct {
 	Clock   Clock        // default: the machine's
 	Rand    io.Reader    // for the secrets of databases; default: the machine's
 
+	// HTTP says what requests modules may make.
+	HTTP HTTPOptions
+	// ProcedureInstances is how many instances of a database's module run procedures
+	// and HTTP handlers at a time, by kind of program. Default: the number of processors.
+	ProcedureInstances map[ProgramKind]int
+
 	// InMemory keeps nothing on disk.
 	InMemory bool
 
@@ -54,17 +63,39 @@ type Options struct {
 	MaxSegmentBytes int64
 	// CheckpointTx and CheckpointBytes say after how many transactions, or bytes
 	// of records, the next checkpoint is taken. Defaults: 1,000,000 and 256 MiB.
+	// None is begun before the log has grown by the length of the last one, so
+	// that large databases do not write checkpoints all the time.
 	CheckpointTx    uint64
 	CheckpointBytes uint64
-	// PruneLog deletes segments that the two newest checkpoints make superfluous.
-	// By default the whole history stays.
-	PruneLog bool
+	// SQLMemory is how many bytes a statement may hold, SQLTime how long it may run,
+	// if its caller is not the owner. Defaults: 256 MiB and 30 seconds; negative: no
+	// limit.
+	SQLMemory int64
+	SQLTime   time.Duration
+	// Retention says which checkpoints and segments of the log stay.
+	Retention Retention
+}
+
+// A Retention says what stays on disk although recovery does not need it. The zero
+// value keeps two checkpoints and the log since the older one.
+type Retention struct {
+	Checkpoints int  // the newest that stay; default 2
+	All         bool // the log stays for ever
+
+	// A segment of the log that is not needed stays if it is among the newest of
+	// them, by number or by bytes together, or younger than Age.
+	Segments int
+	Bytes    int64
+	Age      time.Duration
+
+	// Archive is a directory: what would be deleted moves to <Archive>/<replica>.
+	Archive string
 }
 
 const (
 	defaultCheckpointTx    = 1_000_000
 	defaultCheckpointBytes = 256 << 20
-	keptCheckpoints        = 2
+	defaultCheckpoints     = 2
 )
 
 func (o Options) withDefaults() (Options, error) {
@@ -86,7 +117,23 @@ func (o Options) withDefaults() (Options, error) {
 	if o.CheckpointBytes == 0 {
 		o.CheckpointBytes = defaultCheckpointBytes
 	}
+	if o.SQLMemory == 0 {
+		o.SQLMemory = defaultSQLMemory
+	}
+	if o.SQLTime == 0 {
+		o.SQLTime = defaultSQLTime
+	}
+	if o.Retention.Checkpoints == 0 {
+		o.Retention.Checkpoints = defaultCheckpoints
+	}
 	return o, nil
+}
+
+func (o *Options) poolSize(kind ProgramKind) int {
+	if n := o.ProcedureInstances[kind]; n > 0 {
+		return n
+	}
+	return runtime.NumCPU()
 }
 
 // DatabaseInfo says which database a replica is of.
@@ -96,16 +143,21 @@ type DatabaseInfo struct {
 	Owner       sats.Identity
 	Kind        ProgramKind // of the initial program
 	ProgramHash sats.Hash   // of the initial program; not looked at if zero
+	// Environment is the environment that a database is created with. Only Create
+	// looks at it.
+	Environment EnvUpdate
 }
 
 // A Host is the set of databases of one server, each opened when it is first
 // asked for. All methods may be called concurrently.
 type Host struct {
-	opts Options
+	opts   Options
+	egress *egress
 
 	mu struct {
 		sync.Mutex
 		replicas map[uint64]*launch
+		deleted  map[uint64]bool // they must not come to life again
 		closed   bool
 	}
 	work sync.WaitGroup // launches under way
@@ -124,8 +176,8 @@ func New(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{opts: o}
-	h.mu.replicas = map[uint64]*launch{}
+	h := &Host{opts: o, egress: newEgress(o.HTTP, o.Clock)}
+	h.mu.replicas, h.mu.deleted = map[uint64]*launch{}, map[uint64]bool{}
 	return h, nil
 }
 
@@ -135,7 +187,12 @@ func New(o Options) (*Host, error) {
 // returns. Callers share one launch; after a failure the next call tries again.
 // ctx ends the caller's wait, not the launch.
 func (h *Host) Open(ctx context.Context, info DatabaseInfo, initial func() ([]byte, error)) (*Database, error) {
-	return h.launch(ctx, info, func() (*Database, error) { return openDatabase(h, info, initial) })
+	for {
+		db, err := h.launch(ctx, info, func() (*Database, error) { return openDatabase(h, info, initial) })
+		if err != errEnded {
+			return db, err
+		}
+	}
 }
 
 // Create launches a database that was never there. The program runs in a
@@ -146,40 +203,45 @@ func (h *Host) Create(ctx context.Context, info DatabaseInfo, program []byte) (*
 		created = true
 		return createDatabase(h, info, program)
 	})
-	if err == nil && !created {
+	switch {
+	case err == nil && !created:
 		return nil, fmt.Errorf("host: replica %d is running already", info.Replica)
+	case err == errEnded && created: // its log failed at once
+		err = errors.Join(fmt.Errorf("host: database %s stopped as soon as it was made", info.Identity), h.remove(info.Replica))
 	}
 	return db, err
 }
 
+// errEnded means that a database has ended meanwhile.
+var errEnded = errors.New("host: the database has ended")
+
 // launch returns the running database of a replica, starting it if need be. One
-// that is ending is waited for and started again.
+// that is ending is waited for, and the result is errEnded.
 func (h *Host) launch(ctx context.Context, info DatabaseInfo, start func() (*Database, error)) (*Database, error) {
-	for {
-		l, err := h.join(info.Replica, start)
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case <-l.ready:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-		if l.err != nil {
-			return nil, l.err
-		}
-		if l.db.info.Identity != info.Identity {
-			return nil, fmt.Errorf("mismatched database identity: %s != %s", l.db.info.Identity, info.Identity)
-		}
-		if !l.db.isEnding() {
-			return l.db, nil
-		}
-		select {
-		case <-l.db.done:
-			h.forget(info.Replica, l)
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+	l, err := h.join(info.Replica, start)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-l.ready:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if l.err != nil {
+		return nil, l.err
+	}
+	if l.db.info.Identity != info.Identity {
+		return nil, fmt.Errorf("mismatched database identity: %s != %s", l.db.info.Identity, info.Identity)
+	}
+	if !l.db.isEnding() {
+		return l.db, nil
+	}
+	select {
+	case <-l.db.done:
+		h.forget(info.Replica, l)
+		return nil, errEnded
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 }
 
@@ -187,7 +249,7 @@ func (h *Host) launch(ctx context.Context, info DatabaseInfo, start func() (*Dat
 func (h *Host) join(replica uint64, start func() (*Database, error)) (*launch, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.mu.closed {
+	if h.mu.closed || h.mu.deleted[replica] {
 		return nil, ErrStopped
 	}
 	if l := h.mu.replicas[replica]; l != nil {
@@ -253,26 +315,40 @@ func (h *Host) forgetDatabase(db *Database) {
 // Stop ends a running replica and flushes its log; the files stay. ctx ends the
 // wait, not the stopping. A replica that does not run is no error.
 func (h *Host) Stop(ctx context.Context, replica uint64) error {
+	return h.stop(ctx, replica, func() error { return nil })
+}
+
+// Delete is Stop, and then removes all files of the replica, which cannot be opened
+// again. Its archive stays.
+func (h *Host) Delete(ctx context.Context, replica uint64) error {
 	h.mu.Lock()
-	l := h.mu.replicas[replica]
-	if l == nil || h.mu.closed {
+	h.mu.deleted[replica] = true
+	h.mu.Unlock()
+	return h.stop(ctx, replica, func() error { return h.remove(replica) })
+}
+
+// stop ends a replica, if it runs, and calls then.
+func (h *Host) stop(ctx context.Context, replica uint64, then func() error) error {
+	h.mu.Lock()
+	if h.mu.closed {
 		h.mu.Unlock()
 		return nil
 	}
+	l := h.mu.replicas[replica]
 	h.work.Add(1)
 	h.mu.Unlock()
 
 	stopped := make(chan error, 1)
 	go func() {
 		defer h.work.Done()
-		<-l.ready
-		if l.err != nil {
-			stopped <- nil
-			return
+		var err error
+		if l != nil {
+			if <-l.ready; l.err == nil {
+				err = l.db.close(false)
+				h.forget(replica, l) // now that its files are free
+			}
 		}
-		err := l.db.close(false)
-		h.forget(replica, l) // now that its files are free
-		stopped <- err
+		stopped <- errors.Join(err, then())
 	}()
 	select {
 	case err := <-stopped:
@@ -280,6 +356,22 @@ func (h *Host) Stop(ctx context.Context, replica uint64) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// remove deletes the files of a replica.
+func (h *Host) remove(replica uint64) error {
+	if h.opts.InMemory {
+		return nil
+	}
+	dir := h.replicaDir(replica)
+	err := h.opts.FS.RemoveAll(dir)
+	if err == nil {
+		err = h.opts.FS.SyncDir(filepath.Dir(dir))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("host: remove replica %d: %w", replica, err)
+	}
+	return nil
 }
 
 // Close ends all databases. Clients that are left are disconnected first, as far
@@ -299,6 +391,7 @@ func (h *Host) Close() error {
 		}
 	}
 	h.work.Wait()
+	h.egress.close()
 	return errors.Join(errs...)
 }
 
@@ -325,8 +418,27 @@ func (h *Host) replicaDir(replica uint64) string {
 }
 
 func (h *Host) commitlogOptions(dir string) commitlog.Options {
+	r := &h.opts.Retention
 	return commitlog.Options{
 		FS: h.opts.FS, Dir: filepath.Join(dir, clogDir),
 		MaxSegmentBytes: h.opts.MaxSegmentBytes, Logger: h.opts.Logger,
+		Retention: commitlog.Retention{
+			Segments: r.Segments, Bytes: r.Bytes, Age: r.Age, Archive: h.archive(dir, clogDir),
+			Now: h.opts.Clock.Now,
+		},
 	}
+}
+
+func (h *Host) checkpointOptions(dir string) commitlog.CheckpointOptions {
+	return commitlog.CheckpointOptions{
+		FS: h.opts.FS, Dir: filepath.Join(dir, checkpointsDir), Logger: h.opts.Logger, Archive: h.archive(dir, checkpointsDir),
+	}
+}
+
+// archive is where files of a replica's folder go that are not needed any more.
+func (h *Host) archive(replicaDir, folder string) string {
+	if h.opts.Retention.Archive == "" {
+		return ""
+	}
+	return filepath.Join(h.opts.Retention.Archive, filepath.Base(replicaDir), folder)
 }

@@ -197,7 +197,7 @@ func TestProcedureNames(t *testing.T) {
 		_, err := db.CallReducer(background, &CallRequest{Caller: alice, Name: name, Args: []byte("[]"), ArgsJSON: true, OrProcedure: true})
 		return err
 	}
-	if err := call("compute"); !errors.Is(err, ErrProcedures) {
+	if err := call("compute"); !errors.Is(err, ErrIsProcedure) {
 		t.Errorf("procedure: %v", err)
 	}
 	if logs := logsOf(t, db); strings.Contains(logs, "nonexistent") {

@@ -3,6 +3,8 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/query"
@@ -19,20 +21,34 @@ import (
 // again: others wait for a client's messages no longer than for one of them.
 const maxTurn = 5 * time.Millisecond
 
+// maxRead is how many rows queries may be expected to read while nobody can write.
+// Others are evaluated beside the transactions that follow.
+const maxRead = 2000
+
 // Handle carries out the first messages of an attached client's batch in order,
 // as one job, and returns how many, at least one, when their answers are in the
-// client's outbox. An error means that the database has stopped, or that ctx
+// client's outbox. A procedure is a batch of its own: its answer comes when it ends. An error means that the database has stopped, or that ctx
 // ended before the job began.
 func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller, batch []wire.ClientMessage) (n int, err error) {
+	if call, ok := batch[0].(*wire.CallProcedure); ok {
+		return 1, db.handleProcedure(ctx, c, who, call)
+	}
 	read := db.services.Now()
+	var large *largeAnswer
 	err = db.exec.do(ctx, func(at sats.Timestamp) {
 		end, _ := at.Add(sats.TimeDurationOf(maxTurn))
-		for n = 0; n < len(batch) && (n == 0 || at < end); n++ {
-			db.handle(at, read, c, who, batch[n])
+		for n = 0; n < len(batch) && (n == 0 || at < end) && large == nil; n++ {
+			if _, ok := batch[n].(*wire.CallProcedure); ok {
+				break // waits for an instance, which nobody else may have to
+			}
+			large = db.handle(at, read, c, who, batch[n])
 			at = db.exec.stamp()
 		}
 		db.gauge()
 	})
+	if large != nil { // also if the job failed behind it: others wait for the answer
+		large.make(db)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -40,20 +56,37 @@ func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller,
 	return n, nil
 }
 
-func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) {
+// A largeAnswer is an evaluation, which runs on the goroutine of whoever handed in the
+// message, and what it needs open.
+type largeAnswer struct {
+	*subscribe.Evaluation
+	close func()
+}
+
+// make evaluates and sends the answer. No more evaluations run at a time than there
+// are processors: each may hold a large message.
+func (l *largeAnswer) make(db *Database) {
+	db.evaluations <- struct{}{}
+	defer func() {
+		<-db.evaluations
+		if v := recover(); v != nil {
+			db.send.panicked(fmt.Errorf("host: internal error in an evaluation: %v\n%s", v, debug.Stack()))
+		}
+		l.close()
+		db.send.push(l.Answer())
+	}()
+	l.Run()
+}
+
+// handle carries out a message. The answer that it returns, if any, has to be made.
+func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) *largeAnswer {
 	switch msg := msg.(type) {
 	case *wire.CallReducer:
 		db.handleCall(at, c, who, msg)
-	case *wire.CallProcedure:
-		text := ErrProcedures.Error()
-		if !db.mod.procedure(msg.Procedure, who) {
-			text = "No such procedure"
-			db.log.call(at, msg.Procedure, nonexistentText("procedure", msg.Procedure))
-		}
-		db.push(&single{c, subscribe.ProcedureFailed(c, msg.RequestID, text)})
 	default:
-		db.handleQuery(at, read, c, who, msg)
+		return db.handleQuery(at, read, c, who, msg)
 	}
+	return nil
 }
 
 func (db *Database) handleCall(at sats.Timestamp, c *subscribe.Client, who Caller, msg *wire.CallReducer) {
@@ -89,19 +122,27 @@ func notStartedText(c *subscribe.Client, err error) string {
 }
 
 // handleQuery carries out a subscribe, unsubscribe or one-off message.
-func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) {
+func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) *largeAnswer {
 	v := db.store.View()
-	defer v.Close()
 	fresh := freshViews{round: viewRound{db: db, at: at}}
-	defer fresh.close()
+	release := func() {
+		fresh.close()
+		v.Close()
+	}
+	kept := false
+	defer func() {
+		if !kept {
+			release()
+		}
+	}()
 	offset, gated := db.lastOffset()
 	caller := sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner}
 	one := compileOne
 	if _, once := msg.(*wire.OneOffQuery); once {
 		one = compileOnce
 	}
-	db.push(db.subs.Handle(&subscribe.Request{
-		Client: c, Reader: v, Offset: offset, Gated: gated,
+	d := db.subs.Handle(&subscribe.Request{
+		Client: c, Reader: v, Offset: offset, Gated: gated, Large: maxRead,
 		Compile:    func(text string) ([]*subscribe.Query, error) { return compileLive(v, text, caller) },
 		CompileOne: func(text string) (*subscribe.Query, error) { return one(v, text, caller) },
 		Admit: func(fresh []*subscribe.Query) error {
@@ -113,7 +154,13 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 		},
 		Prepare: func(qs []*subscribe.Query) (store.Reader, error) { return fresh.prepare(v, qs) },
 		Micros:  func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
-	}, msg))
+	}, msg)
+	db.push(d)
+	if e, large := d.(*subscribe.Evaluation); large {
+		kept = true
+		return &largeAnswer{e, release}
+	}
+	return nil
 }
 
 // A single is the delivery of one message.
@@ -122,7 +169,7 @@ type single struct {
 	msg subscribe.Message
 }
 
-func (s *single) Deliver() { s.to.Out.Send(s.msg) }
+func (s *single) Deliver() { s.to.Send(s.msg) }
 
 // compileLive compiles a query to subscribe to; SELECT * FROM * gives several.
 func compileLive(r store.Reader, text string, caller sql.Caller) ([]*subscribe.Query, error) {

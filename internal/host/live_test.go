@@ -24,6 +24,9 @@ type viewer struct {
 	rows    map[string]int
 	log     []string // messages in order, in short
 	offsets []uint64
+	initial []string // of the last answer to a subscription
+
+	mu sync.Mutex // for those who look while messages come
 }
 
 func (w *world) viewer(db *Database, n byte) *viewer {
@@ -39,6 +42,8 @@ func (w *world) viewer(db *Database, n byte) *viewer {
 
 // Send is called by the sender, one message at a time.
 func (v *viewer) Send(m subscribe.Message) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	r := sats.NewReader(m.Body)
 	msg := v2.ReadServer(r)
 	if r.Err() != nil || r.Len() > 0 {
@@ -53,8 +58,21 @@ func (v *viewer) Send(m subscribe.Message) {
 	switch m := msg.(type) {
 	case *v2.SubscribeApplied:
 		v.log = append(v.log, fmt.Sprintf("applied %d", m.RequestID))
+		v.applied(m.Rows)
+	case *v2.SubscribeBatchApplied:
+		v.log = append(v.log, fmt.Sprintf("applied %d", m.RequestID))
+		var all v2.QueryRows
+		for _, r := range m.Results {
+			if r.Error != nil {
+				v.log = append(v.log, "error "+*r.Error)
+			}
+			all = append(all, r.Rows...)
+		}
+		v.applied(all)
+	case *v2.UnsubscribeApplied:
+		v.log = append(v.log, fmt.Sprintf("ended %d", m.RequestID))
 		for _, t := range m.Rows {
-			v.add(wire.ReadRowList(sats.NewReader(t.Rows)), 1)
+			v.add(wire.ReadRowList(sats.NewReader(t.Rows)), -1)
 		}
 	case *v2.SubscriptionError:
 		v.log = append(v.log, "error "+m.Error)
@@ -71,6 +89,17 @@ func (v *viewer) Send(m subscribe.Message) {
 	default:
 		v.t.Errorf("message %T", m)
 	}
+}
+
+func (v *viewer) applied(rows v2.QueryRows) {
+	for _, t := range rows {
+		v.add(wire.ReadRowList(sats.NewReader(t.Rows)), 1)
+	}
+	v.initial = nil
+	for row := range v.rows {
+		v.initial = append(v.initial, fmt.Sprintf("%x", row))
+	}
+	slices.Sort(v.initial)
 }
 
 func (v *viewer) update(sets []v2.QuerySetUpdate) {
@@ -258,6 +287,61 @@ func TestSubscribersMissNothing(t *testing.T) {
 			t.Errorf("client %d got %s before its initial rows", i, v.log[0])
 		}
 	}
+}
+
+// Clients that subscribe with one text to what is theirs get what is theirs, whoever came
+// first and whether or not a transaction changes something for both.
+func TestSendersAreKeptApart(t *testing.T) {
+	spec.Covers(t, "07.55")
+	w := newWorld(t)
+	cols := params(sats.E("id", sats.U32), sats.E("owner", sats.IdentityType))
+	db := w.create(newFake("notes").addTable("note", cols, primary(0)).
+		reducer("note", params(sats.E("first", sats.U32), sats.E("owners", sats.Array(sats.IdentityType))), func(c *fakeCall) error {
+			r := sats.NewReader(c.Args)
+			id := r.U32()
+			for n := r.U32(); n > 0; n-- {
+				if err := c.insert("note", append(u32(id), r.View(32)...)); err != nil {
+					return err
+				}
+				id++
+			}
+			return r.End()
+		}))
+	note := func(first uint32, owners ...byte) {
+		args := append(u32(first), u32(uint32(len(owners)))...)
+		for _, o := range owners {
+			id := sats.Identity{o}
+			args = append(args, id[:]...)
+		}
+		w.call(db, alice, "note", args)
+	}
+	note(0, 1, 2, 2, 3)
+	one, two := w.viewer(db, 1), w.viewer(db, 2)
+	for _, v := range []*viewer{one, two} {
+		v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM note WHERE owner = :sender"}})
+	}
+	held := func(v *viewer) (ids []uint32) {
+		for row := range v.rows {
+			if row[4] != v.who.Identity[0] {
+				t.Errorf("client %d holds a row of %d", v.who.Identity[0], row[4])
+			}
+			ids = append(ids, sats.NewReader([]byte(row)).U32())
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	check := func(when string, first, second []uint32) {
+		t.Helper()
+		db.send.flush()
+		if a, b := held(one), held(two); !slices.Equal(a, first) || !slices.Equal(b, second) {
+			t.Errorf("%s: %v and %v; want %v and %v", when, a, b, first, second)
+		}
+	}
+	check("at first", []uint32{0}, []uint32{1, 2})
+	note(10, 2)
+	check("a row of one", []uint32{0}, []uint32{1, 2, 10})
+	note(20, 1, 3, 2)
+	check("rows of both", []uint32{0, 20}, []uint32{1, 2, 10, 22})
 }
 
 // The row limit binds everybody but the owner.

@@ -20,13 +20,17 @@ type module struct {
 	hash    sats.Hash
 	def     *schema.ModuleDef
 
-	reducers map[string]*reducer
-	init     *reducer // nil: none; likewise the next two
-	connect  *reducer
-	leave    *reducer
-	views    map[string]*view
+	reducers   map[string]*reducer
+	procedures map[string]*procedure
+	handlers   map[string]*handler
+	init       *reducer // nil: none; likewise the next two
+	connect    *reducer
+	leave      *reducer
+	views      map[string]*view
 
-	inst abi.Instance // nil after a call that spoiled it
+	services *moduleServices
+	inst     abi.Instance // nil after a call that spoiled it
+	pool     *pool        // of the other instances
 }
 
 // A reducer is a function of a module, ready to be called.
@@ -51,8 +55,9 @@ func (h *Host) load(kind ProgramKind, program []byte) (abi.Program, error) {
 
 // newModule makes an instance of a program for a database and reads what the
 // module says about itself. The caller keeps the program.
-func newModule(kind ProgramKind, p abi.Program, s abi.Services) (*module, error) {
-	inst, err := p.Instantiate(context.Background(), s)
+func (db *Database) newModule(kind ProgramKind, p abi.Program, s abi.Services) (*module, error) {
+	services := &moduleServices{Services: s, db: db}
+	inst, err := p.Instantiate(context.Background(), services)
 	if err != nil {
 		return nil, &ProgramError{err}
 	}
@@ -63,8 +68,12 @@ func newModule(kind ProgramKind, p abi.Program, s abi.Services) (*module, error)
 	if err != nil {
 		return nil, &ProgramError{errors.Join(err, inst.Close())}
 	}
-	m := &module{kind: kind, program: p, hash: p.Hash(), def: def, inst: inst}
+	m := &module{kind: kind, program: p, hash: p.Hash(), def: def, inst: inst, services: services}
+	services.m = m
 	m.index()
+	m.pool = newPool(db.host.opts.poolSize(kind), func() (abi.Instance, error) {
+		return p.Instantiate(context.Background(), services)
+	}, m.discard)
 	return m, nil
 }
 
@@ -83,9 +92,6 @@ func describe(inst abi.Instance) (*schema.ModuleDef, error) {
 // runnable refuses modules whose tables or values would silently not do what
 // they are declared for. Functions that cannot be called are refused call by call.
 func runnable(def *schema.ModuleDef) error {
-	if len(def.Environment) > 0 {
-		return fmt.Errorf("the module declares the environment value `%s`; this server does not give modules an environment yet", def.Environment[0].Name)
-	}
 	for _, t := range def.Tables {
 		if t.Outbox != nil {
 			return fmt.Errorf("table `%s` is an outbox; this server does not deliver outboxes yet", t.Name)
@@ -103,6 +109,14 @@ func (m *module) index() {
 			r.args = sats.NewWalker(t)
 		}
 		m.reducers[d.Name] = r
+	}
+	m.procedures = make(map[string]*procedure, len(m.def.Procedures))
+	for _, d := range m.def.Procedures {
+		m.procedures[d.Name] = &procedure{ProcedureDef: d}
+	}
+	m.handlers = make(map[string]*handler, len(m.def.HTTPHandlers))
+	for _, d := range m.def.HTTPHandlers {
+		m.handlers[d.Name] = &handler{HTTPHandlerDef: d}
 	}
 	of := func(l schema.Lifecycle) *reducer {
 		if d := m.def.Lifecycle(l); d != nil {
@@ -135,20 +149,20 @@ func (r *reducer) decodeArgs(args []byte, isJSON bool) ([]byte, error) {
 
 // call runs a reducer on the main instance. It belongs to the holder of the right to
 // write.
-func (m *module) call(ctx context.Context, s *services, c *abi.ReducerCall) abi.Outcome {
-	if out := m.ready(ctx, s); out.Status != abi.StatusOK {
+func (m *module) call(ctx context.Context, c *abi.ReducerCall) abi.Outcome {
+	if out := m.ready(ctx); out.Status != abi.StatusOK {
 		return out
 	}
 	out := m.inst.CallReducer(ctx, c)
-	m.settle(s, out)
+	m.settle(out)
 	return out
 }
 
 // ready makes a new main instance if the last call has spoiled it. An outcome other
 // than StatusOK is that of the call that wanted the instance.
-func (m *module) ready(ctx context.Context, s *services) abi.Outcome {
+func (m *module) ready(ctx context.Context) abi.Outcome {
 	if m.inst == nil {
-		inst, err := m.program.Instantiate(ctx, s)
+		inst, err := m.program.Instantiate(ctx, m.services)
 		if err != nil {
 			return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: fmt.Errorf("new instance: %w", err)}
 		}
@@ -158,32 +172,41 @@ func (m *module) ready(ctx context.Context, s *services) abi.Outcome {
 }
 
 // settle drops the main instance if the call that ended so has spoiled it.
-func (m *module) settle(s *services, out abi.Outcome) {
+func (m *module) settle(out abi.Outcome) {
 	if !out.Discard {
 		return
 	}
-	if err := m.inst.Close(); err != nil {
-		s.db.logger.Warn("an instance does not close", slog.Any("error", err))
-	}
+	m.discard(m.inst)
 	m.inst = nil
 }
 
-// procedure reports whether there is a procedure of that name for the caller.
-func (m *module) procedure(name string, who Caller) bool {
-	for _, p := range m.def.Procedures {
-		if p.Name == name {
-			return !p.Private || who.IsOwner
-		}
+// discard closes an instance that is not used any more.
+func (m *module) discard(inst abi.Instance) {
+	if err := inst.Close(); err != nil {
+		m.services.db.logger.Warn("an instance does not close", slog.Any("error", err))
 	}
-	return false
 }
 
-// close ends the module's instance. The program belongs to whoever loaded it.
-func (m *module) close() error {
-	if m == nil || m.inst == nil {
+// hasProcedure reports whether there is a procedure of that name for the caller.
+func (m *module) hasProcedure(name string, who Caller) bool {
+	p := m.procedures[name]
+	return p != nil && (!p.Private || who.IsOwner)
+}
+
+// close ends the module's instances, those that procedures run on as soon as they
+// have ended. The program belongs to whoever loaded it.
+func (m *module) close() error { return m.retire(nil) }
+
+// retire is close that calls drained when the last instance has ended.
+func (m *module) retire(drained func()) error {
+	if m == nil {
 		return nil
 	}
-	err := m.inst.Close()
-	m.inst = nil
+	var err error
+	if m.inst != nil {
+		err = m.inst.Close()
+		m.inst = nil
+	}
+	m.pool.close(drained)
 	return err
 }

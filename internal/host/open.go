@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -34,27 +33,39 @@ func createDatabase(h *Host, info DatabaseInfo, program []byte) (*Database, erro
 	if err := h.try(info, p, program); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	db, fresh, err := h.recover(info)
-	if err != nil {
-		return nil, errors.Join(err, p.Close())
-	}
-	if !fresh {
-		err = errors.Join(fmt.Errorf("host: replica %d exists already", info.Replica), db.close(false))
-	} else if err = db.start(info.Kind, p, program, true); err != nil {
-		err = errors.Join(err, db.close(false), h.remove(db))
-	}
+	db, err := h.createReplica(info, p, program)
 	if err != nil {
 		return nil, errors.Join(err, p.Close()) // after its instances
 	}
 	return db, nil
 }
 
-// remove deletes the files of a database whose creation failed.
-func (h *Host) remove(db *Database) error {
-	if db.dir == "" {
-		return nil
+// startNew starts a database that was never there. Nobody else knows its
+// environment: it must be on disk before somebody relies on it.
+func (db *Database) startNew(info DatabaseInfo, p abi.Program, program []byte) error {
+	err := db.start(info.Kind, p, program, true)
+	if err == nil && len(info.Environment.Values) > 0 {
+		_, err = db.WaitDurable(background, 0)
 	}
-	return h.opts.FS.RemoveAll(db.dir)
+	return err
+}
+
+// createReplica makes the files of a replica and its first transaction; after an
+// error there are none. A directory that was there before is left alone.
+func (h *Host) createReplica(info DatabaseInfo, p abi.Program, program []byte) (*Database, error) {
+	if !h.opts.InMemory {
+		if _, err := h.opts.FS.Stat(h.replicaDir(info.Replica)); err == nil {
+			return nil, fmt.Errorf("host: replica %d exists already", info.Replica)
+		}
+	}
+	db, _, err := h.recover(info)
+	if err == nil {
+		if err = db.startNew(info, p, program); err == nil {
+			return db, nil
+		}
+		err = errors.Join(err, db.close(false))
+	}
+	return nil, errors.Join(err, h.remove(info.Replica))
 }
 
 // openDatabase launches a database (spec 08 §20.3).
@@ -119,7 +130,7 @@ func (db *Database) program(fresh bool, initial func() ([]byte, error)) (Program
 // start sets the module of a recovered database to work. After an error the
 // program is still the caller's.
 func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh bool) error {
-	m, err := newModule(kind, p, db.services)
+	m, err := db.newModule(kind, p, db.services)
 	if err != nil {
 		return err
 	}
@@ -150,6 +161,7 @@ func (db *Database) resume(kind ProgramKind, program []byte) error {
 		if failed == nil {
 			failed = db.sweepClients(at)
 		}
+		db.ckpt.tidy(db)
 	})
 	if err == nil {
 		err = failed
@@ -213,7 +225,10 @@ func (h *Host) recoverLocked(info DatabaseInfo, dir string) (db *Database, fresh
 	if err != nil {
 		return nil, false, err
 	}
-	ckpts, err := commitlog.OpenCheckpoints(h.opts.FS, filepath.Join(dir, checkpointsDir), h.opts.Logger)
+	if err := h.opts.FS.SyncDir(dir); err != nil { // who made the secret may have died before doing so
+		return nil, false, err
+	}
+	ckpts, err := commitlog.OpenCheckpoints(h.checkpointOptions(dir))
 	if err != nil {
 		return nil, false, err
 	}
@@ -221,13 +236,14 @@ func (h *Host) recoverLocked(info DatabaseInfo, dir string) (db *Database, fresh
 	if err != nil {
 		return nil, false, err
 	}
-	s, from, err := h.replay(info, journal, ckpts)
+	r, err := h.replay(info, journal, ckpts)
 	if err != nil {
 		return nil, false, errors.Join(err, journal.Close())
 	}
+	s := r.store
 	db = newDatabase(h, info, s, journal)
 	db.dir, db.secret = dir, secret
-	db.ckpt.open(ckpts, s.NextOffset()-from)
+	db.ckpt.open(ckpts, r)
 	db.log, err = openModuleLog(h.opts.FS, filepath.Join(dir, logsDir), db.services.Now(), db.logger)
 	if err != nil {
 		return nil, false, errors.Join(err, journal.Close())
@@ -252,57 +268,6 @@ func (h *Host) secret(dir string) (key [secretSize]byte, err error) {
 		return key, fmt.Errorf("host: %s has %d bytes; want %d. If it is lost, delete it: a new one is made, and modules get other random numbers", name, len(b), secretSize)
 	}
 	return [secretSize]byte(b), nil
-}
-
-// replay builds the store from the newest checkpoint and the log. from is the
-// offset at which the log took over.
-func (h *Host) replay(info DatabaseInfo, journal *commitlog.Log, ckpts *commitlog.Checkpoints) (s *store.Store, from uint64, err error) {
-	var seed [8]byte
-	if _, err := io.ReadFull(h.opts.Rand, seed[:]); err != nil {
-		return nil, 0, fmt.Errorf("host: randomness for hash tables: %w", err)
-	}
-	s = store.New(store.Options{DatabaseID: info.Identity, HashSeed: binary.LittleEndian.Uint64(seed[:])})
-	off, ok, err := ckpts.Newest(journal.Next())
-	if err != nil {
-		return nil, 0, err
-	}
-	if ok {
-		if err := loadCheckpoint(s, ckpts, off); err != nil {
-			return nil, 0, err
-		}
-		from = uint64(off)
-	}
-	if first := journal.First(); uint64(first) > from {
-		return nil, 0, fmt.Errorf("host: replica %d: no checkpoint leads to transaction %d, where the log begins", info.Replica, first)
-	}
-	err = journal.Replay(commitlog.Offset(from), func(off commitlog.Offset, data []byte) (int, error) {
-		return s.ReplayRecord(uint64(off), data)
-	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("host: replica %d: %w", info.Replica, err)
-	}
-	if err := s.FinishReplay(); err != nil {
-		return nil, 0, fmt.Errorf("host: replica %d: %w", info.Replica, err)
-	}
-	if got, want := s.NextOffset(), uint64(journal.Next()); got != want {
-		return nil, 0, fmt.Errorf("host: replica %d: replay ended at transaction %d, the log at %d", info.Replica, got, want)
-	}
-	return s, from, nil
-}
-
-func loadCheckpoint(s *store.Store, ckpts *commitlog.Checkpoints, off commitlog.Offset) error {
-	r, err := ckpts.Open(off)
-	if err != nil {
-		return err
-	}
-	err = s.LoadSnapshot(r)
-	if err == nil && s.NextOffset() != uint64(off) {
-		err = fmt.Errorf("it holds the transactions before %d", s.NextOffset())
-	}
-	if err = errors.Join(err, r.Close()); err != nil {
-		return fmt.Errorf("host: checkpoint %d: %w", off, err)
-	}
-	return nil
 }
 
 // newestLog returns the last lines of the newest log file of a directory.

@@ -18,7 +18,7 @@ import (
 func (h *Host) try(info DatabaseInfo, p abi.Program, program []byte) (err error) {
 	db := newDatabase(h, info, store.New(store.Options{DatabaseID: info.Identity}), commitlog.NewMemory())
 	db.log = discardLog()
-	m, err := newModule(info.Kind, p, db.services)
+	m, err := db.newModule(info.Kind, p, db.services)
 	if err != nil {
 		return err
 	}
@@ -58,6 +58,10 @@ func (db *Database) firstTransaction(tx *store.Tx, at sats.Timestamp, program []
 	if err != nil {
 		tx.Rollback()
 		return &ProgramError{err}
+	}
+	if _, err := storeEnvironment(tx, &db.info.Environment, db.mod.def); err != nil {
+		tx.Rollback()
+		return err
 	}
 	r := db.mod.init
 	if r == nil {
@@ -99,7 +103,7 @@ func (db *Database) createSchema(tx *store.Tx, def *schema.ModuleDef) error {
 			return err
 		}
 	}
-	return nil
+	return checkRLS(tx)
 }
 
 func (db *Database) addTable(tx *store.Tx, t *schema.TableDef) error {
@@ -116,19 +120,19 @@ func (db *Database) addView(tx *store.Tx, v *schema.ViewDef) error {
 
 // addRLS stores a row-level security rule under the table whose rows it returns.
 func (db *Database) addRLS(tx *store.Tx, text string) error {
-	q, err := sql.CompileOneOff(tx, text, sql.Caller{Identity: db.info.Owner, IsOwner: true})
+	t, err := sql.CompileRule(tx, text, sql.Caller{Identity: db.info.Owner, IsOwner: true})
 	if err != nil {
-		return fmt.Errorf("row level security rule `%s`: %w", text, err)
+		return err
 	}
-	for _, v := range q.Plan.Views() {
-		if len(v.Args) > 0 {
-			return fmt.Errorf("Row-level security is not supported on parameterized views: %s", text)
-		}
+	return tx.CreateRLS(t.ID, text)
+}
+
+// checkRLS refuses rules that depend on each other in a circle.
+func checkRLS(tx *store.Tx) error {
+	if err := sql.CheckRules(tx); err != nil {
+		return fmt.Errorf("row level security: %w", err)
 	}
-	if t := q.ReturnTable; t.Access == schema.Private {
-		return fmt.Errorf("Cannot define RLS rule on private table: %s. Please make table public if you wish to restrict access using RLS.", t.Name)
-	}
-	return tx.CreateRLS(q.ReturnTable.ID, text)
+	return nil
 }
 
 // storeProgram makes m the module that st_module names.

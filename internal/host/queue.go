@@ -29,3 +29,14 @@ func (q *queue[T]) pop() (x T, ok bool) {
 	}
 	return x, true
 }
+
+// keep removes the items for which ok is false.
+func (q *queue[T]) keep(ok func(T) bool) {
+	old := q.items[q.head:]
+	q.items, q.head = nil, 0
+	for _, x := range old {
+		if ok(x) {
+			q.items = append(q.items, x)
+		}
+	}
+}

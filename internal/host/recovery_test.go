@@ -58,7 +58,7 @@ func TestCrashAtRandomPoints(t *testing.T) {
 		w := newWorld(t)
 		w.opts.CheckpointTx = uint64(3 + rng.IntN(20))
 		w.opts.MaxSegmentBytes = int64(600 + rng.IntN(3000))
-		w.opts.PruneLog = rng.IntN(2) == 0
+		w.opts.Retention.All = rng.IntN(2) == 0
 		w.restart()
 		db := w.create(pairs())
 		n, durable := 0, 0
@@ -245,7 +245,7 @@ func TestTwoOpens(t *testing.T) {
 // whole.
 func TestCheckpointsAndPruning(t *testing.T) {
 	w := newWorld(t)
-	w.opts.CheckpointTx, w.opts.MaxSegmentBytes, w.opts.PruneLog = 10, 500, true
+	w.opts.CheckpointTx, w.opts.MaxSegmentBytes = 10, 500
 	w.restart()
 	db := w.create(pairs())
 	const n = 200
@@ -266,8 +266,8 @@ func TestCheckpointsAndPruning(t *testing.T) {
 		}
 		return len(entries)
 	}
-	if got := count(checkpointsDir); got != keptCheckpoints {
-		t.Errorf("%d checkpoints; want %d", got, keptCheckpoints)
+	if got := count(checkpointsDir); got != defaultCheckpoints {
+		t.Errorf("%d checkpoints; want %d", got, defaultCheckpoints)
 	}
 	if first := db.journal.First(); first == 0 {
 		t.Error("the log was not pruned")
@@ -276,6 +276,66 @@ func TestCheckpointsAndPruning(t *testing.T) {
 	db = w.open()
 	if got := checkPairs(t, w, db, n); got != n {
 		t.Errorf("%d transactions; want %d", got, n)
+	}
+}
+
+// A checkpoint that has rotted is passed over: the one before and a longer piece of
+// the log give the same. When none is left the log alone does, if it is kept; else
+// the database does not open, and says which files are damaged.
+func TestBadCheckpointsFallBack(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		w := newWorld(t)
+		w.opts.CheckpointTx, w.opts.Retention.All = 10, all
+		w.restart()
+		db := w.create(pairs())
+		const n = 57
+		for i := range n {
+			w.call(db, alice, "add", u32(uint32(i)))
+			db.ckpt.work.Wait()
+		}
+		w.stop()
+		dir := filepath.Join("/data/replicas/1", checkpointsDir)
+		names := func(suffix string) (list []string) {
+			entries, err := w.fs.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if strings.HasSuffix(e.Name(), suffix) {
+					list = append(list, filepath.Join(dir, e.Name()))
+				}
+			}
+			return list
+		}
+		good := names(".checkpoint")
+		if len(good) != 2 {
+			t.Fatalf("checkpoints: %v", good)
+		}
+		rng := rand.New(rand.NewPCG(1, 2))
+		for i := len(good) - 1; i >= 0; i-- { // the newest first
+			b, err := vfs.ReadFile(w.fs, good[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[rng.IntN(len(b))] ^= 0x10
+			if err := vfs.WriteFileAtomic(w.fs, good[i], b); err != nil {
+				t.Fatal(err)
+			}
+			w.start()
+			if i == 0 && !all {
+				_, err := w.host.Open(background, w.info, nil)
+				if err == nil || !strings.Contains(err.Error(), "no checkpoint leads to transaction") || !strings.Contains(err.Error(), good[0]+", byte ") {
+					t.Errorf("without a good checkpoint: %v", err)
+				}
+				continue
+			}
+			checkPairs(t, w, w.open(), n)
+			w.stop()
+			if got := names(".bad"); len(got) == 0 && i > 0 {
+				t.Errorf("the damaged checkpoint was not set aside: %v", names(""))
+			}
+		}
+		w.stop()
 	}
 }
 

@@ -23,7 +23,8 @@ const longestSleep = time.Hour
 // into the executor's queue. Timers follow the committed rows: they are set after
 // a commit, so a transaction that is rolled back leaves none behind.
 //
-// It has no goroutine but that of its clock's timer.
+// It has no goroutines but that of its clock's timer and one for each scheduled
+// procedure that runs.
 type scheduler struct {
 	db *Database
 
@@ -37,7 +38,11 @@ type scheduler struct {
 		round     uint64 // counts rescans; timers of older rounds are void
 		firing    bool
 		running   bool
-		idle      *sync.Cond // firing became false
+		ended     bool       // running stays false
+		idle      *sync.Cond // firing became false, or flying smaller
+
+		ready  queue[scheduledProcedure] // due procedures that wait to be started
+		flying int                       // started ones that have not ended
 	}
 }
 
@@ -53,7 +58,8 @@ type timer struct {
 	due   sats.Timestamp
 	row   uint64 // hash of the row it was set for
 	round uint64
-	at    int // place in the heap; -1: not in it
+	at    int  // place in the heap; -1: not in it
+	proc  bool // what it calls is a procedure
 }
 
 // An immediateCall is one that a module asked for without a row (spec 03 §5.15).
@@ -77,8 +83,9 @@ func (s *scheduler) restart(r store.Reader) {
 	defer s.mu.Unlock()
 	clear(s.mu.timers)
 	s.mu.heap = nil
+	s.mu.ready.keep(func(c scheduledProcedure) bool { return c.t == nil })
 	s.mu.round++
-	s.mu.running = true
+	s.mu.running = !s.mu.ended
 	for _, t := range r.Tables() {
 		if t.Schedule == nil {
 			continue
@@ -92,6 +99,14 @@ func (s *scheduler) restart(r store.Reader) {
 
 // stop sets off no further call.
 func (s *scheduler) stop() {
+	s.pause()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.ended = true
+}
+
+// pause sets off no further call until restart.
+func (s *scheduler) pause() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.running = false
@@ -106,6 +121,15 @@ func (s *scheduler) wait() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.mu.firing {
+		s.mu.idle.Wait()
+	}
+}
+
+// settle returns when no scheduled procedure is under way.
+func (s *scheduler) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.mu.flying > 0 {
 		s.mu.idle.Wait()
 	}
 }
@@ -188,6 +212,8 @@ func nextDue(due, now sats.Timestamp, interval sats.TimeDuration) sats.Timestamp
 func (s *scheduler) setLocked(t *schema.Table, row []byte, now sats.Timestamp) {
 	s.addLocked(&timer{
 		timerKey: keyOf(t, row), due: firstDue(scheduleOf(t, row), now), row: sats.HashBytes(row), round: s.mu.round,
+		// The catalogue does not tell which it is.
+		proc: s.db.current.Load().procedures[t.Schedule.Function] != nil,
 	})
 }
 
@@ -208,14 +234,15 @@ func (s *scheduler) removeLocked(k timerKey) {
 	}
 }
 
-// again sets the timer of a row that has run to its next time.
+// again sets the timer of a row that has run to its next time, unless the row has
+// changed meanwhile and has got another.
 func (s *scheduler) again(t *timer, due sats.Timestamp) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t.round != s.mu.round {
+	if t.round != s.mu.round || s.mu.timers[t.timerKey] != nil {
 		return
 	}
-	s.addLocked(&timer{timerKey: t.timerKey, due: due, row: t.row, round: t.round})
+	s.addLocked(&timer{timerKey: t.timerKey, due: due, row: t.row, round: t.round, proc: t.proc})
 	s.armLocked()
 }
 
@@ -269,6 +296,7 @@ func (s *scheduler) fire() {
 	s.mu.firing = true
 	for s.mu.running {
 		job := s.nextLocked()
+		s.flyLocked()
 		if job == nil {
 			break
 		}
@@ -289,12 +317,15 @@ func (s *scheduler) nextLocked() func(at sats.Timestamp) {
 	if c, ok := s.mu.immediate.pop(); ok {
 		return func(at sats.Timestamp) { s.db.runImmediate(at, c) }
 	}
-	if len(s.mu.heap) == 0 || s.mu.heap[0].due > s.db.services.Now() {
-		return nil
+	for len(s.mu.heap) > 0 && s.mu.heap[0].due <= s.db.services.Now() {
+		t := heap.Pop(&s.mu.heap).(*timer)
+		delete(s.mu.timers, t.timerKey)
+		if !t.proc {
+			return func(at sats.Timestamp) { s.db.runScheduled(at, t) }
+		}
+		s.mu.ready.push(scheduledProcedure{t: t})
 	}
-	t := heap.Pop(&s.mu.heap).(*timer)
-	delete(s.mu.timers, t.timerKey)
-	return func(at sats.Timestamp) { s.db.runScheduled(at, t) }
+	return nil
 }
 
 // waiting returns the number of timers.

@@ -25,11 +25,6 @@ func (db *Database) runScheduled(at sats.Timestamp, t *timer) {
 		return
 	}
 	fn := table.Schedule.Function
-	if table.Schedule.IsProcedure {
-		tx.Rollback()
-		db.log.call(at, fn, fmt.Sprintf("The scheduled procedure %q was not called: %v", fn, ErrProcedures))
-		return
-	}
 	at = db.exec.after(at, t.due)
 	if !db.runAsDatabase(tx, at, fn, bytes.Clone(row)) {
 		return
@@ -113,7 +108,11 @@ func (db *Database) finishScheduled(t *timer) {
 	}
 }
 
-// runImmediate calls a reducer that the module asked for without a row.
+// runImmediate calls a function that the module asked for without a row.
 func (db *Database) runImmediate(at sats.Timestamp, c immediateCall) {
+	if db.mod.procedures[c.fn] != nil {
+		db.sched.start(scheduledProcedure{immediate: c})
+		return
+	}
 	db.runAsDatabase(db.store.Begin(), at, c.fn, c.args)
 }

@@ -5,15 +5,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/sql"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
 	"github.com/stdbgo/spacetime/sats"
 )
+
+// What one statement of somebody other than the owner may take by default (spec 07
+// §34.13).
+const (
+	defaultSQLMemory = 256 << 20
+	defaultSQLTime   = 30 * time.Second
+)
+
+// maxCollected bounds a result that has to be in one piece.
+const maxCollected = 256 << 20
 
 // An SQLResult is the outcome of one statement.
 type SQLResult struct {
@@ -27,25 +40,74 @@ type SQLResult struct {
 	HasOffset bool
 }
 
-// SQL runs one statement for a caller. A statement that reads does so beside the
-// writer, on the state committed last, once the views that it reads have been
-// evaluated; one that writes is a transaction. The text of an error is the answer.
+// An SQLSink takes the rows of a result as they come. An error of its ends the
+// statement.
+type SQLSink interface {
+	// Begin is called once, before the first row, with the columns and the
+	// transaction that the result shows.
+	Begin(head SQLResult) error
+	// Row takes one row, BSATN of the columns, valid during the call.
+	Row(row []byte) error
+}
+
+// SQL is StreamSQL with the rows in the result; a large one is an error.
 func (db *Database) SQL(ctx context.Context, who Caller, text string) (SQLResult, error) {
+	var c collector
+	res, err := db.StreamSQL(ctx, ctx.Done(), who, text, &c)
+	res.Rows = c.rows
+	return res, err
+}
+
+type collector struct {
+	rows  [][]byte
+	bytes int
+}
+
+func (c *collector) Begin(SQLResult) error { return nil }
+
+func (c *collector) Row(row []byte) error {
+	if c.bytes += len(row); c.bytes > maxCollected {
+		return fmt.Errorf("The result is larger than %d MiB, which is as much as fits one answer; narrow it, or read it in parts with ORDER BY, LIMIT and OFFSET", maxCollected>>20)
+	}
+	c.rows = append(c.rows, bytes.Clone(row))
+	return nil
+}
+
+// StreamSQL runs one statement for a caller. A statement that reads does so beside
+// the writer, on the state committed last, once the views that it reads have been
+// evaluated, and hands its rows to sink; one that writes is a transaction. The text
+// of an error is the answer. gone is closed when the caller is no longer interested.
+func (db *Database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
 	if db.isEnding() {
 		return SQLResult{}, ErrStopped
 	}
-	start := db.host.opts.Clock.Now()
-	caller := sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner}
-	res, kind, err := db.read(text, caller)
+	r := &sqlRun{
+		db: db, ctx: ctx, gone: gone, text: text, sink: sink, who: who, start: db.host.opts.Clock.Now(),
+		caller: sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner},
+	}
+	res, kind, err := r.read()
 	switch {
 	case err != nil:
 	case kind == writes:
-		res, err = db.write(ctx, who, text, caller)
+		res, err = r.write()
 	case kind == readsViews:
-		res, err = db.readViews(ctx, text, caller)
+		res, err = r.readViews()
 	}
-	res.Duration = db.since(start)
+	res.Duration = db.since(r.start)
 	return res, err
+}
+
+// An sqlRun is one statement on its way.
+type sqlRun struct {
+	db     *Database
+	ctx    context.Context
+	gone   <-chan struct{}
+	who    Caller
+	caller sql.Caller
+	text   string
+	sink   SQLSink
+	start  time.Time
+	views  bool // a statement that writes also reads views
 }
 
 // statementKind is what a statement is about.
@@ -57,49 +119,123 @@ const (
 	writes
 )
 
+// env is what the statement gets from the database. The time counts from the
+// request on.
+func (r *sqlRun) env() sql.Env {
+	opts, limit := &r.db.host.opts, r.db.host.opts.SQLTime
+	check := func() error {
+		select {
+		case <-r.gone:
+			return errors.New("The caller of the SQL statement has gone")
+		default:
+		}
+		if !r.caller.IsOwner && limit > 0 && r.db.since(r.start) > limit {
+			return timeLimit(limit)
+		}
+		return nil
+	}
+	return sql.Env{
+		Default: r.db.columnDefault,
+		Limits:  query.Limits{Memory: max(opts.SQLMemory, 0), Check: check},
+		Micros:  func() int64 { return r.db.since(r.start).Microseconds() },
+	}
+}
+
+func timeLimit(d time.Duration) error {
+	return fmt.Errorf("SQL statement exceeded its time limit (%d ms)", d.Milliseconds())
+}
+
+// columnDefault is the default that the module declares for a column.
+func (db *Database) columnDefault(t *schema.Table, col schema.ColID) []byte {
+	m := db.current.Load()
+	if m == nil {
+		return nil
+	}
+	for _, d := range m.def.Tables {
+		if d.Name == t.Name && int(col) < len(d.Columns) {
+			return d.Columns[col].Default
+		}
+	}
+	return nil
+}
+
 // read answers a statement that reads tables only, and tells what any other does.
-func (db *Database) read(text string, caller sql.Caller) (res SQLResult, kind statementKind, err error) {
-	v := db.store.View()
+func (r *sqlRun) read() (res SQLResult, kind statementKind, err error) {
+	v := r.db.store.View()
 	defer v.Close()
-	st, err := sql.CompileStatement(v, text, caller)
+	st, err := sql.CompileStatement(v, r.text, r.caller, r.env())
 	switch {
 	case err != nil:
 		return res, reads, err
 	case st.Writes():
+		r.views = len(st.Views()) > 0
 		return res, writes, nil
-	case st.Plan() != nil && len(st.Plan().Views()) > 0:
+	case len(st.Views()) > 0:
 		return res, readsViews, nil
 	}
-	res, err = db.rows(v, st)
+	res, err = r.rows(v, st)
 	return res, reads, err
 }
 
-func (db *Database) rows(v *store.View, st *sql.Statement) (res SQLResult, err error) {
+// rows hands the rows of a statement to the sink. Few statements run at once, so
+// that those of others find a processor; the rest wait.
+func (r *sqlRun) rows(v *store.View, st *sql.Statement) (res SQLResult, err error) {
+	if err := r.enter(); err != nil {
+		return res, err
+	}
+	defer func() { <-r.db.selects }()
 	res.Columns = st.RowType()
+	res.Offset, res.HasOffset = v.Offset(), r.db.store.NextOffset() > 0
+	if err := r.sink.Begin(res); err != nil {
+		return res, err
+	}
+	var failed error
 	err = st.Query(v, func(row []byte) bool {
-		res.Rows = append(res.Rows, bytes.Clone(row))
-		return true
+		failed = r.sink.Row(row)
+		return failed == nil
 	})
-	res.Offset, res.HasOffset = v.Offset(), db.store.NextOffset() > 0
+	if err == nil {
+		err = failed
+	}
 	return res, err
+}
+
+// maxSelects is how many SELECTs of one database run at the same time.
+func maxSelects() int { return 2 * runtime.GOMAXPROCS(0) }
+
+func (r *sqlRun) enter() error {
+	select {
+	case r.db.selects <- struct{}{}:
+		return nil
+	default:
+	}
+	var late <-chan time.Time
+	if limit := r.db.host.opts.SQLTime; limit > 0 && !r.caller.IsOwner {
+		timer := time.NewTimer(limit - r.db.since(r.start))
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case r.db.selects <- struct{}{}:
+		return nil
+	case <-late:
+		return timeLimit(r.db.host.opts.SQLTime)
+	case <-r.gone:
+		return errors.New("The caller of the SQL statement has gone")
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
 }
 
 // readViews answers a statement that reads views: it has those evaluated that are not,
 // and then reads beside the writer like any other.
-func (db *Database) readViews(ctx context.Context, text string, caller sql.Caller) (res SQLResult, err error) {
+func (r *sqlRun) readViews() (res SQLResult, err error) {
 	var st *sql.Statement
 	var v *store.View
 	var failed error
-	err = db.exec.do(ctx, func(at sats.Timestamp) {
-		if st, failed = db.compile(text, caller); failed != nil {
-			return
-		}
-		if st.Plan() != nil {
-			round := viewRound{db: db, at: at}
-			failed = round.materialise(st.Plan().Views())
-		}
-		if failed == nil {
-			v = db.store.View()
+	err = r.db.exec.do(r.ctx, func(at sats.Timestamp) {
+		if st, failed = r.materialised(at); failed == nil {
+			v = r.db.store.View()
 		}
 	})
 	if err == nil {
@@ -109,21 +245,34 @@ func (db *Database) readViews(ctx context.Context, text string, caller sql.Calle
 		return res, err
 	}
 	defer v.Close()
-	return db.rows(v, st)
+	return r.rows(v, st)
 }
 
-func (db *Database) compile(text string, caller sql.Caller) (*sql.Statement, error) {
-	v := db.store.View()
+// materialised compiles the statement and has the views evaluated that it reads. It
+// belongs to the writer.
+func (r *sqlRun) materialised(at sats.Timestamp) (*sql.Statement, error) {
+	v := r.db.store.View()
 	defer v.Close()
-	return sql.CompileStatement(v, text, caller)
+	st, err := sql.CompileStatement(v, r.text, r.caller, r.env())
+	if err != nil {
+		return nil, err
+	}
+	round := viewRound{db: r.db, at: at}
+	return st, round.materialise(st.Views())
 }
 
 // write runs a statement that writes.
-func (db *Database) write(ctx context.Context, who Caller, text string, caller sql.Caller) (res SQLResult, err error) {
+func (r *sqlRun) write() (res SQLResult, err error) {
+	db := r.db
 	var failed error
-	err = db.exec.do(ctx, func(at sats.Timestamp) {
+	err = db.exec.do(r.ctx, func(at sats.Timestamp) {
+		if r.views {
+			if _, failed = r.materialised(at); failed != nil {
+				return
+			}
+		}
 		tx := db.store.Begin()
-		if res.Stats, failed = execute(tx, text, caller); failed == nil {
+		if res.Stats, failed = r.execute(tx); failed == nil {
 			failed = fatal(db.refreshViews(tx, at))
 		}
 		if failed != nil {
@@ -131,7 +280,7 @@ func (db *Database) write(ctx context.Context, who Caller, text string, caller s
 			return
 		}
 		// Subscribers see no connection: the one of a request is nobody's (spec 05 §7.2).
-		ev := &subscribe.Event{Caller: who.Identity, ReducerID: v1.NoReducer, Timestamp: at}
+		ev := &subscribe.Event{Caller: r.who.Identity, ReducerID: v1.NoReducer, Timestamp: at}
 		if res.Offset, failed = db.commit(tx, nil, ev); failed != nil {
 			failed = ErrStopped
 			return
@@ -154,8 +303,8 @@ func fatal(err error) error {
 	return err
 }
 
-func execute(tx *store.Tx, text string, caller sql.Caller) (sql.Stats, error) {
-	st, err := sql.CompileStatement(tx, text, caller)
+func (r *sqlRun) execute(tx *store.Tx) (sql.Stats, error) {
+	st, err := sql.CompileStatement(tx, r.text, r.caller, r.env())
 	if err != nil {
 		return sql.Stats{}, err
 	}

@@ -17,6 +17,8 @@ import (
 type UpdatePolicy struct {
 	BreakClients bool      // it may disconnect everybody; Token proves that the publisher knows
 	Token        sats.Hash // from PrePublish
+	// Environment is stored in the same transaction.
+	Environment EnvUpdate
 }
 
 // An UpdateResult says what an update did.
@@ -49,7 +51,7 @@ func (db *Database) PrePublish(ctx context.Context, kind ProgramKind, program []
 	if err != nil {
 		return PrePublishResult{}, err
 	}
-	m, err := newModule(kind, p, silent{db.services})
+	m, err := db.newModule(kind, p, silent{db.services})
 	if err != nil {
 		return PrePublishResult{}, errors.Join(err, p.Close())
 	}
@@ -72,19 +74,26 @@ func (silent) Log(abi.LogRecord) {}
 
 // Update replaces the program of the database: the new module is made first, the
 // schema is migrated in one transaction, and then the module takes over. After an
-// error the old module runs on. Errors: *ProgramError, *MigrationError, ErrStopped.
+// error the old module runs on. Errors: *ProgramError, *MigrationError,
+// *EnvError, *MissingEnvError, ErrStopped.
 func (db *Database) Update(ctx context.Context, kind ProgramKind, program []byte, policy UpdatePolicy) (UpdateResult, error) {
 	db.updating.Lock()
 	defer db.updating.Unlock()
 	old := db.current.Load()
 	if abi.HashProgram(program) == old.hash {
-		return UpdateResult{Unchanged: true}, nil
+		if policy.Environment.isZero() {
+			return UpdateResult{Unchanged: true}, nil
+		}
+		return db.publishEnvironment(ctx, &policy.Environment)
+	}
+	if err := policy.Environment.Check(); err != nil {
+		return UpdateResult{}, err
 	}
 	p, err := db.host.load(kind, program)
 	if err != nil {
 		return UpdateResult{}, err
 	}
-	m, err := newModule(kind, p, db.services)
+	m, err := db.newModule(kind, p, db.services)
 	if err != nil {
 		return UpdateResult{}, errors.Join(err, p.Close())
 	}
@@ -95,7 +104,7 @@ func (db *Database) Update(ctx context.Context, kind ProgramKind, program []byte
 	var res UpdateResult
 	var failed error
 	err = db.exec.do(context.WithoutCancel(ctx), func(at sats.Timestamp) {
-		if res.Offset, failed = db.migrate(at, m, program, plan); failed == nil {
+		if res.Offset, failed = db.migrate(at, m, program, plan, &policy.Environment); failed == nil {
 			db.swap(m, plan.BreaksClients)
 		}
 	})
@@ -105,10 +114,28 @@ func (db *Database) Update(ctx context.Context, kind ProgramKind, program []byte
 	if err != nil {
 		return UpdateResult{}, errors.Join(err, m.close(), p.Close())
 	}
-	if err := errors.Join(old.close(), old.program.Close()); err != nil {
+	return res, db.succeed(old)
+}
+
+// succeed ends a module that was replaced, and starts the schedule of its successor.
+func (db *Database) succeed(old *module) error {
+	db.sched.settle()
+	err := old.retire(func() {
+		if err := old.program.Close(); err != nil {
+			db.logger.Warn("the old program does not close", "error", err)
+		}
+	})
+	if err != nil {
 		db.logger.Warn("the old module does not close", "error", err)
 	}
-	return res, nil
+	return db.exec.do(background, func(sats.Timestamp) { db.restartSchedule() })
+}
+
+// restartSchedule sets the timers of all schedule rows. It belongs to the writer.
+func (db *Database) restartSchedule() {
+	v := db.store.View()
+	defer v.Close()
+	db.sched.restart(v)
 }
 
 // permit plans a migration and checks it against the policy.
@@ -126,13 +153,18 @@ func (db *Database) permit(old, m *module, policy UpdatePolicy) (*schema.Plan, e
 }
 
 // migrate changes the schema from the running module's to m's.
-func (db *Database) migrate(at sats.Timestamp, m *module, program []byte, plan *schema.Plan) (uint64, error) {
+func (db *Database) migrate(at sats.Timestamp, m *module, program []byte, plan *schema.Plan, env *EnvUpdate) (uint64, error) {
 	tx := db.store.Begin()
 	db.system("Updated program to %s", m.hash)
 	err := db.storeProgram(tx, m, program)
 	if err == nil {
-		err = db.carryOut(tx, plan)
+		_, err = storeEnvironment(tx, env, m.def)
 	}
+	if err != nil {
+		tx.Rollback()
+		return 0, err
+	}
+	err = db.carryOut(tx, plan)
 	if err == nil {
 		err = db.reevaluateViews(tx, m, at)
 	}
@@ -156,17 +188,16 @@ func (db *Database) migrate(at sats.Timestamp, m *module, program []byte, plan *
 	return offset, nil
 }
 
-// swap makes m the module that runs. It belongs to the writer.
+// swap makes m the module that runs. Its schedule starts when nothing is left that
+// the old one's has begun (spec 08 §13.6). It belongs to the writer.
 func (db *Database) swap(m *module, breaks bool) {
+	db.sched.pause()
 	db.use(m)
 	db.owned = m.program
 	if breaks {
 		db.disconnectAll(db.exec.stamp())
 		db.exitAll()
 	}
-	v := db.store.View()
-	defer v.Close()
-	db.sched.restart(v)
 }
 
 // carryOut carries out a plan in tx.
@@ -184,5 +215,5 @@ func (db *Database) carryOut(tx *store.Tx, plan *schema.Plan) error {
 			return err
 		}
 	}
-	return nil
+	return checkRLS(tx)
 }

@@ -1,13 +1,13 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/stdbgo/spacetime/internal/abi"
-	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/sql"
 	"github.com/stdbgo/spacetime/internal/store"
@@ -29,12 +29,12 @@ func viewsOf(def *schema.ModuleDef) map[string]*view {
 }
 
 // callView evaluates a view on the main instance. It belongs to the writer.
-func (m *module) callView(ctx context.Context, s *services, c *abi.ViewCall) (abi.ViewResult, abi.Outcome) {
-	if out := m.ready(ctx, s); out.Status != abi.StatusOK {
+func (m *module) callView(ctx context.Context, c *abi.ViewCall) (abi.ViewResult, abi.Outcome) {
+	if out := m.ready(ctx); out.Status != abi.StatusOK {
 		return abi.ViewResult{}, out
 	}
 	res, out := m.inst.CallView(ctx, c)
-	m.settle(s, out)
+	m.settle(out)
 	return res, out
 }
 
@@ -49,7 +49,7 @@ func (db *Database) evaluate(tx *store.Tx, m *module, x *viewInstance, at sats.T
 	}
 	reads := new(store.ReadSet)
 	tx.TrackReads(reads)
-	res, out := m.callView(db.calls, db.services, &abi.ViewCall{
+	res, out := m.callView(db.calls, &abi.ViewCall{
 		ID: v.Index, Name: v.Name, Anonymous: v.IsAnonymous, Sender: x.sender, Args: x.args, Tx: tx, Time: at,
 	})
 	tx.TrackReads(nil)
@@ -58,7 +58,7 @@ func (db *Database) evaluate(tx *store.Tx, m *module, x *viewInstance, at sats.T
 	}
 	rows, count, err := db.viewRows(tx, v, &res, reads)
 	if err == nil {
-		err = replaceRows(tx, t, x.hash, v.row, rows, count)
+		err = db.views.diff.apply(tx, t, x.hash, v.row, rows, count)
 	}
 	if err != nil {
 		return nil, &viewError{
@@ -85,7 +85,8 @@ func viewFailure(v *view, out abi.Outcome) *viewError {
 		e.err = errors.New(out.Status.String())
 	case abi.StatusTrap:
 		e.err = fmt.Errorf("%w: %w", errViewTrapped, orStatus(out))
-	default:
+	default: // a result that cannot be read; the text is the engine's
+		e.message = cmp.Or(out.Message, e.message)
 		e.err = orStatus(out)
 	}
 	return e
@@ -167,22 +168,4 @@ func isBlank(s string) bool {
 		}
 	}
 	return true
-}
-
-// replaceRows makes rows the rows of an instance. Equal ones collapse, and those that
-// were there already do not count as changed.
-func replaceRows(tx *store.Tx, t *schema.Table, hash query.ViewHash, w *sats.Walker, rows []byte, count int) error {
-	if _, err := tx.DeletePoint(t.IndexOn(0).ID, hash[:]); err != nil {
-		return err
-	}
-	row := append(make([]byte, 0, 256), hash[:]...)
-	for range count {
-		n := w.Len(rows)
-		row = append(row[:len(hash)], rows[:n]...)
-		if _, _, err := tx.Insert(t.ID, row); err != nil {
-			return rowsError{err}
-		}
-		rows = rows[n:]
-	}
-	return nil
 }

@@ -26,6 +26,8 @@ type views struct {
 	// its evaluation may have failed when they were subscribed to.
 	wanted map[viewKey]int
 	expiry viewExpiry
+	diff   rowDiff
+	limit  int // of instances
 }
 
 // A viewKey names an instance: one per view, list of arguments and, if the view
@@ -45,8 +47,14 @@ type viewInstance struct {
 	used   sats.Timestamp // last asked for, or last left by a subscriber
 }
 
+// maxInstances bounds the instances of a database: anybody who may read a view with
+// parameters can make one after another, and each has to be refreshed.
+const maxInstances = 1 << 20
+
 func newViews() views {
-	return views{instances: map[viewKey]*viewInstance{}, numbers: map[uint64]*viewInstance{}, wanted: map[viewKey]int{}}
+	return views{
+		instances: map[viewKey]*viewInstance{}, numbers: map[uint64]*viewInstance{}, wanted: map[viewKey]int{}, limit: maxInstances,
+	}
 }
 
 func viewKeyOf(r *query.ViewRead) viewKey { return viewKey{r.View, r.Hash} }
@@ -145,7 +153,7 @@ type viewRound struct {
 // materialise evaluates the views that are not, each in a transaction of its own,
 // so that one that fails leaves nothing behind: no instance, no rows, no reads (spec
 // 08 §14.3). Views that exist are noted as used. An error means that the database has
-// stopped.
+// stopped, or that there are too many instances.
 func (r *viewRound) materialise(reads []*query.ViewRead) error {
 	for _, v := range reads {
 		key := viewKeyOf(v)
@@ -155,6 +163,9 @@ func (r *viewRound) materialise(reads []*query.ViewRead) error {
 		}
 		if r.ended || r.failed[key] {
 			continue
+		}
+		if limit := r.db.views.limit; len(r.db.views.instances) >= limit {
+			return fmt.Errorf("view `%s`: %d instances of views are in use, and there may not be more; unused ones vanish after %v", v.Table.Name, limit, viewLife)
 		}
 		x := &viewInstance{viewKey: key, name: v.Table.Name, args: v.Args, used: r.at}
 		if !v.Anonymous {
@@ -184,7 +195,7 @@ func (r *viewRound) create(x *viewInstance) error {
 	}
 	tx.OnCommit(func() { db.views.add(x, reads) })
 	if _, err := db.commit(tx, nil, nil); err != nil {
-		return err
+		return ErrStopped
 	}
 	db.expireViewsLater()
 	return nil

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +16,6 @@ import (
 	"github.com/stdbgo/spacetime/internal/commitlog"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/spec"
-	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/internal/wire"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
@@ -289,6 +290,30 @@ func TestViewRunsWhenWhatItReadChanges(t *testing.T) {
 	g.ran(t, "small", runs)
 }
 
+// Statements that read views in more places than FROM, or write what they read there.
+func TestStatementsThatReadViews(t *testing.T) {
+	w := newWorld(t)
+	g := newGallery("gallery")
+	db := w.create(g.fakeModule)
+	w.call(db, alice, "put", note(1, ownerID, 15))
+	w.call(db, alice, "put", note(2, ownerID, 5))
+	want(t, "a sub-select", w.sql(db, alice, "SELECT * FROM note WHERE id IN (SELECT id FROM large)"), []string{"1:15"})
+	want(t, "the right side of a join", w.sql(db, alice, "SELECT n.* FROM note n JOIN small s ON n.id = s.id"), []string{"2:5"})
+	if _, err := db.SQL(background, owner, "EXPLAIN SELECT * FROM first"); err != nil || g.runs["first"] != 0 {
+		t.Errorf("EXPLAIN: %v, and the view ran %d times", err, g.runs["first"])
+	}
+	if _, err := db.SQL(background, owner, "INSERT INTO other SELECT id FROM mine WHERE n > 10"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "other", w.rows(db, "other"), []string{"(id = 1)"})
+	if _, err := db.SQL(background, owner, "DELETE FROM note WHERE id IN (SELECT id FROM first)"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "first", w.sql(db, alice, "SELECT * FROM first"), nil)
+	want(t, "mine", w.sql(db, owner, "SELECT * FROM mine"), []string{"2:5"})
+	g.ran(t, "first", 2)
+}
+
 func TestViewInstancesBelongToSenders(t *testing.T) {
 	spec.Covers(t, "08.35", "07.42")
 	w := newWorld(t)
@@ -421,7 +446,7 @@ func TestFailingViewRollsTheCallBack(t *testing.T) {
 	v.log = nil
 	v.handle(db, call(8, "set_mode", append(u32(1), u32(77)...)))
 	want(t, "messages", v.log, []string{"result 8 0"})
-	if row := string(append(u32(1), u32(77)...)); v.rows[row] != 1 || len(v.rows) != 1 {
+	if v.rows[string(append(u32(1), u32(77)...))] != 1 || len(v.rows) != 1 {
 		t.Errorf("the client holds %v; want the new row of the view", v.rows)
 	}
 }
@@ -455,13 +480,13 @@ func TestFailedMaterialisationLeavesNothing(t *testing.T) {
 			other := w.viewer(db, 8)
 			other.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM fragile"}})
 			db.send.flush()
-			row := string(append(u32(1), u32(70)...))
-			if other.rows[row] != 1 || v.rows[row] != 1 {
+			row := append(u32(1), u32(70)...)
+			if other.rows[string(row)] != 1 || v.rows[string(row)] != 1 {
 				t.Errorf("the second subscriber holds %v and the first %v; want the row in both", other.rows, v.rows)
 			}
 			w.call(db, alice, "set_mode", u32(1), u32(71))
 			db.send.flush()
-			if row := string(append(u32(1), u32(71)...)); other.rows[row] != 1 || v.rows[row] != 1 {
+			if row := append(u32(1), u32(71)...); other.rows[string(row)] != 1 || v.rows[string(row)] != 1 {
 				t.Errorf("after a change the clients hold %v and %v", other.rows, v.rows)
 			}
 		})
@@ -587,11 +612,9 @@ func TestViewsWithParameters(t *testing.T) {
 	g.ran(t, "my", 4)
 	want(t, "my(2) of alice", w.sql(db, alice, "SELECT * FROM my(2)"), []string{"2:2"})
 	for text, message := range map[string]string{
-		"SELECT * FROM above":                                         "View `above` takes 1 argument(s), but 0 were given",
-		"SELECT * FROM above(1, 2)":                                   "View `above` takes 1 argument(s), but 2 were given",
-		"SELECT * FROM above(1) WHERE n=1":                            "View `above` takes arguments, so it can only be queried as `SELECT * FROM above(...)`",
-		"SELECT note.* FROM note JOIN above(1) ON note.id = above.id": "Unsupported view call in a JOIN: `above`. A view that takes arguments can only be queried by itself",
-		"SELECT * FROM note(1)":                                       "`note` is a table, not a view; it does not take arguments",
+		"SELECT * FROM above":       "View `above` takes 1 argument(s), but 0 were given",
+		"SELECT * FROM above(1, 2)": "View `above` takes 1 argument(s), but 2 were given",
+		"SELECT * FROM note(1)":     "`note` is a table, not a view; it does not take arguments",
 	} {
 		if got := w.sqlError(db, alice, text); got != message {
 			t.Errorf("%s: %s; want %s", text, got, message)
@@ -604,7 +627,7 @@ func TestViewsWithParameters(t *testing.T) {
 	v.client.Out = r
 	v.handle(db,
 		&wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM above(2)", "SELECT * FROM above(3)"}},
-		&wire.SubscribeSet{RequestID: 2, QuerySetID: 2, Queries: []string{"SELECT * FROM above(2) WHERE n = 3"}},
+		&wire.SubscribeSet{RequestID: 2, QuerySetID: 2, Queries: []string{"SELECT id FROM above(2)"}},
 		&wire.SubscribeSet{RequestID: 3, QuerySetID: 3, Queries: []string{"SELECT * FROM *"}},
 		&wire.OneOffQuery{RequestID: 4, Query: "SELECT * FROM above(3)"},
 		&wire.OneOffQuery{RequestID: 5, Query: "SELECT * FROM above(77)"},
@@ -615,7 +638,7 @@ func TestViewsWithParameters(t *testing.T) {
 		t.Errorf("two instances in one set give %+v; want two entries of one name", applied.Rows)
 	}
 	e := r.next().(*v2.SubscriptionError)
-	if want := "View `above` takes arguments, so it can only be queried as `SELECT * FROM above(...)`, executing: `SELECT * FROM above(2) WHERE n = 3`"; e.Error != want {
+	if want := "View `above` takes arguments, so it can only be queried as `SELECT * FROM above(...)`, executing: `SELECT id FROM above(2)`"; e.Error != want {
 		t.Errorf("error %q; want %q", e.Error, want)
 	}
 	for _, table := range r.next().(*v2.SubscribeApplied).Rows {
@@ -657,6 +680,83 @@ func (r *recorder) next() v2.ServerMessage {
 	m := r.msgs[0]
 	r.msgs = r.msgs[1:]
 	return m
+}
+
+// Instances are bounded.
+func TestInstancesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	g := newGallery("gallery")
+	db := w.create(g.fakeModule)
+	db.views.limit = 3
+	for i := range 3 {
+		w.sql(db, alice, fmt.Sprintf("SELECT * FROM above(%d)", i))
+	}
+	const full = "view `above`: 3 instances of views are in use, and there may not be more; unused ones vanish after 10m0s"
+	if got := w.sqlError(db, alice, "SELECT * FROM above(3)"); got != full {
+		t.Errorf("one more: %s", got)
+	}
+	v := w.viewer(db, 9)
+	v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM above(4)"}},
+		&wire.SubscribeSet{RequestID: 2, QuerySetID: 1, Queries: []string{"SELECT * FROM above(2)"}})
+	want(t, "messages", v.log, []string{"error " + full, "applied 2"})
+	w.clock.advance(30 * time.Minute)
+	w.sql(db, alice, "SELECT * FROM above(3)")
+}
+
+// A refresh changes the rows that differ, and only these.
+func TestRowDiff(t *testing.T) {
+	w := newWorld(t)
+	m := newFake("diff").addTable("num", params(sats.E("n", sats.U32), sats.E("text", sats.String)), primary(0))
+	var rows [][]byte
+	m.reducer("poke", nil, func(c *fakeCall) error {
+		if _, err := c.Tx.Clear(c.table("num").ID); err != nil {
+			return err
+		}
+		return c.insert("num", append(u32(uint32(len(rows))), str(fmt.Sprint(c.Time))...))
+	})
+	m.view("v", "num", true, nil, func(_ context.Context, c *abi.ViewCall) (abi.ViewResult, error) {
+		c.Tx.RowCount(c.Tx.TableByName("num").ID)
+		return viewRows(rows...), nil
+	})
+	db := w.create(m)
+	w.sql(db, alice, "SELECT COUNT(*) AS n FROM v")
+	v := w.viewer(db, 9)
+	r := &recorder{t: t}
+	v.client.Out = r
+	v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM v"}})
+	r.next()
+	held, last := map[string]bool{}, map[string]bool{}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for round := range 60 {
+		rows = nil
+		next := map[string]bool{}
+		for range []int{0, 3, fewRows, fewRows + 1, 300}[round%5] {
+			row := append(u32(rng.Uint32N(200)), str(strings.Repeat("x", rng.IntN(3)))...)
+			rows = append(rows, row)
+			next[string(row)] = true
+		}
+		w.call(db, alice, "poke")
+		db.send.flush()
+		ins, del := 0, 0
+		if len(r.msgs) > 0 {
+			for _, f := range r.next().(*v2.TransactionUpdate).Sets[0].Tables[0].Rows {
+				i, d, _ := v2.ReadFragment(sats.NewReader(f))
+				ins, del = ins+i.Len(), del+d.Len()
+			}
+		}
+		for row := range held {
+			if next[row] {
+				delete(held, row)
+			}
+		}
+		if del != len(held) || ins-del != len(next)-len(last) {
+			t.Fatalf("round %d: %d rows came and %d went; want %d gone, %d rows after %d", round, ins, del, len(held), len(next), len(last))
+		}
+		last, held = next, maps.Clone(next)
+		if got := w.backing(db, "v"); len(got) != len(next) {
+			t.Fatalf("round %d: %d rows; want %d", round, len(got), len(next))
+		}
+	}
 }
 
 // What a one-off query and a subscription do with a view that nobody has evaluated, and
@@ -758,47 +858,92 @@ func TestViewsOfABatch(t *testing.T) {
 	}
 }
 
-// A view that has read an environment variable depends on all of them.
+// A view that has read an environment variable depends on all of them; one that fails
+// with new values refuses them.
 func TestViewReadsEnvironment(t *testing.T) {
-	spec.Covers(t, "03.64")
+	spec.Covers(t, "03.64", "08.75")
 	w := newWorld(t)
-	m := newFake("env").addTable("out", params(sats.E("n", sats.U32)))
-	runs := 0
+	m := newFake("env").addTable("out", params(sats.E("n", sats.U32))).declares("NOT_SET?", "ANOTHER?")
+	var runs []string
 	var db *Database
 	m.view("v", "out", true, nil, func(_ context.Context, c *abi.ViewCall) (abi.ViewResult, error) {
-		runs++
-		ctx := abi.NewContext(&declared{db.services}, abi.Limits{}, nil)
-		ctx.Begin(abi.Call{Kind: abi.KindView, Function: c.Name, Tx: c.Tx})
-		defer ctx.End()
-		func() {
-			defer func() { recover() }() // a module that declares nothing traps; what was read counts
-			ctx.EnvGet("NOT_SET")
-		}()
-		return viewRows(), nil
+		text := readEnv(db.current.Load().services, c.Tx, c.Name, "NOT_SET")
+		if runs = append(runs, text); text == "=bad" {
+			return abi.ViewResult{}, trapError("no such thing")
+		}
+		return viewRows(u32(uint32(len(text)))), nil
 	})
 	db = w.create(m)
-	w.sql(db, alice, "SELECT * FROM v")
-	set := func(key, value string) {
-		tx := db.store.Begin()
-		row := schema.StEnvRow{Key: key, Value: value}
-		if _, _, err := tx.Insert(schema.StEnv, row.Append(nil)); err != nil {
-			t.Fatal(err)
-		}
-		if err := db.refreshViews(tx, 1); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := db.commit(tx, nil, nil); err != nil {
+	v := w.viewer(db, 9)
+	v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM v"}})
+	change := func(env EnvUpdate) error {
+		_, err := w.update(db, m, UpdatePolicy{Environment: env})
+		db.send.flush()
+		return err
+	}
+	for _, env := range []EnvUpdate{set("ANOTHER", "1"), set("NOT_SET", "x"), set("UNDECLARED", "1")} {
+		if err := change(env); err != nil {
 			t.Fatal(err)
 		}
 	}
-	set("ANOTHER", "1")
-	set("NOT_SET", "1")
-	if runs != 3 {
-		t.Errorf("the view ran %d times; want 3", runs)
+	want(t, "runs", runs, []string{"unset", "unset", "=x", "=x"})
+	want(t, "messages", v.messages(), []string{"applied 1", "update"})
+	if v.rows[string(u32(2))] != 1 || len(v.rows) != 1 {
+		t.Errorf("rows %v", v.rows)
 	}
+	before := w.rows(db, "st_env")
+	if err := change(set("NOT_SET", "bad")); err == nil || err.Error() != "view evaluation failed during environment publication" {
+		t.Errorf("a view fails: %v", err)
+	}
+	want(t, "st_env", w.rows(db, "st_env"), before)
 }
 
-// declared has every environment variable declared and none set.
-type declared struct{ *services }
-
-func (*declared) Env(*store.Tx, string, string) ([]byte, bool, bool) { return nil, true, false }
+// The commit of a procedure's transaction refreshes views, with their arguments, before
+// the procedure goes on; a view that fails ends it and takes the transaction back.
+func TestProcedureCommitRefreshesViews(t *testing.T) {
+	spec.Covers(t, "03.47", "03.67")
+	w := newWorld(t)
+	g := newGallery("gallery")
+	var seen []string
+	inTx := func(ctx context.Context, c *abi.ProcedureCall, table string, row []byte) error {
+		tx, _, err := c.Host.StartTx(ctx)
+		if err == nil {
+			_, _, err = tx.Insert(tx.TableByName(table).ID, row)
+		}
+		if err != nil {
+			return err
+		}
+		return c.Host.CommitTx(ctx)
+	}
+	var db *Database
+	g.open("note_it", func(ctx context.Context, c *abi.ProcedureCall) error {
+		if err := inTx(ctx, c, "note", note(5, aliceID, 50)); err != nil {
+			return err
+		}
+		seen = w.backing(db, "above")
+		return nil
+	})
+	g.open("break_it", func(ctx context.Context, c *abi.ProcedureCall) error {
+		return inTx(ctx, c, "fault", append(u32(1), u32(modeTrap)...))
+	})
+	db = w.create(g.fakeModule)
+	v := w.viewer(db, 9)
+	v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM above(7)", "SELECT * FROM fragile"}})
+	if res := w.procedure(db, alice, "note_it"); res.Status != Committed {
+		t.Fatalf("%+v", res)
+	}
+	want(t, "above after the commit", seen, []string{"5:50"})
+	if !bytes.Equal(g.last.Args, u32(7)) {
+		t.Errorf("the view received %x; want the BSATN of 7", g.last.Args)
+	}
+	db.send.flush()
+	if v.rows[string(note(5, aliceID, 50))] != 1 {
+		t.Errorf("the subscriber holds %v", v.rows)
+	}
+	if res := w.procedure(db, alice, "break_it"); res.Status != Trapped {
+		t.Errorf("a procedure whose commit breaks a view ends with %+v", res)
+	}
+	want(t, "fault", w.rows(db, "fault"), nil)
+	w.call(db, alice, "put", note(6, aliceID, 60)) // the right to write was given back
+	want(t, "above", w.backing(db, "above"), []string{"5:50", "6:60"})
+}

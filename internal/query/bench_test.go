@@ -31,7 +31,7 @@ func benchPlans(tables []*schema.Table) map[string]*Plan {
 		"range":  Compile(Select{From: u, Where: And{cmp(col(tables, 0, "k"), Ge, num(7)), cmp(col(tables, 0, "k"), Lt, num(9))}}),
 		"join":   Compile(Select{From: join, Where: cmp(col(tables, 1, "x"), Eq, num(5))}),
 		"hash":   Compile(Select{From: hash}),
-		"cols":   Compile(Select{From: u, Out: OutColumns, Cols: []*Column{col(tables, 0, "v"), col(tables, 0, "id")}}),
+		"cols":   Compile(Select{From: u, Out: OutColumns, Items: []Expr{col(tables, 0, "v"), col(tables, 0, "id")}}),
 		"count":  Compile(Select{From: u, Out: OutCount, Where: cmp(col(tables, 0, "v"), Gt, num(10))}),
 	}
 }

@@ -75,10 +75,34 @@ func (o *filter) cost(c Cards) (rows, scanned uint64) {
 
 func (o *keep) cost(c Cards) (rows, scanned uint64) { return o.in.cost(c) }
 
-func (o *nest) cost(c Cards) (rows, scanned uint64) {
-	l, lscan := o.outer.cost(c)
-	r, rscan := o.inner.cost(c)
-	switch in := o.inner.(type) {
+func (o *keyed) cost(c Cards) (rows, scanned uint64) {
+	rows, scanned = o.in.cost(c)
+	if uniqueOn(o.in, o.ownKeys) {
+		rows = min(rows, 1)
+	}
+	return rows, scanned
+}
+
+func (o *oneRow) cost(Cards) (rows, scanned uint64)  { return 1, 0 }
+func (o *given) cost(Cards) (rows, scanned uint64)   { return 1, 0 }
+func (o *shifted) cost(Cards) (rows, scanned uint64) { return 0, 0 }
+
+func (o *nest) cost(c Cards) (rows, scanned uint64) { return nestCost(c, o.outer, o.inner) }
+
+// A LEFT JOIN counts as the inner one, but gives no fewer rows than its left side.
+func (o *outerJoin) cost(c Cards) (rows, scanned uint64) {
+	l, _ := o.outer.cost(c)
+	rows, scanned = nestCost(c, o.outer, o.inner)
+	return max(rows, l), scanned
+}
+
+func nestCost(c Cards, outer, inner operator) (rows, scanned uint64) {
+	l, lscan := outer.cost(c)
+	r, rscan := inner.cost(c)
+	switch in := inner.(type) {
+	case *filter:
+		rows, scanned = nestCost(c, outer, in.in)
+		return rows, satAdd(scanned, rows)
 	case *point:
 		if in.index.Unique {
 			return l, satAdd(lscan, l)
@@ -102,7 +126,7 @@ func (o *hashJoin) cost(c Cards) (rows, scanned uint64) {
 }
 
 // uniqueOn reports whether op yields distinct values of the columns.
-func uniqueOn(op operator, cols []*Column) bool {
+func uniqueOn(op operator, cols []Expr) bool {
 	var l *leaf
 	switch op := op.(type) {
 	case *filter:
@@ -116,9 +140,11 @@ func uniqueOn(op operator, cols []*Column) bool {
 	default:
 		return false
 	}
-	ids := make([]schema.ColID, len(cols))
-	for i, c := range cols {
-		ids[i] = c.Col
+	var ids []schema.ColID
+	for _, e := range cols {
+		if c, ok := e.(*Column); ok {
+			ids = append(ids, c.Col)
+		}
 	}
 	return l.table.IsUnique(ids)
 }

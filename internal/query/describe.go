@@ -5,18 +5,43 @@ import (
 	"strings"
 
 	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/sats"
 )
 
-func line(w *strings.Builder, depth int, format string, args ...any) {
+// A drawing is the text of a plan. With aliases it is for users, and says how many
+// rows it expects.
+type drawing struct {
+	strings.Builder
+	tables  []*schema.Table
+	aliases []string // of the relations of FROM; nil: tables by name and number
+	cards   Cards
+}
+
+func (w *drawing) line(depth int, op operator, format string, args ...any) {
 	for range depth {
 		w.WriteString("  ")
 	}
 	fmt.Fprintf(w, format, args...)
+	if w.cards != nil && op != nil {
+		rows, scanned := op.cost(w.cards)
+		fmt.Fprintf(w, " (rows %d, scanned %d)", rows, scanned)
+	}
 	w.WriteByte('\n')
 }
 
-func (l *leaf) name(tables []*schema.Table) string {
-	name := fmt.Sprintf("%s#%d", tables[l.rel].Name, l.rel)
+// relation names a relation in expressions.
+func (w *drawing) relation(rel int) string {
+	if rel < len(w.aliases) {
+		return w.aliases[rel]
+	}
+	return fmt.Sprintf("%s#%d", w.tables[rel].Name, rel)
+}
+
+func (w *drawing) leaf(l *leaf) string {
+	name := w.relation(l.rel)
+	if l.rel < len(w.aliases) && name != l.table.Name {
+		name = l.table.Name + " AS " + name
+	}
 	switch l.ver {
 	case before:
 		return name + " before"
@@ -26,78 +51,150 @@ func (l *leaf) name(tables []*schema.Table) string {
 	return name
 }
 
-func (s *scan) describe(w *strings.Builder, depth int, tables []*schema.Table) {
-	line(w, depth, "scan %s", s.name(tables))
-}
+func (s *scan) describe(w *drawing, depth int) { w.line(depth, s, "scan %s", w.leaf(&s.leaf)) }
 
-func (p *point) describe(w *strings.Builder, depth int, tables []*schema.Table) {
+func (p *point) describe(w *drawing, depth int) {
 	kind := "point"
 	if p.index.Unique {
 		kind = "unique point"
 	}
-	line(w, depth, "%s %s by %s%s", kind, p.name(tables), p.index.Name, partsText(p.parts, tables))
+	w.line(depth, p, "%s %s by %s%s", kind, w.leaf(&p.leaf), p.index.Name, w.parts(p.parts))
 }
 
-func (r *ranged) describe(w *strings.Builder, depth int, tables []*schema.Table) {
-	line(w, depth, "range %s by %s%s where %s", r.name(tables), r.index.Name, partsText(r.prefix, tables), exprText(And(r.used), tables))
+func (r *ranged) describe(w *drawing, depth int) {
+	w.line(depth, r, "range %s by %s%s where %s", w.leaf(&r.leaf), r.index.Name, w.parts(r.prefix), w.expr(And(r.used)))
 }
 
-func partsText(parts []keyPart, tables []*schema.Table) string {
+func (w *drawing) parts(parts []keyPart) string {
 	texts := make([]string, len(parts))
 	for i, p := range parts {
-		texts[i] = exprText(p.value, tables)
+		texts[i] = w.expr(p.value)
 	}
 	return "(" + strings.Join(texts, ", ") + ")"
 }
 
-func (o *filter) describe(w *strings.Builder, depth int, tables []*schema.Table) {
-	line(w, depth, "filter %s", exprText(And(o.conds), tables))
-	o.in.describe(w, depth+1, tables)
+func (o *filter) describe(w *drawing, depth int) {
+	w.line(depth, o, "filter %s", w.expr(And(o.conds)))
+	o.in.describe(w, depth+1)
 }
 
-func (o *nest) describe(w *strings.Builder, depth int, tables []*schema.Table) {
-	line(w, depth, "nest")
-	o.outer.describe(w, depth+1, tables)
-	o.inner.describe(w, depth+1, tables)
+func (o *nest) describe(w *drawing, depth int) {
+	w.line(depth, o, "nest")
+	o.outer.describe(w, depth+1)
+	o.inner.describe(w, depth+1)
 }
 
-func (o *keep) describe(w *strings.Builder, depth int, tables []*schema.Table) {
-	line(w, depth, "keep")
-	o.in.describe(w, depth+1, tables)
+func (o *outerJoin) describe(w *drawing, depth int) {
+	w.line(depth, o, "left join")
+	o.outer.describe(w, depth+1)
+	o.inner.describe(w, depth+1)
 }
 
-func (o *hashJoin) describe(w *strings.Builder, depth int, tables []*schema.Table) {
+func (o *keep) describe(w *drawing, depth int) {
+	w.line(depth, o, "keep")
+	o.in.describe(w, depth+1)
+}
+
+func (o *keyed) describe(w *drawing, depth int) {
+	w.line(depth, o, "keep by %s", w.pairs(o.ownKeys, o.askKeys))
+	o.in.describe(w, depth+1)
+}
+
+func (o *hashJoin) describe(w *drawing, depth int) {
+	w.line(depth, o, "hash join on %s", w.pairs(o.buildKeys, o.probeKeys))
+	o.build.describe(w, depth+1)
+	o.probe.describe(w, depth+1)
+}
+
+func (w *drawing) pairs(a, b []Expr) string {
 	var on []string
-	for i := range o.buildKeys {
-		on = append(on, exprText(&Compare{Eq, o.buildKeys[i], o.probeKeys[i]}, tables))
+	for i := range a {
+		on = append(on, w.expr(&Compare{Eq, a[i], b[i]}))
 	}
-	line(w, depth, "hash join on %s", strings.Join(on, ", "))
-	o.build.describe(w, depth+1, tables)
-	o.probe.describe(w, depth+1, tables)
+	return strings.Join(on, ", ")
 }
 
-func exprText(e Expr, tables []*schema.Table) string {
+func (o *given) describe(w *drawing, depth int) { w.line(depth, nil, "row of %s", w.relation(o.rel)) }
+
+func (o *shifted) describe(w *drawing, depth int) {
+	w.line(depth, nil, "visible %s", w.leaf(&o.leaf))
+}
+
+func (o *oneRow) describe(w *drawing, depth int) { w.line(depth, o, "one row") }
+
+// expr writes an expression. Rules are not spelled out: they may read tables that
+// the reader must not know of.
+func (w *drawing) expr(e Expr) string {
 	switch e := e.(type) {
 	case *Const:
-		return fmt.Sprintf("0x%x", e.Value)
+		return w.constant(e)
 	case *Column:
-		return fmt.Sprintf("%s#%d.%s", tables[e.Rel].Name, e.Rel, tables[e.Rel].Cols[e.Col].Name)
+		return w.relation(e.Rel) + "." + w.tables[e.Rel].Cols[e.Col].Name
 	case *Compare:
-		return exprText(e.L, tables) + " " + e.Op.String() + " " + exprText(e.R, tables)
+		return w.expr(e.L) + " " + e.Op.String() + " " + w.expr(e.R)
 	case *Not:
-		return "NOT (" + exprText(e.X, tables) + ")"
+		return "NOT (" + w.expr(e.X) + ")"
 	case And:
-		return listText(e, " AND ", tables)
+		return w.list(e, " AND ")
 	case Or:
-		return "(" + listText(e, " OR ", tables) + ")"
+		return "(" + w.list(e, " OR ") + ")"
+	case *Is:
+		return w.expr(e.X) + " IS " + e.What.String()
+	case *Distinct:
+		return w.expr(e.L) + " IS DISTINCT FROM " + w.expr(e.R)
+	case *Like:
+		if e.Pattern.Fold {
+			return w.expr(e.X) + " ILIKE '" + e.Pattern.Text + "'"
+		}
+		return w.expr(e.X) + " LIKE '" + e.Pattern.Text + "'"
+	case *Apply:
+		if len(e.Args) == 2 {
+			return "(" + w.expr(e.Args[0]) + " " + e.Name + " " + w.expr(e.Args[1]) + ")"
+		}
+		return e.Name + "(" + w.list(e.Args, ", ") + ")"
+	case Coalesce:
+		return "COALESCE(" + w.list(e, ", ") + ")"
+	case *Sub:
+		return [...]string{"(sub-select)", "IN (sub-select)", "EXISTS (sub-select)"}[e.Kind]
+	case *Stored:
+		return w.expr(e.X)
+	case *Slot:
+		return fmt.Sprintf("group value %d", e.N+1)
+	case *semi:
+		return "visible(" + w.relation(e.rel) + ")"
 	}
 	return "?"
 }
 
-func listText(xs []Expr, sep string, tables []*schema.Table) string {
+func (w *drawing) constant(c *Const) string {
+	if w.aliases == nil {
+		return fmt.Sprintf("0x%x", c.Value)
+	}
+	if c.Value == nil {
+		return "NULL"
+	}
+	text, _, err := sats.AppendJSON(nil, nil, c.Type, c.Value, sats.FlavorUntyped)
+	if err != nil {
+		return fmt.Sprintf("0x%x", c.Value)
+	}
+	return string(text)
+}
+
+func (w *drawing) list(xs []Expr, sep string) string {
 	texts := make([]string, len(xs))
 	for i, x := range xs {
-		texts[i] = exprText(x, tables)
+		texts[i] = w.expr(x)
 	}
 	return strings.Join(texts, sep)
+}
+
+func (w *drawing) order(keys []Order) string {
+	texts := make([]string, len(keys))
+	for i, k := range keys {
+		texts[i] = w.expr(k.X)
+		if k.Desc {
+			texts[i] += " DESC"
+		}
+	}
+	return strings.Join(texts, ", ")
 }

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -24,6 +25,9 @@ func (op CmpOp) String() string { return [...]string{"=", "<>", "<", ">", "<=", 
 // flip is the comparison with its sides exchanged.
 func (op CmpOp) flip() CmpOp { return [...]CmpOp{Eq, Ne, Gt, Lt, Ge, Le}[op] }
 
+// complement is the comparison that holds exactly when op does not.
+func (op CmpOp) complement() CmpOp { return [...]CmpOp{Ne, Eq, Ge, Le, Gt, Lt}[op] }
+
 // holds decides the comparison from the order of its operands.
 func (op CmpOp) holds(c int) bool {
 	switch op {
@@ -41,21 +45,26 @@ func (op CmpOp) holds(c int) bool {
 	return c >= 0
 }
 
-// An Expr is a checked expression: *Const, *Column, *Compare, And, Or or *Not.
-// Operands of a Compare have equal types; conditions have type Bool.
+// An Expr is a checked expression. Its value has a base type and may be none: the
+// none of an option column, of a row that a LEFT JOIN did not find, of an
+// operator with such an operand (spec 07 §34.5). Operands of a Compare have equal
+// base types; conditions have type Bool and three truth values.
 type Expr interface{ isExpr() }
 
 type (
-	// Const is a value in BSATN.
+	// Const is a value in BSATN; without Value it is none.
 	Const struct {
 		Type  *sats.Type
 		Value []byte
 	}
-	// Column is a column of relation Rel, counted in FROM order.
+	// Column is a column of relation Rel, counted in FROM order. Type is its base
+	// type: that of the payload if the column is stored as an option.
 	Column struct {
-		Rel  int
-		Col  schema.ColID
-		Type *sats.Type
+		Rel   int
+		Col   schema.ColID
+		Type  *sats.Type
+		Opt   bool // stored as an option
+		Outer bool // of a relation that a LEFT JOIN may not find
 	}
 	Compare struct {
 		Op   CmpOp
@@ -64,14 +73,92 @@ type (
 	And []Expr
 	Or  []Expr
 	Not struct{ X Expr }
+	// Is is X IS NULL, TRUE or FALSE; its negation is a Not.
+	Is struct {
+		X    Expr
+		What IsKind
+	}
+	// Distinct is L IS DISTINCT FROM R.
+	Distinct struct{ L, R Expr }
+	// Like matches a string with a pattern.
+	Like struct {
+		X       Expr
+		Pattern *Pattern
+	}
+	// Apply computes a value from one or two others and is none if one of them is.
+	// Name and Type say which function it is: equal ones are the same.
+	Apply struct {
+		Name    string
+		Args    []Expr
+		Type    *sats.Type
+		CanFail bool
+		Fn1     func(dst, a []byte) ([]byte, error)
+		Fn2     func(dst, a, b []byte) ([]byte, error)
+	}
+	// Coalesce is the first of Args that is not none.
+	Coalesce []Expr
+	// Sub is an uncorrelated sub-select, evaluated at most once in a run.
+	Sub struct {
+		Plan *Plan
+		Kind SubKind
+		X    Expr       // left of IN
+		Type *sats.Type // of the value; Bool unless Kind is SubValue
+		Opt  bool       // the column of the sub-select is nullable
+	}
+	// Stored is X in the form in which an option column holds it; it is never none.
+	Stored struct{ X Expr }
+	// Slot is a grouping expression or an aggregate of the current group.
+	Slot struct {
+		N    int
+		Type *sats.Type
+		Null bool
+	}
 )
 
-func (*Const) isExpr()   {}
-func (*Column) isExpr()  {}
-func (*Compare) isExpr() {}
-func (And) isExpr()      {}
-func (Or) isExpr()       {}
-func (*Not) isExpr()     {}
+// NewColumn is column col of table t, relation rel of a query.
+func NewColumn(t *schema.Table, rel int, col schema.ColID) *Column {
+	out := &Column{Rel: rel, Col: col, Type: t.Cols[col].Type}
+	if base, ok := out.Type.IsOption(); ok {
+		out.Type, out.Opt = base, true
+	}
+	return out
+}
+
+// IsKind is what an Is asks.
+type IsKind uint8
+
+const (
+	IsNull IsKind = iota
+	IsTrue
+	IsFalse
+)
+
+func (k IsKind) String() string { return [...]string{"NULL", "TRUE", "FALSE"}[k] }
+
+// SubKind is what a sub-select stands for.
+type SubKind uint8
+
+const (
+	SubValue  SubKind = iota // its only value
+	SubIn                    // whether X is among its values
+	SubExists                // whether it has rows
+)
+
+func (*Const) isExpr()    {}
+func (*Column) isExpr()   {}
+func (*Compare) isExpr()  {}
+func (And) isExpr()       {}
+func (Or) isExpr()        {}
+func (*Not) isExpr()      {}
+func (*Is) isExpr()       {}
+func (*Distinct) isExpr() {}
+func (*Like) isExpr()     {}
+func (*Apply) isExpr()    {}
+func (Coalesce) isExpr()  {}
+func (*Sub) isExpr()      {}
+func (*Stored) isExpr()   {}
+func (*Slot) isExpr()     {}
+func (*semi) isExpr()     {}
 
 var (
 	constTrue  = &Const{Type: sats.Bool, Value: []byte{1}}
@@ -85,10 +172,185 @@ func boolConst(v bool) *Const {
 	return constFalse
 }
 
-// isConst reports the value of a constant condition.
+// TypeOf is the base type of an expression.
+func TypeOf(e Expr) *sats.Type {
+	switch e := e.(type) {
+	case *Const:
+		return e.Type
+	case *Column:
+		return e.Type
+	case *Apply:
+		return e.Type
+	case Coalesce:
+		return TypeOf(e[0])
+	case *Sub:
+		return e.Type
+	case *Slot:
+		return e.Type
+	case *Stored:
+		return sats.Option(TypeOf(e.X))
+	}
+	return sats.Bool
+}
+
+// Nullable reports whether the value of e may be none.
+func Nullable(e Expr) bool {
+	switch e := e.(type) {
+	case *Const:
+		return e.Value == nil
+	case *Column:
+		return e.Opt || e.Outer
+	case *Slot:
+		return e.Null
+	case *Is, *Distinct, *semi, *Stored:
+		return false
+	case *Sub:
+		return e.Kind == SubValue || e.Kind == SubIn && (e.Opt || Nullable(e.X))
+	case Coalesce:
+		return !slices.ContainsFunc(e, func(x Expr) bool { return !Nullable(x) })
+	}
+	return slices.ContainsFunc(children(e), Nullable)
+}
+
+// children lists the operands of e.
+func children(e Expr) []Expr {
+	switch e := e.(type) {
+	case *Compare:
+		return []Expr{e.L, e.R}
+	case And:
+		return e
+	case Or:
+		return e
+	case *Not:
+		return []Expr{e.X}
+	case *Is:
+		return []Expr{e.X}
+	case *Distinct:
+		return []Expr{e.L, e.R}
+	case *Like:
+		return []Expr{e.X}
+	case *Stored:
+		return []Expr{e.X}
+	case *Apply:
+		return e.Args
+	case Coalesce:
+		return e
+	case *Sub:
+		if e.Kind == SubIn {
+			return []Expr{e.X}
+		}
+	}
+	return nil
+}
+
+// Map rebuilds e with its operands replaced by what f makes of them.
+func Map(e Expr, f func(Expr) Expr) Expr {
+	list := func(xs []Expr) []Expr {
+		out := make([]Expr, len(xs))
+		for i, x := range xs {
+			out[i] = f(x)
+		}
+		return out
+	}
+	switch e := e.(type) {
+	case *Compare:
+		return &Compare{e.Op, f(e.L), f(e.R)}
+	case And:
+		return And(list(e))
+	case Or:
+		return Or(list(e))
+	case *Not:
+		return &Not{f(e.X)}
+	case *Is:
+		return &Is{f(e.X), e.What}
+	case *Distinct:
+		return &Distinct{f(e.L), f(e.R)}
+	case *Like:
+		return &Like{f(e.X), e.Pattern}
+	case *Stored:
+		return &Stored{f(e.X)}
+	case *Apply:
+		out := *e
+		out.Args = list(e.Args)
+		return &out
+	case Coalesce:
+		return Coalesce(list(e))
+	case *Sub:
+		if e.Kind == SubIn {
+			out := *e
+			out.X = f(e.X)
+			return &out
+		}
+	}
+	return e
+}
+
+// Equal reports whether two expressions are the same.
+func Equal(a, b Expr) bool {
+	same := func() bool { return slices.EqualFunc(children(a), children(b), Equal) }
+	switch a := a.(type) {
+	case *Const:
+		b, ok := b.(*Const)
+		return ok && a.Type.Equal(b.Type) && (a.Value == nil) == (b.Value == nil) && bytes.Equal(a.Value, b.Value)
+	case *Column:
+		b, ok := b.(*Column)
+		return ok && a.Rel == b.Rel && a.Col == b.Col
+	case *Slot:
+		b, ok := b.(*Slot)
+		return ok && a.N == b.N
+	case *Compare:
+		b, ok := b.(*Compare)
+		return ok && a.Op == b.Op && same()
+	case And:
+		_, ok := b.(And)
+		return ok && same()
+	case Or:
+		_, ok := b.(Or)
+		return ok && same()
+	case *Not:
+		_, ok := b.(*Not)
+		return ok && same()
+	case *Is:
+		b, ok := b.(*Is)
+		return ok && a.What == b.What && same()
+	case *Distinct:
+		_, ok := b.(*Distinct)
+		return ok && same()
+	case *Like:
+		b, ok := b.(*Like)
+		return ok && *a.Pattern == *b.Pattern && same()
+	case *Apply:
+		b, ok := b.(*Apply)
+		return ok && a.Name == b.Name && a.Type.Equal(b.Type) && same()
+	case Coalesce:
+		_, ok := b.(Coalesce)
+		return ok && same()
+	}
+	return a == b
+}
+
+// CanFail reports whether evaluating e may end in an error.
+func CanFail(e Expr) bool {
+	switch e := e.(type) {
+	case *Apply:
+		if e.CanFail {
+			return true
+		}
+	case *Sub:
+		if e.Kind == SubValue || e.Plan.CanFail() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(children(e), CanFail)
+}
+
+// isConst reports the value of a constant condition that is not none.
 func isConst(e Expr) (value, ok bool) {
 	c, ok := e.(*Const)
-	return ok && c.Value[0] != 0, ok
+	if !ok || c.Value == nil {
+		return false, false
+	}
+	return c.Value[0] != 0, true
 }
 
 // simplify brings a condition into the form that the planner reads: constants
@@ -106,6 +368,10 @@ func simplify(e Expr) Expr {
 		return simplifyList(e, true)
 	case *Compare:
 		return simplifyCompare(e)
+	case *Is:
+		if e.What == IsNull && !Nullable(e.X) && !CanFail(e.X) {
+			return constFalse
+		}
 	}
 	return e
 }
@@ -118,8 +384,9 @@ func negate(e Expr) Expr {
 	case *Not:
 		return e.X
 	case *Compare:
-		// The order is total, so every comparison has a complement.
-		return simplifyCompare(&Compare{[...]CmpOp{Ne, Eq, Ge, Le, Gt, Lt}[e.Op], e.L, e.R})
+		// The order is total, so every comparison has a complement; what is none
+		// stays none.
+		return simplifyCompare(&Compare{e.Op.complement(), e.L, e.R})
 	}
 	return &Not{e}
 }
@@ -130,10 +397,14 @@ func simplifyList(xs []Expr, stop bool) Expr {
 	for _, x := range xs {
 		x = simplify(x)
 		if v, ok := isConst(x); ok {
-			if v == stop {
+			if v != stop {
+				continue
+			}
+			if !slices.ContainsFunc(out, CanFail) {
 				return boolConst(stop)
 			}
-			continue
+			out = append(out, x)
+			break // what comes behind is never evaluated
 		}
 		if and, ok := x.(And); ok && !stop {
 			out = append(out, and...)
@@ -156,43 +427,65 @@ func simplifyList(xs []Expr, stop bool) Expr {
 
 func simplifyCompare(e *Compare) Expr {
 	l, r, op := operandOf(e.L), operandOf(e.R), e.Op
-	_, lc := l.(*Const)
-	_, rc := r.(*Const)
+	a, lc := l.(*Const)
+	b, rc := r.(*Const)
 	if lc && rc {
-		a, b := l.(*Const), r.(*Const)
+		if a.Value == nil || b.Value == nil {
+			return &Const{Type: sats.Bool}
+		}
 		return boolConst(op.holds(sats.NewCompare(a.Type)(a.Value, b.Value)))
 	}
 	if lc {
 		l, r, op = r, l, op.flip()
 	}
-	if v, ok := isConst(r); ok && op == Ne && typeOf(r).Kind == sats.KindBool {
+	if v, ok := isConst(r); ok && op == Ne && TypeOf(r).Kind == sats.KindBool {
 		op, r = Eq, boolConst(!v) // keys and indexes are about equalities
 	}
 	return &Compare{op, l, r}
 }
 
-// operandOf simplifies an operand; a column stays a column.
+// operandOf simplifies an operand that is a condition; a column stays a column.
 func operandOf(e Expr) Expr {
-	if _, ok := e.(*Column); ok {
-		return e
+	switch e.(type) {
+	case *Compare, And, Or, *Not, *Is:
+		return simplify(e)
 	}
-	return simplify(e)
+	return e
 }
 
 // conjuncts splits a simplified condition at its top-level ANDs. none reports a
-// condition that no row meets.
+// condition that no row meets. From the first conjunct that can fail on they stay
+// together, so that what is behind a false one is not evaluated and nothing moves
+// across (spec 07 §34.7).
 func conjuncts(e Expr) (list []Expr, none bool) {
 	if e == nil {
 		return nil, false
 	}
 	e = simplify(e)
-	if v, ok := isConst(e); ok {
+	if c, ok := e.(*Const); ok {
+		v, _ := isConst(c)
 		return nil, !v
 	}
-	if and, ok := e.(And); ok {
+	and, ok := e.(And)
+	if !ok {
+		return []Expr{e}, false
+	}
+	fails := slices.IndexFunc(and, CanFail)
+	if fails < 0 {
 		return and, false
 	}
-	return []Expr{e}, false
+	var rest And
+	for i, x := range and {
+		if i < fails && !Nullable(x) {
+			list = append(list, x)
+		} else {
+			rest = append(rest, x)
+		}
+	}
+	if len(rest) == 1 {
+		return append(list, rest[0]), false
+	}
+	return append(list, rest), false
 }
 
 // A relSet is a set of relations, as a sorted list: queries join few.
@@ -207,7 +500,10 @@ func (s relSet) with(r int) relSet {
 	return out
 }
 
-func (s relSet) has(r int) bool { return slices.Contains(s, r) }
+func (s relSet) has(r int) bool {
+	_, ok := slices.BinarySearch(s, r)
+	return ok
+}
 
 func (s relSet) within(t relSet) bool {
 	for _, r := range s {
@@ -221,31 +517,27 @@ func (s relSet) within(t relSet) bool {
 // relations lists the relations that e mentions.
 func relations(e Expr) relSet {
 	var s relSet
-	walk(e, func(c *Column) { s = s.with(c.Rel) })
+	walk(e, func(x Expr) {
+		switch x := x.(type) {
+		case *Column:
+			s = s.with(x.Rel)
+		case *semi:
+			s = s.with(x.rel)
+		}
+	})
 	return s
 }
 
-func walk(e Expr, visit func(*Column)) {
-	switch e := e.(type) {
-	case *Column:
-		visit(e)
-	case *Compare:
-		walk(e.L, visit)
-		walk(e.R, visit)
-	case *Not:
-		walk(e.X, visit)
-	case And:
-		for _, x := range e {
-			walk(x, visit)
-		}
-	case Or:
-		for _, x := range e {
-			walk(x, visit)
-		}
+// walk visits e and everything in it, sub-selects and rules excepted.
+func walk(e Expr, visit func(Expr)) {
+	visit(e)
+	for _, x := range children(e) {
+		walk(x, visit)
 	}
 }
 
-// columnConst takes apart a comparison of a column with a constant.
+// columnConst takes apart a comparison of a column with a constant that is not
+// none.
 func columnConst(e Expr) (c *Column, op CmpOp, v *Const, ok bool) {
 	cmp, ok := e.(*Compare)
 	if !ok {
@@ -253,7 +545,7 @@ func columnConst(e Expr) (c *Column, op CmpOp, v *Const, ok bool) {
 	}
 	c, ok1 := cmp.L.(*Column)
 	v, ok2 := cmp.R.(*Const)
-	return c, cmp.Op, v, ok1 && ok2
+	return c, cmp.Op, v, ok1 && ok2 && v.Value != nil
 }
 
 // columnPair takes apart an equality between columns of two relations.

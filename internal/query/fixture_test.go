@@ -77,7 +77,7 @@ func col(tables []*schema.Table, rel int, name string) *Column {
 	if !ok {
 		panic("no column " + name)
 	}
-	return &Column{rel, id, sats.U32}
+	return &Column{Rel: rel, Col: id, Type: sats.U32}
 }
 
 func num(n uint32) *Const { return &Const{sats.U32, sats.AppendU32(nil, n)} }

@@ -14,12 +14,54 @@ type frame struct {
 	rows [][]byte     // the current row of each relation
 	sign int          // +1 or -1: whether the current tuple joins or leaves the result
 	ops  []opState    // by operator number
+	bufs [][]byte     // computed values, by number
 	net  bag          // of a delta run
 
 	emit  func(row []byte) bool // of a full run
 	out   []byte                // projected row
 	left  uint64                // rows that LIMIT still lets pass
+	skip  uint64                // rows that OFFSET still passes over
 	count uint64
+
+	slots  [][]byte // grouping expressions and aggregates of the current group
+	group  *grouping
+	sorter *sorter
+	seen   *rowSet
+
+	budget *budget // of the statement; nil: unlimited
+	ticks  uint
+	err    error // ends the run
+}
+
+// fail ends the run with an error; the first one counts.
+func (f *frame) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+// tick counts a step of a loop and reports whether the run may go on.
+func (f *frame) tick() bool {
+	f.ticks++
+	return f.ticks%checkEvery != 0 || f.budget == nil || f.pause()
+}
+
+func (f *frame) pause() bool {
+	if f.budget.check != nil {
+		if err := f.budget.check(); err != nil {
+			f.fail(err)
+		}
+	}
+	return f.err == nil
+}
+
+// hold accounts for n bytes that the run keeps until it ends.
+func (f *frame) hold(n int) bool {
+	if f.budget != nil && !f.budget.hold(n) {
+		f.fail(f.budget.exceeded())
+		return false
+	}
+	return true
 }
 
 // An opState is what one operator remembers during a run.
@@ -33,6 +75,9 @@ type opState struct {
 
 	changed []change // of a read of the state before the transaction
 	other   []byte   // a second key
+
+	matches int  // of a rule, or of the left side of an outer join
+	none    bool // a sub-select has the value none, or has it among others
 }
 
 // A change is a changed row with its sign; next is as in tuple.
@@ -52,7 +97,7 @@ type tuple struct {
 }
 
 func (s *opState) reset() {
-	s.filled = false
+	s.filled, s.none, s.matches = false, false, 0
 	s.arena.reset()
 	s.tuples, s.spans = s.tuples[:0], s.spans[:0]
 	clear(s.changed) // drop the rows
@@ -85,10 +130,16 @@ func (a *arena) add(b []byte) span {
 
 func (a *arena) at(s span) []byte { return a.b[s.from:s.to:s.to] }
 
-// remember stores the current rows of rels under a key.
-func (s *opState) remember(f *frame, rels []int, key []byte) {
+// remember stores the current rows of rels under a key. It reports false if the
+// run has no memory left for them.
+func (s *opState) remember(f *frame, rels []int, key []byte) bool {
 	t := tuple{hash: sats.HashBytes(key), sign: f.sign, at: len(s.spans)}
+	before := len(s.arena.b)
 	for _, rel := range rels {
+		if f.rows[rel] == nil {
+			s.spans = append(s.spans, missing)
+			continue
+		}
 		s.spans = append(s.spans, s.arena.add(f.rows[rel]))
 	}
 	s.spans = append(s.spans, s.arena.add(key))
@@ -98,12 +149,23 @@ func (s *opState) remember(f *frame, rels []int, key []byte) {
 	t.next = s.heads[t.hash]
 	s.tuples = append(s.tuples, t)
 	s.heads[t.hash] = int32(len(s.tuples))
+	return f.hold(len(s.arena.b) - before + tupleCost + 16*len(rels))
 }
+
+// tupleCost is about what a remembered tuple takes beside its rows.
+const tupleCost = 72
+
+// missing is the span of a row that a LEFT JOIN did not find.
+var missing = span{-1, -1}
 
 // recall makes t the current tuple for rels.
 func (s *opState) recall(f *frame, t *tuple, rels []int) {
 	for i, rel := range rels {
-		f.rows[rel] = s.arena.at(s.spans[t.at+i])
+		if sp := s.spans[t.at+i]; sp == missing {
+			f.rows[rel] = nil
+		} else {
+			f.rows[rel] = s.arena.at(sp)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/stdbgo/spacetime/internal/schema"
 )
@@ -26,11 +27,12 @@ func (p *Plan) Admissible() error {
 	if n == 1 {
 		return nil
 	}
-	on := newPlanner(p.tables, p.conds, -1)
+	on := p.planner()
 	for i := range on.done {
-		// Equalities of WHERE make a cross product, which is not admitted.
+		// Equalities of WHERE make a cross product, which is not admitted; rules do not
+		// count (spec 07 §13.3).
 		_, _, pair := columnPair(p.conds[i])
-		on.done[i] = pair && i >= p.joins
+		on.done[i] = pair && i >= p.joins || i >= p.rules
 	}
 	if !connectedByIndex(on) {
 		return ErrNoJoinIndex
@@ -62,11 +64,11 @@ func (p *Plan) eventDrives(on *planner) error {
 // connectedByIndex reports whether from some relation all others are found
 // through indexes.
 func connectedByIndex(pl *planner) bool {
-	for start := range pl.tables {
+	for _, start := range pl.want {
 		bound := relSet{start}
 		for grown := true; grown; {
 			grown = false
-			for rel := range pl.tables {
+			for _, rel := range pl.want {
 				if bound.has(rel) {
 					continue
 				}
@@ -75,7 +77,7 @@ func connectedByIndex(pl *planner) bool {
 				}
 			}
 		}
-		if len(bound) == len(pl.tables) {
+		if len(bound) == len(pl.want) {
 			return true
 		}
 	}
@@ -110,8 +112,8 @@ type Edge struct {
 	Key        Key
 }
 
-// Occurrences lists the relations of a live query in FROM order. A query that no
-// row satisfies has none.
+// Occurrences lists the relations of a live query in FROM order, then those that
+// its rules read. A query that no row satisfies has none.
 func (p *Plan) Occurrences() []Occurrence {
 	if p.none {
 		return nil
@@ -121,22 +123,31 @@ func (p *Plan) Occurrences() []Occurrence {
 		out[rel] = Occurrence{Table: t, Keys: p.keys(rel)}
 	}
 	for rel := range out {
-		if out[rel].Keys == nil {
+		if out[rel].Keys == nil && !slices.ContainsFunc(p.conds, hasRules) {
 			out[rel].Edge = p.edge(rel, out)
+		}
+	}
+	for _, c := range p.conds {
+		for _, s := range semis(c) {
+			for _, rel := range s.others {
+				out = append(out, Occurrence{Table: p.all[rel], Keys: bestKeys(p.all[rel], s.conds, rel)})
+			}
 		}
 	}
 	return out
 }
 
 // keys finds the best equality on rel: on a unique column, else the first.
-func (p *Plan) keys(rel int) []Key {
+func (p *Plan) keys(rel int) []Key { return bestKeys(p.tables[rel], p.conds, rel) }
+
+func bestKeys(t *schema.Table, conds []Expr, rel int) []Key {
 	var best []Key
-	for _, c := range p.conds {
+	for _, c := range conds {
 		keys := keysOf(c, rel)
 		if keys == nil {
 			continue
 		}
-		if p.tables[rel].UniqueIndexOn(keys[0].Col) != nil {
+		if t.UniqueIndexOn(keys[0].Col) != nil {
 			return keys
 		}
 		if best == nil || len(keys) < len(best) {
@@ -163,7 +174,7 @@ func keysOf(c Expr, rel int) []Key {
 	if !ok || op != Eq || col.Rel != rel || hasFloat(col.Type) {
 		return nil
 	}
-	return []Key{{col.Col, v.Value}}
+	return []Key{{col.Col, storedAs(col, v).Value}}
 }
 
 func (p *Plan) edge(rel int, occs []Occurrence) *Edge {
@@ -181,6 +192,9 @@ func (p *Plan) edge(rel int, occs []Occurrence) *Edge {
 		}
 		if a.Rel != rel {
 			a, b = b, a
+		}
+		if a.Opt || b.Opt {
+			continue // stored in different forms
 		}
 		if ix := p.tables[other].UniqueIndexOn(b.Col); ix != nil {
 			return &Edge{a.Col, p.tables[other], b.Col, ix, occs[other].Keys[0]}

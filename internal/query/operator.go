@@ -3,7 +3,6 @@ package query
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
@@ -19,17 +18,9 @@ type step func(f *frame) bool
 type operator interface {
 	compile(b *builder, next step) step
 	rels() relSet
-	describe(w *strings.Builder, depth int, tables []*schema.Table)
+	describe(w *drawing, depth int)
 	cost(c Cards) (rows, scanned uint64)
 }
-
-// A builder numbers the operators that keep state.
-type builder struct {
-	compiler
-	states int
-}
-
-func (b *builder) state() int { b.states++; return b.states - 1 }
 
 // A version says which state of a table a leaf reads during a delta run.
 type version uint8
@@ -50,6 +41,19 @@ type leaf struct {
 }
 
 func (l *leaf) rels() relSet { return relSet{l.rel} }
+
+// oneRow is a FROM without relations: one tuple without rows.
+type oneRow struct{ conds []Expr }
+
+func (o *oneRow) rels() relSet { return nil }
+
+func (o *oneRow) compile(b *builder, next step) step {
+	p := b.all(o.conds)
+	return func(f *frame) bool {
+		pass := p(f)
+		return f.err == nil && (!pass || next(f))
+	}
+}
 
 // wrap runs base for the committed rows and adds the correction for the version.
 // match decides whether a changed row is one that base would have produced.
@@ -107,7 +111,7 @@ func (s *scan) compile(_ *builder, next step) step {
 	base := func(f *frame) bool {
 		for row := range f.r.Scan(id) {
 			f.rows[rel] = row
-			if !next(f) {
+			if !next(f) || !f.tick() {
 				return false
 			}
 		}
@@ -138,7 +142,7 @@ func (p *point) compile(b *builder, next step) step {
 	if p.index.Unique {
 		base = func(f *frame) bool {
 			s := &f.ops[st]
-			s.key = key(s.key[:0], f.rows)
+			s.key = key(s.key[:0], f)
 			row, ok := f.r.FindUnique(id, s.key)
 			if !ok {
 				return true
@@ -149,10 +153,10 @@ func (p *point) compile(b *builder, next step) step {
 	} else {
 		base = func(f *frame) bool {
 			s := &f.ops[st]
-			s.key = key(s.key[:0], f.rows)
+			s.key = key(s.key[:0], f)
 			for row := range f.r.Point(id, s.key) {
 				f.rows[rel] = row
-				if !next(f) {
+				if !next(f) || !f.tick() {
 					return false
 				}
 			}
@@ -169,15 +173,13 @@ func (p *point) compile(b *builder, next step) step {
 // changed rows are found by key, too: a large transaction on both sides of a
 // join must not compare every row with every other.
 func (p *point) corrected(b *builder, base, next step) step {
-	own := make([]operand, len(p.parts))
-	given := make([]operand, len(p.parts))
-	types := make([]*sats.Type, len(p.parts))
+	own := make([]Expr, len(p.parts))
+	given := make([]Expr, len(p.parts))
 	for i, part := range p.parts {
-		types[i] = p.table.Cols[part.col].Type
-		own[i] = b.column(&Column{p.rel, part.col, types[i]})
-		given[i] = b.operand(part.value)
+		own[i] = &Column{Rel: p.rel, Col: part.col, Type: p.table.Cols[part.col].Type}
+		given[i] = part.value
 	}
-	ownKey, givenKey := canonical(types, own), canonical(types, given)
+	ownKey, givenKey := b.canonical(own), b.canonical(given)
 	st, rel, id := b.state(), p.rel, p.table.ID
 	return func(f *frame) bool {
 		if !base(f) {
@@ -191,13 +193,13 @@ func (p *point) corrected(b *builder, base, next step) step {
 		if !s.filled {
 			s.indexChanges(f, rel, td, ownKey)
 		}
-		s.key = givenKey(s.key[:0], f.rows)
+		s.key, _ = givenKey(s.key[:0], f)
 		was, ok := f.sign, true
 		for i := s.heads[sats.HashBytes(s.key)]; i > 0 && ok; {
 			c := &s.changed[i-1]
 			i = c.next
 			f.rows[rel] = c.row
-			s.other = ownKey(s.other[:0], f.rows)
+			s.other, _ = ownKey(s.other[:0], f)
 			if bytes.Equal(s.key, s.other) {
 				f.sign = was * c.sign
 				ok = next(f)
@@ -210,14 +212,14 @@ func (p *point) corrected(b *builder, base, next step) step {
 
 // indexChanges prepares the changed rows of a table for lookups by key. An
 // inserted row counts against the committed state, a deleted one for it.
-func (s *opState) indexChanges(f *frame, rel int, td *store.TableDelta, key func([]byte, [][]byte) []byte) {
+func (s *opState) indexChanges(f *frame, rel int, td *store.TableDelta, key func([]byte, *frame) ([]byte, bool)) {
 	if s.heads == nil {
 		s.heads = make(map[uint64]int32)
 	}
 	add := func(rows *store.Rows, sign int) {
 		for i, n := 0, rows.Len(); i < n; i++ {
 			f.rows[rel] = rows.At(i)
-			s.key = key(s.key[:0], f.rows)
+			s.key, _ = key(s.key[:0], f)
 			h := sats.HashBytes(s.key)
 			s.changed = append(s.changed, change{f.rows[rel], s.heads[h], sign})
 			s.heads[h] = int32(len(s.changed))
@@ -229,18 +231,18 @@ func (s *opState) indexChanges(f *frame, rel int, td *store.TableDelta, key func
 }
 
 // keyOf appends the key's column values.
-func (b *builder) keyOf(parts []keyPart) func(dst []byte, rows [][]byte) []byte {
+func (b *builder) keyOf(parts []keyPart) func(dst []byte, f *frame) []byte {
 	get := make([]operand, len(parts))
 	for i, p := range parts {
 		get[i] = b.operand(p.value)
 	}
 	if len(get) == 1 {
 		only := get[0]
-		return func(dst []byte, rows [][]byte) []byte { return append(dst, only(rows)...) }
+		return func(dst []byte, f *frame) []byte { return append(dst, only(f)...) }
 	}
-	return func(dst []byte, rows [][]byte) []byte {
+	return func(dst []byte, f *frame) []byte {
 		for _, g := range get {
-			dst = append(dst, g(rows)...)
+			dst = append(dst, g(f)...)
 		}
 		return dst
 	}
@@ -271,19 +273,19 @@ func (r *ranged) compile(b *builder, next step) step {
 	}
 	base := func(f *frame) bool {
 		s := &f.ops[st]
-		s.key = prefix(s.key[:0], f.rows)
+		s.key = prefix(s.key[:0], f)
 		q := rng
 		q.Prefix = s.key
 		for row := range f.r.Range(id, q) {
 			f.rows[rel] = row
-			if !next(f) {
+			if !next(f) || !f.tick() {
 				return false
 			}
 		}
 		return true
 	}
 	p := b.all(r.used)
-	return r.wrap(base, func(f *frame) bool { return p(f.rows) }, next)
+	return r.wrap(base, p, next)
 }
 
 // filter passes the tuples that meet all its conditions.
@@ -296,8 +298,14 @@ func (o *filter) rels() relSet { return o.in.rels() }
 
 func (o *filter) compile(b *builder, next step) step {
 	p := b.all(o.conds)
+	if slices.ContainsFunc(o.conds, CanFail) {
+		return o.in.compile(b, func(f *frame) bool {
+			pass := p(f)
+			return f.err == nil && (!pass || next(f))
+		})
+	}
 	return o.in.compile(b, func(f *frame) bool {
-		if p(f.rows) {
+		if p(f) {
 			return next(f)
 		}
 		return true
@@ -328,10 +336,7 @@ func (o *keep) rels() relSet { return o.in.rels() }
 
 func (o *keep) compile(b *builder, next step) step {
 	st, rels := b.state(), o.in.rels()
-	fill := o.in.compile(b, func(f *frame) bool {
-		f.ops[st].remember(f, rels, nil)
-		return true
-	})
+	fill := o.in.compile(b, func(f *frame) bool { return f.ops[st].remember(f, rels, nil) })
 	return func(f *frame) bool {
 		s := &f.ops[st]
 		was := f.sign
@@ -340,86 +345,118 @@ func (o *keep) compile(b *builder, next step) step {
 			fill(f)
 			s.filled = true
 		}
-		ok := true
+		ok := f.err == nil
 		for i := 0; i < len(s.tuples) && ok; i++ {
 			t := &s.tuples[i]
 			s.recall(f, t, rels)
 			f.sign = was * t.sign
-			ok = next(f)
+			ok = next(f) && f.tick()
 		}
 		f.sign = was
 		return ok
 	}
 }
 
+// keyed runs its input once and replays, whenever it is asked, the tuples whose
+// key is that of the tuple before it.
+type keyed struct {
+	in               operator
+	ownKeys, askKeys []Expr
+}
+
+func (o *keyed) rels() relSet { return o.in.rels() }
+
+func (o *keyed) compile(b *builder, next step) step {
+	st, rels := b.state(), o.in.rels()
+	own, ask := b.canonical(o.ownKeys), b.canonical(o.askKeys)
+	fill := o.in.compile(b, func(f *frame) bool { return f.ops[st].file(f, rels, own) })
+	return func(f *frame) bool {
+		s := &f.ops[st]
+		if !s.filled {
+			was := f.sign
+			f.sign = 1
+			fill(f)
+			f.sign, s.filled = was, true
+		}
+		return f.err == nil && s.replay(f, rels, ask, next)
+	}
+}
+
+// file remembers the current rows under their key, if they have one.
+func (s *opState) file(f *frame, rels []int, key func([]byte, *frame) ([]byte, bool)) bool {
+	var ok bool
+	if s.key, ok = key(s.key[:0], f); !ok {
+		return true
+	}
+	return s.remember(f, rels, s.key)
+}
+
+// replay runs next for the remembered tuples with the current key.
+func (s *opState) replay(f *frame, rels []int, ask func([]byte, *frame) ([]byte, bool), next step) bool {
+	var ok bool
+	if s.key, ok = ask(s.key[:0], f); !ok {
+		return true
+	}
+	was := f.sign
+	for i := s.heads[sats.HashBytes(s.key)]; i > 0 && ok; {
+		t := &s.tuples[i-1]
+		i = t.next
+		if bytes.Equal(s.keyOf(t, len(rels)), s.key) {
+			s.recall(f, t, rels)
+			f.sign = was * t.sign
+			ok = next(f) && f.tick()
+		}
+	}
+	f.sign = was
+	return ok
+}
+
 // hashJoin remembers the tuples of build by key and looks those of probe up.
 type hashJoin struct {
 	build, probe         operator
-	buildKeys, probeKeys []*Column
+	buildKeys, probeKeys []Expr
 }
 
 func (o *hashJoin) rels() relSet { return union(o.build.rels(), o.probe.rels()) }
 
 func (o *hashJoin) compile(b *builder, next step) step {
 	st, rels := b.state(), o.build.rels()
-	buildKey, probeKey := b.canonicalKey(o.buildKeys), b.canonicalKey(o.probeKeys)
-	build := o.build.compile(b, func(f *frame) bool {
-		s := &f.ops[st]
-		s.key = buildKey(s.key[:0], f.rows)
-		s.remember(f, rels, s.key)
-		return true
-	})
-	probe := o.probe.compile(b, func(f *frame) bool {
-		s := &f.ops[st]
-		s.key = probeKey(s.key[:0], f.rows)
-		was := f.sign
-		ok := true
-		for i := s.heads[sats.HashBytes(s.key)]; i > 0 && ok; {
-			t := &s.tuples[i-1]
-			i = t.next
-			if bytes.Equal(s.keyOf(t, len(rels)), s.key) {
-				s.recall(f, t, rels)
-				f.sign = was * t.sign
-				ok = next(f)
-			}
-		}
-		f.sign = was
-		return ok
-	})
+	buildKey, probeKey := b.canonical(o.buildKeys), b.canonical(o.probeKeys)
+	build := o.build.compile(b, func(f *frame) bool { return f.ops[st].file(f, rels, buildKey) })
+	probe := o.probe.compile(b, func(f *frame) bool { return f.ops[st].replay(f, rels, probeKey, next) })
 	return func(f *frame) bool {
 		build(f)
-		if len(f.ops[st].tuples) == 0 {
-			return true
+		if f.err != nil || len(f.ops[st].tuples) == 0 {
+			return f.err == nil
 		}
 		return probe(f)
 	}
 }
 
-// canonicalKey is the canonical key of some columns.
-func (b *builder) canonicalKey(cols []*Column) func(dst []byte, rows [][]byte) []byte {
-	types := make([]*sats.Type, len(cols))
-	get := make([]operand, len(cols))
-	for i, c := range cols {
-		types[i], get[i] = c.Type, b.column(c)
-	}
-	return canonical(types, get)
+// outer runs inner once per tuple of outer, and goes on without a row of rel
+// where inner found none.
+type outerJoin struct {
+	outer, inner operator
+	rel          int
 }
 
-// canonical appends a key whose bytes are equal exactly for equal values.
-func canonical(types []*sats.Type, get []operand) func(dst []byte, rows [][]byte) []byte {
-	if !slices.ContainsFunc(types, hasFloat) {
-		return func(dst []byte, rows [][]byte) []byte {
-			for _, g := range get {
-				dst = append(dst, g(rows)...)
-			}
-			return dst
+func (o *outerJoin) rels() relSet { return union(o.outer.rels(), o.inner.rels()) }
+
+func (o *outerJoin) compile(b *builder, next step) step {
+	st, rel := b.state(), o.rel
+	inner := o.inner.compile(b, func(f *frame) bool {
+		f.ops[st].matches++
+		return next(f)
+	})
+	return o.outer.compile(b, func(f *frame) bool {
+		f.ops[st].matches = 0
+		if !inner(f) {
+			return false
 		}
-	}
-	enc := sats.NewKeyEncoder(types)
-	return func(dst []byte, rows [][]byte) []byte {
-		for i, g := range get {
-			dst = enc.AppendCol(dst, i, g(rows))
+		if f.ops[st].matches > 0 {
+			return true
 		}
-		return dst
-	}
+		f.rows[rel] = nil
+		return next(f)
+	})
 }

@@ -1,19 +1,22 @@
 package query
 
 import (
-	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
 )
 
-// A Relation is one entry of FROM, inner-joined to those before it.
+// A Relation is one entry of FROM, joined to those before it.
 type Relation struct {
 	Table *schema.Table
 	On    Expr      // over this relation and earlier ones; nil: cross join
+	Left  bool      // a LEFT JOIN: without a match its columns are none
+	Rules []Rule    // which rows there are for the caller; nil: all
 	View  *ViewRead // if Table is the backing table of a view
 }
 
@@ -22,7 +25,7 @@ type OutKind uint8
 
 const (
 	OutRow     OutKind = iota // whole rows of one relation
-	OutColumns                // chosen columns
+	OutColumns                // computed columns
 	OutCount                  // one row with the number of tuples, a U64
 )
 
@@ -31,27 +34,52 @@ type Select struct {
 	From  []Relation
 	Where Expr // nil: none
 	Out   OutKind
-	Rel   int       // the relation that OutRow returns
-	Cols  []*Column // of OutColumns
-	Limit *uint64   // nil: none
+	Rel   int    // the relation that OutRow returns
+	Items []Expr // of OutColumns; over Slots if the query groups
+
+	Grouped bool   // Items, Having and Order see groups
+	Groups  []Expr // slots from 0 on
+	Aggs    []Agg  // slots behind those of Groups
+	Having  Expr   // nil: none
+
+	Distinct bool
+	Order    []Order
+	Limit    *uint64 // nil: none
+	Offset   uint64
+}
+
+// live reports whether the query is of the form that has a delta.
+func (q *Select) live() bool {
+	return q.Out == OutRow && !q.Grouped && !q.Distinct && len(q.Order) == 0 && q.Limit == nil && q.Offset == 0 && !q.hasOuter()
+}
+
+func (q *Select) hasOuter() bool {
+	return slices.ContainsFunc(q.From, func(r Relation) bool { return r.Left })
 }
 
 // A Plan is a compiled query. It is immutable and safe for concurrent use.
 type Plan struct {
 	q      Select
-	tables []*schema.Table
-	conds  []Expr // conjuncts of WHERE and ON
-	joins  int    // the first of conds that come from ON are conds[:joins]
-	none   bool   // some condition is never true
+	tables []*schema.Table // of FROM
+	all    []*schema.Table // these, and those that rules read
+	conds  []Expr          // conjuncts of ON, WHERE and rules
+	joins  int             // conds[:joins] come from ON
+	rules  int             // conds[rules:] from rules
+	outer  map[int][]Expr  // conjuncts of the ON of a LEFT JOIN, and what restricts its relation
+	none   bool            // some condition is never true
+	fails  bool            // a run may end in an error of an expression
 	views  []*ViewRead
 	hidden int // bytes at the front of returned rows that nobody sees: the hash of a view's instance
 
-	full   operator
-	runAll step
-	terms  []step // delta terms, by relation; only for OutRow without limit
-	single predicate
-	states int
-	frames sync.Pool
+	full    operator
+	runAll  step
+	output  output
+	terms   []step            // delta terms, by relation
+	touches [][]*schema.Table // the tables whose change makes a term run
+	single  predicate
+	states  int
+	bufs    int
+	frames  sync.Pool
 }
 
 // Compile plans a query. The tables must be those of the readers that the plan
@@ -60,31 +88,122 @@ func Compile(q Select) *Plan {
 	p := &Plan{q: q}
 	for _, r := range q.From {
 		p.tables = append(p.tables, r.Table)
+	}
+	p.all = p.gather()
+	b := &builder{tables: p.all}
+	if len(p.tables) == 0 {
+		p.full = &oneRow{p.conds}
+	} else {
+		pl := p.planner()
+		p.full = pl.plan(pl.start())
+	}
+	p.output = p.compileOutput(b)
+	p.runAll = p.full.compile(b, p.output.take)
+	if q.live() && len(p.tables) > 0 {
+		p.compileDelta(b)
+	}
+	p.states, p.bufs = b.states, b.bufs
+	p.frames.New = func() any {
+		return &frame{
+			rows: make([][]byte, len(p.all)), ops: make([]opState, p.states), bufs: make([][]byte, p.bufs),
+			slots: make([][]byte, len(q.Groups)+len(q.Aggs)),
+		}
+	}
+	return p
+}
+
+// gather collects the conditions, and returns all tables including those that
+// rules read.
+func (p *Plan) gather() []*schema.Table {
+	n := &numbering{tables: slices.Clone(p.tables)}
+	var rules []Expr
+	for i, r := range p.q.From {
+		restriction := And{}
+		if r.Rules != nil {
+			restriction = append(restriction, n.visible(i, r.Rules))
+		}
+		if r.View != nil {
+			p.views = append(p.views, r.View)
+		}
+		if r.Left {
+			if r.View != nil {
+				restriction = append(restriction, r.View.filter(i))
+			}
+			list, none := conjuncts(append(restriction, onOrTrue(r.On)))
+			if none {
+				list = []Expr{constFalse}
+			}
+			if p.outer == nil {
+				p.outer = map[int][]Expr{}
+			}
+			p.outer[i] = list
+			p.fails = p.fails || slices.ContainsFunc(list, CanFail)
+			continue
+		}
+		rules = append(rules, restriction...)
 		p.addConds(r.On)
 	}
 	p.joins = len(p.conds)
-	for i, r := range q.From {
-		if r.View != nil {
-			p.views = append(p.views, r.View)
+	for i, r := range p.q.From {
+		if r.View != nil && !r.Left {
 			p.conds = append(p.conds, r.View.filter(i))
 		}
 	}
-	p.addConds(q.Where)
-	if q.Out == OutRow && q.From[q.Rel].View != nil {
+	p.addConds(p.q.Where)
+	p.rules = len(p.conds)
+	for _, r := range rules {
+		p.addConds(r)
+	}
+	p.views = append(p.views, n.views...)
+	p.subs(func(s *Sub) { p.views = append(p.views, s.Plan.views...) })
+	if p.q.Out == OutRow && p.q.From[p.q.Rel].View != nil {
 		p.hidden = len(ViewHash{})
 	}
-	b := &builder{compiler: compiler{p.tables}}
-	pl := newPlanner(p.tables, p.conds, -1)
-	p.full = pl.plan(pl.start())
-	p.runAll = p.full.compile(b, p.sink(b))
-	if q.Out == OutRow && q.Limit == nil {
-		p.compileDelta(b)
+	p.fails = p.fails || p.canFail()
+	return n.tables
+}
+
+func (p *Plan) canFail() bool {
+	list := slices.Concat(p.conds, p.q.Items, p.q.Groups)
+	for _, o := range p.q.Order {
+		list = append(list, o.X)
 	}
-	p.states = b.states
-	p.frames.New = func() any {
-		return &frame{rows: make([][]byte, len(p.tables)), ops: make([]opState, p.states)}
+	for _, a := range p.q.Aggs {
+		if a.Fn == AggSum && TypeOf(a.X).Kind != sats.KindF64 {
+			return true // it may overflow
+		}
+		if a.X != nil {
+			list = append(list, a.X)
+		}
 	}
-	return p
+	if p.q.Having != nil {
+		list = append(list, p.q.Having)
+	}
+	return slices.ContainsFunc(list, CanFail)
+}
+
+func onOrTrue(on Expr) Expr {
+	if on == nil {
+		return constTrue
+	}
+	return on
+}
+
+// planner is the planner of a full run. A condition of WHERE that can fail waits
+// until all relations are bound.
+func (p *Plan) planner() *planner {
+	want := make([]int, len(p.tables))
+	for i := range want {
+		want[i] = i
+	}
+	pl := newPlanner(p.all, p.conds, want)
+	pl.outer = p.outer
+	for i := p.joins; i < p.rules; i++ {
+		if CanFail(p.conds[i]) {
+			pl.sets[i] = want
+		}
+	}
+	return pl
 }
 
 func (p *Plan) addConds(e Expr) {
@@ -94,7 +213,7 @@ func (p *Plan) addConds(e Expr) {
 }
 
 func (p *Plan) compileDelta(b *builder) {
-	if len(p.tables) == 1 {
+	if len(p.tables) == 1 && !slices.ContainsFunc(p.conds, hasRules) {
 		p.single = b.all(p.conds)
 		return
 	}
@@ -103,52 +222,54 @@ func (p *Plan) compileDelta(b *builder) {
 		f.net.add(f.rows[rel][hidden:], f.sign)
 		return true
 	}
-	for i := range p.tables {
-		op := newPlanner(p.tables, p.conds, i).plan(i)
-		p.terms = append(p.terms, op.compile(b, collect))
+	for i, t := range p.tables {
+		p.terms = append(p.terms, p.term(i).compile(b, collect))
+		of := ruleTables(p.all, slices.DeleteFunc(slices.Clone(p.conds), func(c Expr) bool { return !relations(c).within(relSet{i}) }))
+		p.touches = append(p.touches, append(of, t))
 	}
 }
 
-// sink is what a full run does with each tuple.
-func (p *Plan) sink(b *builder) step {
-	switch p.q.Out {
-	case OutCount:
-		return func(f *frame) bool {
-			f.count++
-			return true
+// term plans the part of the delta that the changes of relation i drive. With dV =
+// Σ R'₁ ⋈ … ⋈ R'ᵢ₋₁ ⋈ dRᵢ ⋈ Rᵢ₊₁ ⋈ …, the relations before the driving one are read
+// as they are now, those behind it as they were (spec 07 §22.2). An event joins
+// with what was there before it (§15).
+func (p *Plan) term(i int) operator {
+	pl := p.planner()
+	pl.delta = true
+	event := p.tables[i].IsEvent
+	pl.ver = func(rel int) version {
+		switch {
+		case rel == i:
+			return changes
+		case rel > i || event:
+			return before
 		}
-	case OutColumns:
-		get := make([]operand, len(p.q.Cols))
-		for i, c := range p.q.Cols {
-			get[i] = b.column(c)
-		}
-		return func(f *frame) bool {
-			f.out = f.out[:0]
-			for _, g := range get {
-				f.out = append(f.out, g(f.rows)...)
-			}
-			return f.deliver(f.out)
-		}
+		return committed
 	}
-	rel, hidden := p.q.Rel, p.hidden
-	return func(f *frame) bool { return f.deliver(f.rows[rel][hidden:]) }
+	return pl.plan(i)
 }
 
 // deliver hands one row out; false ends the run.
 func (f *frame) deliver(row []byte) bool {
+	if f.skip > 0 {
+		f.skip--
+		return true
+	}
 	f.left--
 	return f.emit(row) && f.left > 0
 }
 
 func (p *Plan) frame(r store.Reader, d *store.Delta) *frame {
 	f := p.frames.Get().(*frame)
-	f.r, f.d, f.sign, f.left, f.count = r, d, 1, ^uint64(0), 0
+	f.r, f.d, f.sign, f.left, f.skip, f.count = r, d, 1, ^uint64(0), p.q.Offset, 0
 	return f
 }
 
 func (p *Plan) release(f *frame) {
-	f.r, f.d, f.emit = nil, nil, nil
+	f.r, f.d, f.emit, f.budget, f.err, f.ticks = nil, nil, nil, nil, nil, 0
+	f.group, f.sorter, f.seen = nil, nil, nil
 	clear(f.rows)
+	clear(f.slots)
 	for i := range f.ops {
 		f.ops[i].reset()
 	}
@@ -158,39 +279,51 @@ func (p *Plan) release(f *frame) {
 
 // Run evaluates the query and hands every row to emit until that returns false.
 // A row is valid only during the call. An error means that the schema has moved
-// on since Compile; nothing has been emitted then.
+// on since Compile, and then nothing has been emitted, or that an expression has
+// failed.
 func (p *Plan) Run(r store.Reader, emit func(row []byte) bool) error {
+	return p.run(r, nil, emit)
+}
+
+// RunWithin is Run within limits, whose excess is an error.
+func (p *Plan) RunWithin(r store.Reader, l Limits, emit func(row []byte) bool) error {
+	return p.run(r, newBudget(l), emit)
+}
+
+func (p *Plan) run(r store.Reader, budget *budget, emit func(row []byte) bool) error {
 	if err := p.Stale(r); err != nil {
 		return err
 	}
 	f := p.frame(r, nil)
 	defer p.release(f)
-	f.emit = emit
+	f.emit, f.budget = emit, budget
 	if p.q.Limit != nil {
 		f.left = *p.q.Limit
 	}
 	if f.left == 0 {
 		return nil
 	}
-	if p.q.Out == OutCount {
-		if s, ok := p.full.(*scan); ok && !p.none {
-			f.count = r.RowCount(s.table.ID)
-		} else if !p.none {
-			p.runAll(f)
-		}
-		f.out = binary.LittleEndian.AppendUint64(f.out[:0], f.count)
-		emit(f.out)
-		return nil
-	}
-	if !p.none {
+	p.output.begin(f)
+	s, whole := p.full.(*scan)
+	switch {
+	case p.none:
+	case whole && p.q.Out == OutCount:
+		f.count = r.RowCount(s.table.ID)
+	default:
 		p.runAll(f)
 	}
-	return nil
+	if f.err == nil {
+		p.output.end(f)
+	}
+	return f.err
 }
 
 // Live reports whether Delta works: the query returns whole rows of one relation
 // and has no limit.
-func (p *Plan) Live() bool { return p.q.Out == OutRow && p.q.Limit == nil }
+func (p *Plan) Live() bool { return p.q.live() }
+
+// CanFail reports whether a run may end in an error of an expression.
+func (p *Plan) CanFail() bool { return p.fails }
 
 // Delta evaluates what the transaction d changed in the result, as bags: ins
 // gets the rows that the result gained, del those it lost, a row that did both
@@ -213,7 +346,7 @@ func (p *Plan) Delta(r store.Reader, d *store.Delta, ins, del func(row []byte)) 
 		return nil
 	}
 	for i, term := range p.terms {
-		if td := tableDelta(d, p.tables[i].ID); td != nil {
+		if changed(d, p.touches[i]) {
 			term(f)
 		}
 	}
@@ -221,19 +354,19 @@ func (p *Plan) Delta(r store.Reader, d *store.Delta, ins, del func(row []byte)) 
 	return nil
 }
 
-func (p *Plan) touched(d *store.Delta) bool {
-	for _, t := range p.tables {
-		if tableDelta(d, t.ID) != nil {
-			return true
-		}
-	}
-	return false
+func (p *Plan) touched(d *store.Delta) bool { return changed(d, p.all) }
+
+func changed(d *store.Delta, tables []*schema.Table) bool {
+	return slices.ContainsFunc(tables, func(t *schema.Table) bool { return tableDelta(d, t.ID) != nil })
 }
 
 // deltaSingle filters the changed rows of the only relation; the store has
 // netted them already.
 func (p *Plan) deltaSingle(f *frame, d *store.Delta, ins, del func(row []byte)) {
 	td := tableDelta(d, p.tables[0].ID)
+	if td == nil {
+		return // a table changed that only a rule without effect reads
+	}
 	p.matching(f, &td.Inserts, ins)
 	if !p.tables[0].IsEvent {
 		p.matching(f, &td.Deletes, del)
@@ -243,7 +376,7 @@ func (p *Plan) deltaSingle(f *frame, d *store.Delta, ins, del func(row []byte)) 
 func (p *Plan) matching(f *frame, rows *store.Rows, emit func(row []byte)) {
 	for i, n := 0, rows.Len(); i < n; i++ {
 		f.rows[0] = rows.At(i)
-		if p.single(f.rows) {
+		if p.single(f) {
 			emit(f.rows[0][p.hidden:])
 		}
 	}
@@ -252,7 +385,7 @@ func (p *Plan) matching(f *frame, rows *store.Rows, emit func(row []byte)) {
 // Stale reports why the plan no longer fits the reader's schema, or nil. A plan
 // lives as long as the tables it was compiled against.
 func (p *Plan) Stale(r store.Reader) error {
-	for _, t := range p.tables {
+	for _, t := range p.all {
 		if now := r.Table(t.ID); now != t {
 			return fmt.Errorf("query: table `%s` has changed since the query was compiled", t.Name)
 		}
@@ -262,6 +395,10 @@ func (p *Plan) Stale(r store.Reader) error {
 
 // Tables lists the tables in FROM order, one per occurrence.
 func (p *Plan) Tables() []*schema.Table { return p.tables }
+
+// ReadsOthers reports whether the result depends on more than one relation, those
+// of rules included.
+func (p *Plan) ReadsOthers() bool { return len(p.all) > 1 }
 
 // ReturnTable is the table whose whole rows the query returns; nil otherwise. The
 // rows of a view come without the hidden column of its backing table.
@@ -275,7 +412,10 @@ func (p *Plan) ReturnTable() *schema.Table {
 // EmptyInput reports whether the result is empty because a table is. Such a
 // query need not run (spec 07 §21).
 func (p *Plan) EmptyInput(r store.Reader) bool {
-	for _, t := range p.tables {
+	for i, t := range p.tables {
+		if p.q.From[i].Left {
+			continue
+		}
 		if t.IsEvent || r.RowCount(t.ID) == 0 {
 			return true
 		}
@@ -283,29 +423,108 @@ func (p *Plan) EmptyInput(r store.Reader) bool {
 	return p.none
 }
 
-// Scanned estimates how many rows a run reads (spec 07 §20).
+// Scanned estimates how many rows a run reads, its sub-selects included (spec 07
+// §20).
 func (p *Plan) Scanned(c Cards) uint64 {
+	var sum uint64
+	p.subs(func(s *Sub) { sum = satAdd(sum, s.Plan.Scanned(c)) })
+	if p.none {
+		return sum
+	}
 	switch p.full.(type) {
 	case *scan, *point:
-		if p.q.Limit != nil && p.q.Out != OutCount {
-			return *p.q.Limit
+		if p.q.Limit != nil && p.q.Out != OutCount && len(p.q.Order) == 0 && !p.q.Grouped && !p.q.Distinct {
+			return satAdd(sum, *p.q.Limit)
 		}
 	}
 	_, scanned := p.full.cost(c)
-	return scanned
+	return satAdd(sum, scanned)
 }
 
-// Explain draws the plan, for people and tests: one operator per line, what an
-// operator reads indented below it. With delta, the plans of the delta terms
-// follow.
+// subs visits the sub-selects of the query.
+func (p *Plan) subs(visit func(*Sub)) {
+	look := func(e Expr) {
+		if e == nil {
+			return
+		}
+		walk(e, func(x Expr) {
+			if s, ok := x.(*Sub); ok {
+				visit(s)
+			}
+		})
+	}
+	list := slices.Concat(p.conds, p.q.Items, p.q.Groups)
+	for _, on := range p.outer {
+		list = append(list, on...)
+	}
+	for _, a := range p.q.Aggs {
+		list = append(list, a.X)
+	}
+	for _, o := range p.q.Order {
+		list = append(list, o.X)
+	}
+	for _, e := range append(list, p.q.Having) {
+		look(e)
+	}
+}
+
+// Explain draws the plan, for tests: one operator per line, what an operator
+// reads indented below it. With delta, the plans of the delta terms follow.
 func (p *Plan) Explain(delta bool) string {
-	var w strings.Builder
-	p.full.describe(&w, 0, p.tables)
+	var w drawing
+	w.tables = p.all
+	p.full.describe(&w, 0)
 	if delta && len(p.terms) > 0 {
 		for i := range p.terms {
 			fmt.Fprintf(&w, "changes of %s#%d\n", p.tables[i].Name, i)
-			newPlanner(p.tables, p.conds, i).plan(i).describe(&w, 1, p.tables)
+			p.term(i).describe(&w, 1)
 		}
 	}
 	return w.String()
+}
+
+// Describe draws the plan for users, who know the relations of FROM by their
+// aliases: what follows the WHERE, then the tree of operators, with the rows that
+// c lets expect.
+func (p *Plan) Describe(c Cards, aliases []string) []string {
+	w := drawing{tables: p.all, aliases: aliases, cards: c}
+	if aliases == nil {
+		w.aliases = make([]string, len(p.tables))
+		for i, t := range p.tables {
+			w.aliases[i] = t.Name
+		}
+	}
+	depth := 0
+	step := func(format string, args ...any) {
+		w.line(depth, nil, format, args...)
+		depth++
+	}
+	if p.q.Limit != nil {
+		step("limit %d", *p.q.Limit)
+	}
+	if p.q.Offset > 0 {
+		step("offset %d", p.q.Offset)
+	}
+	if len(p.q.Order) > 0 {
+		step("sort by %s", w.order(p.q.Order))
+	}
+	if p.q.Distinct {
+		step("distinct")
+	}
+	if p.q.Having != nil {
+		step("having %s", w.expr(p.q.Having))
+	}
+	switch {
+	case p.q.Grouped && len(p.q.Groups) > 0:
+		step("group by %s", w.list(p.q.Groups, ", "))
+	case p.q.Grouped:
+		step("aggregate")
+	case p.q.Out == OutCount:
+		step("count")
+	}
+	if p.none {
+		step("no row meets the conditions")
+	}
+	p.full.describe(&w, depth)
+	return strings.Split(strings.TrimSuffix(w.String(), "\n"), "\n")
 }

@@ -41,8 +41,8 @@ func TestAccessPaths(t *testing.T) {
 		}
 	}
 	// A unique index goes before another one of as many columns.
-	k := &Column{0, 0, num(0).Type}
-	p := Compile(Select{From: []Relation{{Table: tables[1]}}, Where: And{cmp(&Column{0, 1, k.Type}, Eq, num(1)), cmp(k, Eq, num(2))}})
+	k := &Column{Rel: 0, Col: 0, Type: num(0).Type}
+	p := Compile(Select{From: []Relation{{Table: tables[1]}}, Where: And{cmp(&Column{Rel: 0, Col: 1, Type: k.Type}, Eq, num(1)), cmp(k, Eq, num(2))}})
 	if got, want := strings.TrimSpace(p.Explain(false)), "filter u#0.v = 0x01000000\n  unique point u#0 by u_k(0x02000000)"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // A planner chooses order and access paths for one run of a query: the full one,
@@ -12,20 +13,40 @@ import (
 // never on table sizes, so that what is admitted today is admitted tomorrow.
 type planner struct {
 	tables []*schema.Table
-	conds  []Expr // conjuncts of WHERE and all ON, simplified
-	done   []bool // conds that the operators chosen so far have applied
-	delta  int    // relation whose changes drive the plan; -1 in a full run
+	conds  []Expr   // conjuncts that the plan applies, simplified
+	sets   []relSet // the relations of each of conds
+	of     [][]int  // by relation: the conds that mention it
+	done   []bool   // conds that the operators chosen so far have applied
+	want   []int    // the relations to bind, in FROM order
+	outer  map[int][]Expr
+	ver    func(rel int) version
+	delta  bool // what drives the plan is small: what a transaction changed
+	again  bool // the plan runs many times in one run; what it reads whole is kept
 }
 
-func newPlanner(tables []*schema.Table, conds []Expr, delta int) *planner {
-	return &planner{tables: tables, conds: conds, done: make([]bool, len(conds)), delta: delta}
+func newPlanner(tables []*schema.Table, conds []Expr, want []int) *planner {
+	p := &planner{tables: tables, conds: conds, want: want, done: make([]bool, len(conds)), sets: make([]relSet, len(conds)), of: make([][]int, len(tables))}
+	for i, c := range conds {
+		p.sets[i] = relations(c)
+		for _, rel := range p.sets[i] {
+			p.of[rel] = append(p.of[rel], i)
+		}
+	}
+	p.ver = func(int) version { return committed }
+	return p
 }
 
 // plan builds the tree that binds every relation, beginning with start.
 func (p *planner) plan(start int) operator {
-	op := p.filtered(p.first(start), relSet{start})
-	bound := relSet{start}
-	for len(bound) < len(p.tables) {
+	return p.rest(p.filtered(p.first(start), relSet{start}), relSet{start})
+}
+
+// rest adds to op, which binds some relations, all others.
+func (p *planner) rest(op operator, bound relSet) operator {
+	if p.textual() {
+		return p.inOrder(op, bound)
+	}
+	for len(bound) < len(p.want) {
 		rel := p.choose(bound)
 		op = p.join(op, bound, rel)
 		bound = bound.with(rel)
@@ -34,28 +55,60 @@ func (p *planner) plan(start int) operator {
 	return op
 }
 
-// version is the state in which a delta term reads rel: with dV = Σ R'₁ ⋈ … ⋈
-// R'ᵢ₋₁ ⋈ dRᵢ ⋈ Rᵢ₊₁ ⋈ …, those before the driving relation as they are now, those
-// behind it as they were (spec 07 §22.2). An event joins with what was there
-// before it (§15).
-func (p *planner) version(rel int) version {
-	switch {
-	case p.delta < 0:
-		return committed
-	case rel == p.delta:
-		return changes
-	case rel > p.delta || p.tables[p.delta].IsEvent:
-		return before
-	}
-	return committed
+// textual reports whether relations must be bound in the order of the text: a
+// LEFT JOIN means something else elsewhere, and a condition that can fail is only
+// asked about the tuples that come to it.
+func (p *planner) textual() bool {
+	return len(p.outer) > 0 || slices.ContainsFunc(p.conds, CanFail)
 }
 
-func (p *planner) leaf(rel int) leaf { return leaf{rel, p.tables[rel], p.version(rel)} }
+// inOrder is rest for a FROM with a LEFT JOIN: in the order of the text.
+func (p *planner) inOrder(op operator, bound relSet) operator {
+	for _, rel := range p.want {
+		if bound.has(rel) {
+			continue
+		}
+		if on, ok := p.outer[rel]; ok {
+			op = &outerJoin{op, p.inner(rel, bound, on), rel}
+		} else {
+			op = p.join(op, bound, rel)
+		}
+		bound = bound.with(rel)
+		op = p.filtered(op, bound)
+	}
+	return op
+}
+
+// inner finds, for one tuple of the bound relations, the rows of rel that meet on.
+func (p *planner) inner(rel int, bound relSet, on []Expr) operator {
+	q := newPlanner(p.tables, on, append(slices.Clone(bound), rel))
+	q.ver = p.ver
+	var op operator
+	if a := q.access(rel, bound); a != nil && a.joins {
+		op = q.take(a)
+	} else {
+		op = q.kept(rel, bound)
+	}
+	return q.filtered(op, bound.with(rel))
+}
+
+// kept reads rel once and replays what belongs to the bound tuple.
+func (p *planner) kept(rel int, bound relSet) operator {
+	own, other := p.equalities(rel, bound)
+	p.finishEqualities(rel, bound)
+	in := p.filtered(p.first(rel), relSet{rel})
+	if len(own) == 0 {
+		return &keep{in}
+	}
+	return &keyed{in, own, other}
+}
+
+func (p *planner) leaf(rel int) leaf { return leaf{rel, p.tables[rel], p.ver(rel)} }
 
 // first is the access path of the driving relation.
 func (p *planner) first(rel int) operator {
-	if p.version(rel) == changes {
-		return &scan{p.leaf(rel)}
+	if p.ver(rel) == changes {
+		return p.changed(rel)
 	}
 	if a := p.access(rel, nil); a != nil {
 		return p.take(a)
@@ -63,26 +116,51 @@ func (p *planner) first(rel int) operator {
 	return &scan{p.leaf(rel)}
 }
 
+// changed reads what a transaction changed in rel: in its visible part, where
+// rules decide with the help of other tables.
+func (p *planner) changed(rel int) operator {
+	var rules And
+	for _, i := range p.of[rel] {
+		if c := p.conds[i]; !p.done[i] && len(p.sets[i]) == 1 && hasRules(c) {
+			p.done[i] = true
+			rules = append(rules, c)
+		}
+	}
+	if rules == nil {
+		return &scan{p.leaf(rel)}
+	}
+	return &shifted{p.leaf(rel), rules}
+}
+
 // filtered puts the conditions that have become decidable above op.
 func (p *planner) filtered(op operator, bound relSet) operator {
 	var now []Expr
 	for i, c := range p.conds {
-		if !p.done[i] && relations(c).within(bound) {
+		if !p.done[i] && p.sets[i].within(bound) {
 			p.done[i] = true
-			now = append(now, c)
+			now = append(now, at(c, p.ver))
 		}
 	}
 	if now == nil {
 		return op
 	}
+	// Whatever cannot fail goes first: rules among them, which say what there is.
+	slices.SortStableFunc(now, func(a, b Expr) int { return boolInt(CanFail(a)) - boolInt(CanFail(b)) })
 	return &filter{op, now}
+}
+
+func boolInt(v bool) int {
+	if v {
+		return 1
+	}
+	return 0
 }
 
 // choose picks the relation to bind next: one that an index finds, else one that
 // an equality connects, else the first.
 func (p *planner) choose(bound relSet) int {
 	best, rank := -1, -1
-	for rel := range p.tables {
+	for _, rel := range p.want {
 		if bound.has(rel) {
 			continue
 		}
@@ -105,12 +183,12 @@ func (p *planner) join(op operator, bound relSet, rel int) operator {
 		return &nest{op, p.take(a)}
 	}
 	own, other := p.equalities(rel, bound)
-	inner := p.filtered(p.first(rel), relSet{rel})
-	if len(own) == 0 {
-		return &nest{op, &keep{inner}}
+	if len(own) == 0 || p.again {
+		return &nest{op, p.kept(rel, bound)}
 	}
+	inner := p.filtered(p.first(rel), relSet{rel})
 	p.finishEqualities(rel, bound)
-	if p.delta >= 0 {
+	if p.delta {
 		// What the transaction changed is small; the other table is read once.
 		return &hashJoin{build: op, probe: inner, buildKeys: other, probeKeys: own}
 	}
@@ -118,9 +196,9 @@ func (p *planner) join(op operator, bound relSet, rel int) operator {
 }
 
 // equalities lists the conditions own = other between rel and bound relations.
-func (p *planner) equalities(rel int, bound relSet) (own, other []*Column) {
-	for i, c := range p.conds {
-		if a, b, ok := p.pair(i, c, rel, bound); ok {
+func (p *planner) equalities(rel int, bound relSet) (own, other []Expr) {
+	for _, i := range p.of[rel] {
+		if a, b, ok := p.pair(i, rel, bound); ok {
 			own, other = append(own, a), append(other, b)
 		}
 	}
@@ -128,15 +206,15 @@ func (p *planner) equalities(rel int, bound relSet) (own, other []*Column) {
 }
 
 func (p *planner) finishEqualities(rel int, bound relSet) {
-	for i, c := range p.conds {
-		if _, _, ok := p.pair(i, c, rel, bound); ok {
+	for _, i := range p.of[rel] {
+		if _, _, ok := p.pair(i, rel, bound); ok {
 			p.done[i] = true
 		}
 	}
 }
 
-func (p *planner) pair(i int, c Expr, rel int, bound relSet) (own, other *Column, ok bool) {
-	a, b, ok := columnPair(c)
+func (p *planner) pair(i, rel int, bound relSet) (own, other *Column, ok bool) {
+	a, b, ok := columnPair(p.conds[i])
 	if !ok || p.done[i] {
 		return nil, nil, false
 	}
@@ -228,27 +306,37 @@ func (p *planner) indexAccess(rel int, ix *schema.Index, bound relSet) *access {
 }
 
 // fixedBy finds an equality of a column with a constant or, in a join, with a
-// column that is bound. The join column wins: it is what the probe is for.
+// column that is bound. The join column wins: it is what the probe is for. Columns
+// that may hold none are found by constants only, in the form they are stored in.
 func (p *planner) fixedBy(rel int, col schema.ColID, bound relSet) (cond int, value Expr) {
-	for i, c := range p.conds {
+	for _, i := range p.of[rel] {
 		if p.done[i] {
 			continue
 		}
-		if own, other, ok := p.pair(i, c, rel, bound); ok && own.Col == col {
+		if own, other, ok := p.pair(i, rel, bound); ok && own.Col == col && !Nullable(own) && !Nullable(other) {
 			return i, other
 		}
-		if own, op, v, ok := columnConst(c); ok && op == Eq && own.Rel == rel && own.Col == col && value == nil {
-			cond, value = i, v
+		if own, op, v, ok := columnConst(p.conds[i]); ok && op == Eq && own.Rel == rel && own.Col == col && value == nil {
+			cond, value = i, storedAs(own, v)
 		}
 	}
 	return cond, value
 }
 
+// storedAs is a constant in the form in which a column stores it.
+func storedAs(c *Column, v *Const) *Const {
+	if !c.Opt {
+		return v
+	}
+	return &Const{Type: sats.Option(v.Type), Value: append(sats.AppendSome(nil), v.Value...)}
+}
+
 // bounds gives the range the constant limits of one column.
 func (p *planner) bounds(a *access, r *ranged, col schema.ColID) {
-	for i, c := range p.conds {
+	for _, i := range p.of[r.rel] {
+		c := p.conds[i]
 		own, op, v, ok := columnConst(c)
-		if p.done[i] || !ok || own.Rel != r.rel || own.Col != col {
+		if p.done[i] || !ok || own.Rel != r.rel || own.Col != col || own.Opt {
 			continue
 		}
 		switch {
@@ -274,19 +362,20 @@ func (p *planner) bounds(a *access, r *ranged, col schema.ColID) {
 // first of FROM, unless only another one is filtered (spec 07 §16) or is found
 // by a better path, provided that the rest can then be found through an index.
 func (p *planner) start() int {
-	if len(p.tables) == 1 {
-		return 0
+	if len(p.want) == 1 || p.textual() {
+		return p.want[0]
 	}
 	best := 0
-	for rel := 1; rel < len(p.tables); rel++ {
-		if p.selectivity(rel) > p.selectivity(best) {
-			best = rel
+	chosen := p.selectivity(0)
+	for _, rel := range p.want[1:] {
+		if s := p.selectivity(rel); s > chosen {
+			best, chosen = rel, s
 		}
 	}
 	if best != 0 && !p.probed(best) && p.probed(0) {
 		return 0
 	}
-	if len(p.tables) == 2 && !p.probed(best) && p.probed(1-best) {
+	if len(p.want) == 2 && !p.probed(best) && p.probed(1-best) {
 		return 1 - best
 	}
 	return best
@@ -295,7 +384,7 @@ func (p *planner) start() int {
 // probed reports whether an index finds rows of some other relation from start.
 func (p *planner) probed(start int) bool {
 	bound := relSet{start}
-	for rel := range p.tables {
+	for _, rel := range p.want {
 		if rel != start {
 			if a := p.access(rel, bound); a != nil && a.joins {
 				return true
@@ -316,8 +405,10 @@ func (p *planner) selectivity(rel int) int {
 		}
 		return 2
 	}
-	if slices.ContainsFunc(p.conds, func(c Expr) bool { s := relations(c); return len(s) == 1 && s[0] == rel }) {
-		return 1
+	for _, i := range p.of[rel] {
+		if len(p.sets[i]) == 1 && !p.done[i] {
+			return 1
+		}
 	}
 	return 0
 }

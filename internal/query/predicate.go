@@ -3,69 +3,124 @@ package query
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// A predicate decides a condition for one tuple: one encoded row per relation.
-type predicate func(rows [][]byte) bool
+// A predicate decides a condition for the current tuple of a frame.
+type predicate func(f *frame) bool
 
-// An operand is the encoded value of an expression in one tuple.
-type operand func(rows [][]byte) []byte
+// An operand is the encoded value of an expression for the current tuple; nil is
+// none. It is valid until the same operand is asked again.
+type operand func(f *frame) []byte
 
-// A compiler turns expressions over tables into closures.
-type compiler struct{ tables []*schema.Table }
+// A builder turns expressions and operators over tables into closures and
+// numbers those that keep state.
+type builder struct {
+	tables []*schema.Table
+	states int
+	bufs   int
+}
 
-func (c compiler) predicate(e Expr) predicate {
+func (b *builder) state() int { b.states++; return b.states - 1 }
+func (b *builder) buf() int   { b.bufs++; return b.bufs - 1 }
+
+// predicate holds where e is TRUE.
+func (b *builder) predicate(e Expr) predicate { return b.truth(e, true) }
+
+// truth holds where e is TRUE, or with !want where it is FALSE. Where e is none,
+// neither does. A condition that can fail is evaluated from left to right until
+// it is decided; others need no third value on the way.
+func (b *builder) truth(e Expr, want bool) predicate {
+	if CanFail(e) {
+		return b.decided(e, want)
+	}
 	switch e := e.(type) {
 	case *Const:
-		v := e.Value[0] != 0
-		return func([][]byte) bool { return v }
+		v, ok := isConst(e)
+		v = ok && v == want
+		return func(*frame) bool { return v }
 	case *Column:
-		return c.compare(&Compare{Eq, e, constTrue})
+		return b.compare(&Compare{Eq, e, boolConst(want)})
 	case *Compare:
-		return c.compare(e)
+		if !want {
+			e = &Compare{e.Op.complement(), e.L, e.R}
+		}
+		return b.compare(e)
 	case *Not:
-		p := c.predicate(e.X)
-		return func(rows [][]byte) bool { return !p(rows) }
+		return b.truth(e.X, !want)
 	case And:
-		return c.all(e)
+		return b.several(e, want, !want)
 	case Or:
-		ps := c.list(e)
-		return func(rows [][]byte) bool {
+		if want {
+			if p := b.oneOf(e); p != nil {
+				return p
+			}
+		}
+		return b.several(e, want, want)
+	case *Is:
+		return b.is(e, want)
+	case *Like:
+		return b.like(e, want)
+	case *semi:
+		p := b.semi(e)
+		return func(f *frame) bool { return p(f) == want }
+	}
+	return b.decided(e, want)
+}
+
+// decided is truth by way of the value of e.
+func (b *builder) decided(e Expr, want bool) predicate {
+	get := b.operand(e)
+	return func(f *frame) bool {
+		v := get(f)
+		return v != nil && (v[0] != 0) == want
+	}
+}
+
+// several combines the truths of xs: any of them suffices, or all are needed.
+func (b *builder) several(xs []Expr, want, any bool) predicate {
+	ps := make([]predicate, len(xs))
+	for i, x := range xs {
+		ps[i] = b.truth(x, want)
+	}
+	if any {
+		return func(f *frame) bool {
 			for _, p := range ps {
-				if p(rows) {
+				if p(f) {
 					return true
 				}
 			}
 			return false
 		}
 	}
-	panic("query: expression of unknown kind")
+	return all(ps)
 }
 
-func (c compiler) list(xs []Expr) []predicate {
+// all is the conjunction of conditions.
+func (b *builder) all(xs []Expr) predicate {
 	ps := make([]predicate, len(xs))
 	for i, x := range xs {
-		ps[i] = c.predicate(x)
+		ps[i] = b.predicate(x)
 	}
-	return ps
+	return all(ps)
 }
 
-// all is the conjunction of xs.
-func (c compiler) all(xs []Expr) predicate {
-	ps := c.list(xs)
+func all(ps []predicate) predicate {
 	switch len(ps) {
+	case 0:
+		return func(*frame) bool { return true }
 	case 1:
 		return ps[0]
 	case 2:
 		p, q := ps[0], ps[1]
-		return func(rows [][]byte) bool { return p(rows) && q(rows) }
+		return func(f *frame) bool { return p(f) && q(f) }
 	}
-	return func(rows [][]byte) bool {
+	return func(f *frame) bool {
 		for _, p := range ps {
-			if !p(rows) {
+			if !p(f) {
 				return false
 			}
 		}
@@ -73,48 +128,267 @@ func (c compiler) all(xs []Expr) predicate {
 	}
 }
 
-func (c compiler) compare(e *Compare) predicate {
+// oneOf is an OR of many equalities of one column with constants, as IN writes
+// it: one lookup instead of many comparisons.
+func (b *builder) oneOf(xs []Expr) predicate {
+	if len(xs) < 8 {
+		return nil
+	}
+	var of *Column
+	set := make(map[string]struct{}, len(xs))
+	for _, x := range xs {
+		c, op, v, ok := columnConst(x)
+		if !ok || op != Eq || hasFloat(c.Type) || of != nil && !Equal(of, c) {
+			return nil
+		}
+		of = c
+		set[string(v.Value)] = struct{}{}
+	}
+	get := b.column(of)
+	return func(f *frame) bool {
+		v := get(f)
+		if v == nil {
+			return false
+		}
+		_, ok := set[string(v)]
+		return ok
+	}
+}
+
+func (b *builder) is(e *Is, want bool) predicate {
+	switch e.What {
+	case IsTrue, IsFalse:
+		p := b.truth(e.X, e.What == IsTrue)
+		return func(f *frame) bool { return p(f) == want }
+	}
+	get := b.operand(e.X)
+	return func(f *frame) bool { return (get(f) == nil) == want }
+}
+
+func (b *builder) like(e *Like, want bool) predicate {
+	get, p := b.operand(e.X), e.Pattern
+	return func(f *frame) bool {
+		v := get(f)
+		return v != nil && p.match(v[4:]) == want
+	}
+}
+
+func (b *builder) compare(e *Compare) predicate {
 	if col, op, v, ok := columnConst(e); ok {
-		return c.columnConst(col, op, v)
+		return b.columnConst(col, op, v)
 	}
-	t := typeOf(e.L)
-	l, r, cmp, op := c.operand(e.L), c.operand(e.R), sats.NewCompare(t), e.Op
-	return func(rows [][]byte) bool { return op.holds(cmp(l(rows), r(rows))) }
+	l, r, cmp, op := b.operand(e.L), b.operand(e.R), sats.NewCompare(TypeOf(e.L)), e.Op
+	return func(f *frame) bool {
+		x, y := l(f), r(f)
+		return x != nil && y != nil && op.holds(cmp(x, y))
+	}
 }
 
-func typeOf(e Expr) *sats.Type {
-	switch e := e.(type) {
-	case *Const:
-		return e.Type
-	case *Column:
-		return e.Type
-	}
-	return sats.Bool
-}
-
-func (c compiler) operand(e Expr) operand {
+// operand compiles the value of e.
+func (b *builder) operand(e Expr) operand {
 	switch e := e.(type) {
 	case *Const:
 		v := e.Value
-		return func([][]byte) []byte { return v }
+		return func(*frame) []byte { return v }
 	case *Column:
-		return c.column(e)
-	}
-	p := c.predicate(e)
-	return func(rows [][]byte) []byte {
-		if p(rows) {
-			return constTrue.Value
+		return b.column(e)
+	case *Slot:
+		n := e.N
+		return func(f *frame) []byte { return f.slots[n] }
+	case *Apply:
+		return b.apply(e)
+	case Coalesce:
+		return b.coalesce(e)
+	case *Sub:
+		return b.sub(e)
+	case And:
+		return b.chain(e, false)
+	case Or:
+		return b.chain(e, true)
+	case *Compare:
+		l, r, cmp, op := b.operand(e.L), b.operand(e.R), sats.NewCompare(TypeOf(e.L)), e.Op
+		return func(f *frame) []byte {
+			x, y := l(f), r(f)
+			if x == nil || y == nil {
+				return nil
+			}
+			return boolBytes(op.holds(cmp(x, y)))
 		}
-		return constFalse.Value
+	case *Not:
+		get := b.operand(e.X)
+		return func(f *frame) []byte {
+			v := get(f)
+			if v == nil {
+				return nil
+			}
+			return boolBytes(v[0] == 0)
+		}
+	case *Distinct:
+		l, r, cmp := b.operand(e.L), b.operand(e.R), sats.NewCompare(TypeOf(e.L))
+		return func(f *frame) []byte {
+			x, y := l(f), r(f)
+			if x == nil || y == nil {
+				return boolBytes((x == nil) != (y == nil))
+			}
+			return boolBytes(cmp(x, y) != 0)
+		}
+	case *Like:
+		get, p := b.operand(e.X), e.Pattern
+		return func(f *frame) []byte {
+			v := get(f)
+			if v == nil {
+				return nil
+			}
+			return boolBytes(p.match(v[4:]))
+		}
+	case *Is:
+		return b.isValue(e)
+	case *Stored:
+		get, n := b.operand(e.X), b.buf()
+		return func(f *frame) []byte {
+			v := get(f)
+			if v == nil {
+				return noneBytes
+			}
+			f.bufs[n] = append(sats.AppendSome(f.bufs[n][:0]), v...)
+			return f.bufs[n]
+		}
+	}
+	p := b.truth(e, true)
+	return func(f *frame) []byte { return boolBytes(p(f)) }
+}
+
+var noneBytes = sats.AppendNone(nil)
+
+func boolBytes(v bool) []byte {
+	if v {
+		return constTrue.Value
+	}
+	return constFalse.Value
+}
+
+func (b *builder) isValue(e *Is) operand {
+	get := b.operand(e.X)
+	if e.What == IsNull {
+		return func(f *frame) []byte { return boolBytes(get(f) == nil) }
+	}
+	want := e.What == IsTrue
+	return func(f *frame) []byte {
+		v := get(f)
+		return boolBytes(v != nil && (v[0] != 0) == want)
 	}
 }
 
-func (c compiler) column(col *Column) operand {
-	layout, i, rel := c.tables[col.Rel].Layout, int(col.Col), col.Rel
-	if from, to, ok := fixedRange(layout, i); ok {
-		return func(rows [][]byte) []byte { return rows[rel][from:to:to] }
+// chain is the value of an AND, or an OR, whose operands are evaluated from left
+// to right until one decides.
+func (b *builder) chain(xs []Expr, or bool) operand {
+	get := make([]operand, len(xs))
+	for i, x := range xs {
+		get[i] = b.operand(x)
 	}
-	return func(rows [][]byte) []byte { return layout.Col(rows[rel], i) }
+	return func(f *frame) []byte {
+		out := boolBytes(!or)
+		for _, g := range get {
+			v := g(f)
+			if f.err != nil {
+				return nil
+			}
+			if v == nil {
+				out = nil
+			} else if (v[0] != 0) == or {
+				return v
+			}
+		}
+		return out
+	}
+}
+
+func (b *builder) apply(e *Apply) operand {
+	n := b.buf()
+	x := b.operand(e.Args[0])
+	if fn := e.Fn1; fn != nil {
+		return func(f *frame) []byte {
+			v := x(f)
+			if v == nil || f.err != nil {
+				return nil
+			}
+			return f.computed(n, fn, v)
+		}
+	}
+	y, fn := b.operand(e.Args[1]), e.Fn2
+	return func(f *frame) []byte {
+		v := x(f)
+		w := y(f)
+		if v == nil || w == nil || f.err != nil {
+			return nil
+		}
+		out, err := fn(f.bufs[n][:0], v, w)
+		if err != nil {
+			f.fail(err)
+			return nil
+		}
+		f.bufs[n] = out
+		return out
+	}
+}
+
+func (f *frame) computed(n int, fn func(dst, a []byte) ([]byte, error), v []byte) []byte {
+	out, err := fn(f.bufs[n][:0], v)
+	if err != nil {
+		f.fail(err)
+		return nil
+	}
+	if out == nil {
+		out = []byte{} // a value of no bytes is not none
+	}
+	f.bufs[n] = out
+	return out
+}
+
+func (b *builder) coalesce(xs []Expr) operand {
+	get := make([]operand, len(xs))
+	for i, x := range xs {
+		get[i] = b.operand(x)
+	}
+	return func(f *frame) []byte {
+		for _, g := range get {
+			if v := g(f); v != nil || f.err != nil {
+				return v
+			}
+		}
+		return nil
+	}
+}
+
+// column reads a column. The value of an option column lies behind its tag.
+func (b *builder) column(col *Column) operand {
+	get := b.plainColumn(col)
+	if !col.Opt && !col.Outer {
+		return get
+	}
+	rel, opt := col.Rel, col.Opt
+	return func(f *frame) []byte {
+		if f.rows[rel] == nil {
+			return nil
+		}
+		v := get(f)
+		switch {
+		case !opt:
+			return v
+		case v[0] == 0:
+			return v[1:]
+		}
+		return nil
+	}
+}
+
+// plainColumn reads a column as it is stored.
+func (b *builder) plainColumn(col *Column) operand {
+	layout, i, rel := b.tables[col.Rel].Layout, int(col.Col), col.Rel
+	if from, to, ok := fixedRange(layout, i); ok {
+		return func(f *frame) []byte { return f.rows[rel][from:to:to] }
+	}
+	return func(f *frame) []byte { return layout.Col(f.rows[rel], i) }
 }
 
 // fixedRange reports where column i lies if that is the same in all rows.
@@ -126,21 +400,30 @@ func fixedRange(l *sats.Layout, i int) (from, to int, ok bool) {
 
 // columnConst compares a column with a constant. Integers at a fixed place,
 // which is what most filters read, are compared without a call.
-func (c compiler) columnConst(col *Column, op CmpOp, v *Const) predicate {
+func (b *builder) columnConst(col *Column, op CmpOp, v *Const) predicate {
 	rel, want := col.Rel, v.Value
-	layout, i := c.tables[rel].Layout, int(col.Col)
-	if from, _, ok := fixedRange(layout, i); ok {
+	plain := !col.Opt && !col.Outer
+	if from, _, ok := fixedRange(b.tables[rel].Layout, int(col.Col)); ok && plain {
 		if p := integerAt(rel, from, op, scalarKind(col.Type), want); p != nil {
 			return p
 		}
 	}
-	get := c.column(col)
+	get := b.column(col)
 	if (op == Eq || op == Ne) && !hasFloat(col.Type) {
 		eq := op == Eq
-		return func(rows [][]byte) bool { return bytes.Equal(get(rows), want) == eq }
+		if plain {
+			return func(f *frame) bool { return bytes.Equal(get(f), want) == eq }
+		}
+		return func(f *frame) bool {
+			v := get(f)
+			return v != nil && bytes.Equal(v, want) == eq
+		}
 	}
 	cmp := sats.NewCompare(col.Type)
-	return func(rows [][]byte) bool { return op.holds(cmp(get(rows), want)) }
+	return func(f *frame) bool {
+		v := get(f)
+		return v != nil && op.holds(cmp(v, want))
+	}
 }
 
 // scalarKind looks through products of one field: they are ordered as it is.
@@ -152,68 +435,127 @@ func scalarKind(t *sats.Type) sats.Kind {
 }
 
 func integerAt(rel, at int, op CmpOp, k sats.Kind, want []byte) predicate {
+	le := binary.LittleEndian
 	switch k {
 	case sats.KindU8, sats.KindBool:
-		w := uint64(want[0])
-		return unsignedAt(op, w, func(rows [][]byte) uint64 { return uint64(rows[rel][at]) })
+		return unsignedAt(op, uint64(want[0]), func(f *frame) uint64 { return uint64(f.rows[rel][at]) })
 	case sats.KindU16:
-		w := uint64(binary.LittleEndian.Uint16(want))
-		return unsignedAt(op, w, func(rows [][]byte) uint64 { return uint64(binary.LittleEndian.Uint16(rows[rel][at:])) })
+		return unsignedAt(op, uint64(le.Uint16(want)), func(f *frame) uint64 { return uint64(le.Uint16(f.rows[rel][at:])) })
 	case sats.KindU32:
-		w := binary.LittleEndian.Uint32(want)
-		if op == Eq {
-			return func(rows [][]byte) bool { return binary.LittleEndian.Uint32(rows[rel][at:]) == w }
-		}
-		return unsignedAt(op, uint64(w), func(rows [][]byte) uint64 { return uint64(binary.LittleEndian.Uint32(rows[rel][at:])) })
+		return uint32At(rel, at, op, le.Uint32(want))
 	case sats.KindU64:
-		w := binary.LittleEndian.Uint64(want)
+		w := le.Uint64(want)
 		if op == Eq {
-			return func(rows [][]byte) bool { return binary.LittleEndian.Uint64(rows[rel][at:]) == w }
+			return func(f *frame) bool { return le.Uint64(f.rows[rel][at:]) == w }
 		}
-		return unsignedAt(op, w, func(rows [][]byte) uint64 { return binary.LittleEndian.Uint64(rows[rel][at:]) })
+		return unsignedAt(op, w, func(f *frame) uint64 { return le.Uint64(f.rows[rel][at:]) })
 	case sats.KindI8:
-		return signedAt(op, int64(int8(want[0])), func(rows [][]byte) int64 { return int64(int8(rows[rel][at])) })
+		return signedAt(op, int64(int8(want[0])), func(f *frame) int64 { return int64(int8(f.rows[rel][at])) })
 	case sats.KindI16:
-		w := int64(int16(binary.LittleEndian.Uint16(want)))
-		return signedAt(op, w, func(rows [][]byte) int64 { return int64(int16(binary.LittleEndian.Uint16(rows[rel][at:]))) })
+		return signedAt(op, int64(int16(le.Uint16(want))), func(f *frame) int64 { return int64(int16(le.Uint16(f.rows[rel][at:]))) })
 	case sats.KindI32:
-		w := int64(int32(binary.LittleEndian.Uint32(want)))
-		return signedAt(op, w, func(rows [][]byte) int64 { return int64(int32(binary.LittleEndian.Uint32(rows[rel][at:]))) })
+		return int32At(rel, at, op, int32(le.Uint32(want)))
 	case sats.KindI64:
-		w := int64(binary.LittleEndian.Uint64(want))
-		return signedAt(op, w, func(rows [][]byte) int64 { return int64(binary.LittleEndian.Uint64(rows[rel][at:])) })
+		return signedAt(op, int64(le.Uint64(want)), func(f *frame) int64 { return int64(le.Uint64(f.rows[rel][at:])) })
 	}
 	return nil
 }
 
-func unsignedAt(op CmpOp, w uint64, get func([][]byte) uint64) predicate {
+func uint32At(rel, at int, op CmpOp, w uint32) predicate {
+	le := binary.LittleEndian
 	switch op {
 	case Eq:
-		return func(rows [][]byte) bool { return get(rows) == w }
+		return func(f *frame) bool { return le.Uint32(f.rows[rel][at:]) == w }
 	case Ne:
-		return func(rows [][]byte) bool { return get(rows) != w }
+		return func(f *frame) bool { return le.Uint32(f.rows[rel][at:]) != w }
 	case Lt:
-		return func(rows [][]byte) bool { return get(rows) < w }
+		return func(f *frame) bool { return le.Uint32(f.rows[rel][at:]) < w }
 	case Gt:
-		return func(rows [][]byte) bool { return get(rows) > w }
+		return func(f *frame) bool { return le.Uint32(f.rows[rel][at:]) > w }
 	case Le:
-		return func(rows [][]byte) bool { return get(rows) <= w }
+		return func(f *frame) bool { return le.Uint32(f.rows[rel][at:]) <= w }
 	}
-	return func(rows [][]byte) bool { return get(rows) >= w }
+	return func(f *frame) bool { return le.Uint32(f.rows[rel][at:]) >= w }
 }
 
-func signedAt(op CmpOp, w int64, get func([][]byte) int64) predicate {
+func int32At(rel, at int, op CmpOp, w int32) predicate {
+	le := binary.LittleEndian
 	switch op {
 	case Eq:
-		return func(rows [][]byte) bool { return get(rows) == w }
+		return func(f *frame) bool { return int32(le.Uint32(f.rows[rel][at:])) == w }
 	case Ne:
-		return func(rows [][]byte) bool { return get(rows) != w }
+		return func(f *frame) bool { return int32(le.Uint32(f.rows[rel][at:])) != w }
 	case Lt:
-		return func(rows [][]byte) bool { return get(rows) < w }
+		return func(f *frame) bool { return int32(le.Uint32(f.rows[rel][at:])) < w }
 	case Gt:
-		return func(rows [][]byte) bool { return get(rows) > w }
+		return func(f *frame) bool { return int32(le.Uint32(f.rows[rel][at:])) > w }
 	case Le:
-		return func(rows [][]byte) bool { return get(rows) <= w }
+		return func(f *frame) bool { return int32(le.Uint32(f.rows[rel][at:])) <= w }
 	}
-	return func(rows [][]byte) bool { return get(rows) >= w }
+	return func(f *frame) bool { return int32(le.Uint32(f.rows[rel][at:])) >= w }
+}
+
+func unsignedAt(op CmpOp, w uint64, get func(*frame) uint64) predicate {
+	switch op {
+	case Eq:
+		return func(f *frame) bool { return get(f) == w }
+	case Ne:
+		return func(f *frame) bool { return get(f) != w }
+	case Lt:
+		return func(f *frame) bool { return get(f) < w }
+	case Gt:
+		return func(f *frame) bool { return get(f) > w }
+	case Le:
+		return func(f *frame) bool { return get(f) <= w }
+	}
+	return func(f *frame) bool { return get(f) >= w }
+}
+
+func signedAt(op CmpOp, w int64, get func(*frame) int64) predicate {
+	switch op {
+	case Eq:
+		return func(f *frame) bool { return get(f) == w }
+	case Ne:
+		return func(f *frame) bool { return get(f) != w }
+	case Lt:
+		return func(f *frame) bool { return get(f) < w }
+	case Gt:
+		return func(f *frame) bool { return get(f) > w }
+	case Le:
+		return func(f *frame) bool { return get(f) <= w }
+	}
+	return func(f *frame) bool { return get(f) >= w }
+}
+
+// canonical appends a key whose bytes are equal exactly for equal values; ok is
+// false if one of them is none, which equals nothing.
+func (b *builder) canonical(cols []Expr) func(dst []byte, f *frame) (key []byte, ok bool) {
+	types := make([]*sats.Type, len(cols))
+	get := make([]operand, len(cols))
+	for i, c := range cols {
+		types[i], get[i] = TypeOf(c), b.operand(c)
+	}
+	if !slices.ContainsFunc(types, hasFloat) {
+		return func(dst []byte, f *frame) ([]byte, bool) {
+			for _, g := range get {
+				v := g(f)
+				if v == nil {
+					return dst, false
+				}
+				dst = append(dst, v...)
+			}
+			return dst, true
+		}
+	}
+	enc := sats.NewKeyEncoder(types)
+	return func(dst []byte, f *frame) ([]byte, bool) {
+		for i, g := range get {
+			v := g(f)
+			if v == nil {
+				return dst, false
+			}
+			dst = enc.AppendCol(dst, i, v)
+		}
+		return dst, true
+	}
 }

@@ -35,6 +35,7 @@ func (s *Server) call(q *request) error {
 	}
 	var res CallResult
 	err = q.connected(ctx, db, func(who Caller) error {
+		who.Confirmed = confirmed
 		res, err = db.Call(ctx, who, q.params["function"], args)
 		if err == nil && confirmed && res.HasOffset {
 			err = waitDurable(ctx, db, res.Offset)
@@ -113,8 +114,8 @@ func (e *CallError) answer() error {
 		status = http.StatusNotFound
 	case InvalidArguments, LifecycleCall:
 		status = http.StatusBadRequest
-	case Unavailable:
-		status = http.StatusNotImplemented
+	case TooBusy:
+		status = http.StatusServiceUnavailable
 	}
 	return failure(status, "%s", e.Message)
 }
@@ -181,27 +182,20 @@ func (s *Server) sql(q *request) error {
 	if err != nil {
 		return err
 	}
-	var res SQLResult
-	err = q.connected(ctx, db, func(who Caller) error {
-		if res, err = db.SQL(ctx, who, text); err != nil {
-			q.hint(err)
-			return badRequest("%v", err)
-		}
-		if confirmed && res.HasOffset {
-			return waitDurable(ctx, db, res.Offset)
+	a := &sqlAnswer{q: q, ctx: ctx, db: db, confirmed: confirmed}
+	err = q.connected(ctx, db, func(who Caller) error { return a.run(who, text) })
+	if a.started {
+		// The status is on its way. What can still be said of a failure is that the
+		// answer has no end.
+		if err != nil || a.end() != nil {
+			panic(http.ErrAbortHandler)
 		}
 		return nil
-	})
+	}
 	if err != nil {
 		return err
 	}
-	body, err := res.appendJSON(nil)
-	if err != nil {
-		return internal(err)
-	}
-	q.setDuration(res.Duration)
-	q.json(http.StatusOK, body)
-	return nil
+	return a.end()
 }
 
 // hint tells beside the answer's text, which is fixed to the byte, where in the
@@ -220,28 +214,4 @@ func (q *request) hint(err error) {
 	if text != "" {
 		q.w.Header().Set("Spacetime-Hint", text)
 	}
-}
-
-// appendJSON appends the array with one result that the route answers with.
-func (r *SQLResult) appendJSON(b []byte) (_ []byte, err error) {
-	b = append(b, `[{"schema":`...)
-	b = sats.AppendProductTypeJSON(b, r.Columns)
-	b = append(b, `,"rows":[`...)
-	for i, row := range r.Rows {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if b, _, err = sats.AppendJSON(b, nil, r.Columns, row, sats.FlavorUntyped); err != nil {
-			return nil, err
-		}
-	}
-	b = append(b, `],"total_duration_micros":`...)
-	b = strconv.AppendInt(b, r.Duration.Microseconds(), 10)
-	b = append(b, `,"stats":{"rows_inserted":`...)
-	b = strconv.AppendUint(b, r.Inserted, 10)
-	b = append(b, `,"rows_deleted":`...)
-	b = strconv.AppendUint(b, r.Deleted, 10)
-	b = append(b, `,"rows_updated":`...)
-	b = strconv.AppendUint(b, r.Updated, 10)
-	return append(b, `}}]`...), nil
 }

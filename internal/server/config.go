@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/stdbgo/spacetime/internal/host"
 	"github.com/stdbgo/spacetime/internal/vfs"
 )
 
@@ -34,10 +35,28 @@ type Config struct {
 		Gzip          bool      `toml:"gzip"`
 	} `toml:"websocket"`
 	Wasm struct {
-		Engine string `toml:"engine"`
+		Engine     string `toml:"engine"`
+		Procedures *int64 `toml:"procedure-instance-pool-size"`
 	} `toml:"wasm"`
+	V8 struct {
+		Procedures *int64 `toml:"procedure-instance-pool-size"`
+	} `toml:"v8"`
+	ModuleHTTP struct {
+		Enabled      *bool  `toml:"enabled"`
+		AllowPrivate bool   `toml:"allow-private-addresses"`
+		MaxResponse  *int64 `toml:"max-response-bytes"`
+		MaxRequest   *int64 `toml:"max-request-bytes"`
+	} `toml:"module-http"`
 	Commitlog struct {
-		MaxSegmentSize *int64 `toml:"max-segment-size"`
+		MaxSegmentSize         *int64    `toml:"max-segment-size"`
+		CheckpointTransactions *int64    `toml:"checkpoint-transactions"`
+		CheckpointBytes        *int64    `toml:"checkpoint-bytes"`
+		KeepCheckpoints        *int64    `toml:"keep-checkpoints"`
+		KeepAll                bool      `toml:"keep-all"`
+		KeepSegments           *int64    `toml:"keep-segments"`
+		KeepBytes              *int64    `toml:"keep-bytes"`
+		KeepAge                *duration `toml:"keep-age"`
+		ArchiveDir             string    `toml:"archive-dir"`
 	} `toml:"commitlog"`
 }
 
@@ -75,9 +94,39 @@ directives = [
 [wasm]
 # What runs WebAssembly if the engine's self-test fails: auto, compiler, interpreter
 # engine = "auto"
+# How many instances of a module run procedures and HTTP handlers at a time.
+# Default: the number of processors.
+# procedure-instance-pool-size = 8
+
+[v8]
+# The same for modules in JavaScript.
+# procedure-instance-pool-size = 8
+
+[module-http]
+# May modules make HTTP requests?
+# enabled = true
+# May these reach this machine and private networks? For development only.
+# allow-private-addresses = false
+# The largest response that a module can receive, and the largest request that its
+# HTTP handlers can.
+# max-response-bytes = 67108864
+# max-request-bytes = 67108864
 
 [commitlog]
 # max-segment-size = 1073741824
+# A checkpoint is written after so many transactions or bytes of the log.
+# checkpoint-transactions = 1000000
+# checkpoint-bytes = 268435456
+# Recovery needs the newest checkpoint and the log since then. What stays besides:
+# that many checkpoints with the log since the oldest of them, and older parts of
+# the log, by number, bytes or age, or all of it.
+# keep-checkpoints = 2
+# keep-segments = 0
+# keep-bytes = 0
+# keep-age = "7 days"
+# keep-all = false
+# What does not stay is moved into folders of this directory, instead of deleted.
+# archive-dir = "/var/backups/spacetime"
 `
 
 // duration is a struct so that a bare number is not taken for one.
@@ -154,15 +203,30 @@ func (c *Config) check() error {
 	default:
 		return fmt.Errorf("[wasm] engine = %q; expected auto, compiler or interpreter", c.Wasm.Engine)
 	}
+	log := &c.Commitlog
 	for _, f := range []struct {
-		name  string
-		value *int64
+		name        string
+		value       *int64
+		least, most int64
 	}{
-		{"[websocket] incoming-queue-length", c.WebSocket.IncomingQueue}, {"[commitlog] max-segment-size", c.Commitlog.MaxSegmentSize},
+		{"[websocket] incoming-queue-length", c.WebSocket.IncomingQueue, 1, math.MaxInt32},
+		{"[commitlog] max-segment-size", log.MaxSegmentSize, 1, math.MaxInt64},
+		{"[commitlog] checkpoint-transactions", log.CheckpointTransactions, 1, math.MaxInt64},
+		{"[commitlog] checkpoint-bytes", log.CheckpointBytes, 1, math.MaxInt64},
+		{"[commitlog] keep-checkpoints", log.KeepCheckpoints, 1, 1000},
+		{"[commitlog] keep-segments", log.KeepSegments, 0, math.MaxInt32},
+		{"[commitlog] keep-bytes", log.KeepBytes, 0, math.MaxInt64},
+		{"[wasm] procedure-instance-pool-size", c.Wasm.Procedures, 1, math.MaxInt32},
+		{"[v8] procedure-instance-pool-size", c.V8.Procedures, 1, math.MaxInt32},
+		{"[module-http] max-response-bytes", c.ModuleHTTP.MaxResponse, 1, math.MaxInt32},
+		{"[module-http] max-request-bytes", c.ModuleHTTP.MaxRequest, 1, math.MaxInt32},
 	} {
-		if f.value != nil && (*f.value <= 0 || *f.value > math.MaxInt32 && f.value == c.WebSocket.IncomingQueue) {
-			return fmt.Errorf("%s = %d is out of range", f.name, *f.value)
+		if f.value != nil && (*f.value < f.least || *f.value > f.most) {
+			return fmt.Errorf("%s = %d is out of range: want %d to %d", f.name, *f.value, f.least, f.most)
 		}
+	}
+	if log.ArchiveDir != "" && !filepath.IsAbs(log.ArchiveDir) {
+		return fmt.Errorf("[commitlog] archive-dir = %q must be an absolute path", log.ArchiveDir)
 	}
 	ping, idle := c.webSocket().withDefaults().PingInterval, c.webSocket().withDefaults().IdleTimeout
 	if idle <= ping {
@@ -192,12 +256,57 @@ func (c *Config) webSocket() WebSocketConfig {
 	return w
 }
 
-// MaxSegmentBytes is the size of a commit log segment; 0: the default.
-func (c *Config) MaxSegmentBytes() int64 {
-	if c.Commitlog.MaxSegmentSize == nil {
+// host puts the section [commitlog] into a host's options; what is absent means
+// the default there.
+func (c *Config) host(o host.Options) host.Options {
+	value := func(n *int64) int64 {
+		if n == nil {
+			return 0
+		}
+		return *n
+	}
+	log := &c.Commitlog
+	o.MaxSegmentBytes = value(log.MaxSegmentSize)
+	o.CheckpointTx = uint64(value(log.CheckpointTransactions))
+	o.CheckpointBytes = uint64(value(log.CheckpointBytes))
+	o.Retention = host.Retention{
+		Checkpoints: int(value(log.KeepCheckpoints)), All: log.KeepAll,
+		Segments: int(value(log.KeepSegments)), Bytes: value(log.KeepBytes), Archive: log.ArchiveDir,
+	}
+	if log.KeepAge != nil {
+		o.Retention.Age = log.KeepAge.Duration
+	}
+	return o
+}
+
+// moduleHTTP is what modules may do by HTTP.
+func (c *Config) moduleHTTP() host.HTTPOptions {
+	o := host.HTTPOptions{AllowPrivate: c.ModuleHTTP.AllowPrivate}
+	o.Disabled = c.ModuleHTTP.Enabled != nil && !*c.ModuleHTTP.Enabled
+	if c.ModuleHTTP.MaxResponse != nil {
+		o.MaxResponse = *c.ModuleHTTP.MaxResponse
+	}
+	return o
+}
+
+// maxRouteBytes bounds requests for HTTP handlers; 0: the default.
+func (c *Config) maxRouteBytes() int64 {
+	if c.ModuleHTTP.MaxRequest == nil {
 		return 0
 	}
-	return *c.Commitlog.MaxSegmentSize
+	return *c.ModuleHTTP.MaxRequest
+}
+
+// procedureInstances is the size of the pools of instances, by kind of program.
+func (c *Config) procedureInstances() map[host.ProgramKind]int {
+	sizes := map[host.ProgramKind]int{}
+	if c.Wasm.Procedures != nil {
+		sizes[host.Wasm] = int(*c.Wasm.Procedures)
+	}
+	if c.V8.Procedures != nil {
+		sizes[host.JS] = int(*c.V8.Procedures)
+	}
+	return sizes
 }
 
 // Level is the level of our own messages: that of the directive for the target

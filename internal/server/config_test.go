@@ -2,10 +2,12 @@ package server
 
 import (
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stdbgo/spacetime/internal/host"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/vfs"
 )
@@ -69,6 +71,10 @@ func TestDefaultConfig(t *testing.T) {
 		{"directive", "[logs]\ndirectives = [\"spacetimedb=loud\"]\n", "invalid TOML syntax"},
 		{"one key path", "[certificate-authority]\njwt-priv-key-path = \"/x\"\n", "needs both"},
 		{"engine", "[wasm]\nengine = \"steam\"\n", "expected auto, compiler or interpreter"},
+		{"no checkpoints", "[commitlog]\nkeep-checkpoints = 0\n", "keep-checkpoints = 0 is out of range: want 1 to 1000"},
+		{"negative bytes", "[commitlog]\nkeep-bytes = -1\n", "keep-bytes = -1 is out of range"},
+		{"age without a unit", "[commitlog]\nkeep-age = \"7\"\n", "invalid TOML syntax"},
+		{"relative archive", "[commitlog]\narchive-dir = \"old\"\n", "archive-dir = \"old\" must be an absolute path"},
 		{"idle before ping", "[websocket]\nidle-timeout = \"10s\"\n", "must exceed ping-interval"},
 	} {
 		_, err := LoadConfig(writeConfig(t, tt.text), "/data")
@@ -98,6 +104,14 @@ gzip = true
 [commitlog]
 max-segment-size = 4096
 preallocate-segments = true
+checkpoint-transactions = 1000
+checkpoint-bytes = 2000
+keep-checkpoints = 3
+keep-segments = 4
+keep-bytes = 5000
+keep-age = "1day 12h"
+keep-all = true
+archive-dir = "/archive"
 `), "/data")
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +123,14 @@ preallocate-segments = true
 	if level, err := c.Level(); err != nil || level != slog.LevelWarn {
 		t.Errorf("level %v, %v", level, err)
 	}
-	if c.MaxSegmentBytes() != 4096 || c.Keys.Private != "/k/a" || c.Keys.Public != "/k/b" {
+	log := host.Options{
+		MaxSegmentBytes: 4096, CheckpointTx: 1000, CheckpointBytes: 2000,
+		Retention: host.Retention{Checkpoints: 3, Segments: 4, Bytes: 5000, Age: 36 * time.Hour, All: true, Archive: "/archive"},
+	}
+	if got := c.host(host.Options{}); !reflect.DeepEqual(got, log) {
+		t.Errorf("log %+v; want %+v", got, log)
+	}
+	if c.Keys.Private != "/k/a" || c.Keys.Public != "/k/b" {
 		t.Errorf("%+v", c)
 	}
 }

@@ -64,9 +64,8 @@ func (s *Server) deleteDatabase(q *request) error {
 	if err := s.control.Delete(t.identity); err != nil {
 		return controlError(err)
 	}
-	if err := s.stop(context.WithoutCancel(q.r.Context()), rec.Replica); err != nil {
-		s.log.Error("deleted database did not stop", "database", rec.Identity, "error", err)
-	}
+	s.discard(context.WithoutCancel(q.r.Context()), rec.Replica)
+	s.sweptPrograms(s.control.SweepPrograms())
 	s.metrics.forget(rec.Identity)
 	return q.nothing()
 }

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +20,8 @@ import (
 
 	"github.com/stdbgo/spacetime/internal/auth"
 	"github.com/stdbgo/spacetime/internal/control"
+	"github.com/stdbgo/spacetime/internal/host"
+	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/internal/vfs"
 	"github.com/stdbgo/spacetime/internal/wire"
@@ -33,6 +37,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fakeHost struct {
 	mu      sync.Mutex
 	running map[uint64]*fakeDatabase
+	deleted []uint64
 	log     []string // what was asked of it
 	stored  []byte   // module log of databases that do not start
 	noStart error
@@ -93,10 +98,16 @@ func (h *fakeHost) Create(_ context.Context, info DatabaseInfo, program []byte) 
 	if message, ok := strings.CutPrefix(string(program), "init: "); ok {
 		return nil, errors.New(message)
 	}
+	env := fakeEnv{needed: bytes.HasPrefix(program, []byte("needy"))}
+	if _, err := env.change(info.Environment); err != nil {
+		return nil, err
+	}
 	h.note("create")
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.start(info, program), nil
+	db := h.start(info, program)
+	db.env = env
+	return db, nil
 }
 
 func (h *fakeHost) Stop(_ context.Context, replica uint64) error {
@@ -109,6 +120,13 @@ func (h *fakeHost) Stop(_ context.Context, replica uint64) error {
 		db.stop()
 	}
 	return nil
+}
+
+func (h *fakeHost) Delete(ctx context.Context, replica uint64) error {
+	h.mu.Lock()
+	h.deleted = append(h.deleted, replica)
+	h.mu.Unlock()
+	return h.Stop(ctx, replica)
 }
 
 func (h *fakeHost) StoredLog(uint64, int) ([]byte, error) { return h.stored, nil }
@@ -147,6 +165,56 @@ type fakeDatabase struct {
 	handle   func(c *subscribe.Client, m wire.ClientMessage) error
 	logText  string
 	follower *io.PipeWriter
+	routed   []*RouteRequest // what handlers were asked
+	env      fakeEnv
+}
+
+// A fakeEnv is an environment that must have NEEDED, and MODE as x or y.
+type fakeEnv struct {
+	needed bool // declared at all
+	values map[string]string
+}
+
+func (e *fakeEnv) change(u EnvUpdate) (changed bool, err error) {
+	if err := u.Check(); err != nil {
+		return false, err
+	}
+	now := map[string]string{}
+	if !u.RemoveAll {
+		maps.Copy(now, e.values)
+	}
+	for _, k := range u.Remove {
+		delete(now, k)
+	}
+	maps.Copy(now, u.Values)
+	if _, ok := now["NEEDED"]; !ok && e.needed {
+		return false, &host.MissingEnvError{Keys: []string{"NEEDED"}}
+	}
+	if v, ok := now["MODE"]; ok && v != "x" && v != "y" {
+		return false, &host.EnvError{Key: "MODE", Reason: "value does not satisfy its declared string constraint"}
+	}
+	changed = !maps.Equal(now, e.values)
+	e.values = now
+	return changed, nil
+}
+
+func (db *fakeDatabase) Environment() (EnvInfo, error) {
+	return EnvInfo{
+		Program: auth.HashProgram([]byte(db.program)), Keys: slices.Sorted(maps.Keys(db.env.values)),
+		Declarations: []schema.EnvironmentVar{
+			{Name: "LIT", Kind: schema.EnvLiteral, Values: []string{"q"}, Optional: true},
+			{Name: "MODE", Kind: schema.EnvUnion, Values: []string{"x", "y"}, Optional: true},
+			{Name: "NEEDED"},
+		},
+	}, nil
+}
+
+func (db *fakeDatabase) SetEnvironment(_ context.Context, expected sats.Hash, u EnvUpdate) (UpdateResult, error) {
+	if expected != auth.HashProgram([]byte(db.program)) {
+		return UpdateResult{}, host.ErrEnvConflict
+	}
+	changed, err := db.env.change(u)
+	return UpdateResult{Unchanged: !changed, Offset: 3}, err
 }
 
 func (db *fakeDatabase) stop() {
@@ -277,6 +345,9 @@ func (db *fakeDatabase) Call(_ context.Context, who Caller, function string, arg
 	case "maybe":
 		res.Procedure, res.ReturnType = true, sats.Option(sats.String)
 		res.Return = sats.AppendString([]byte{0}, "x")
+	case "pair":
+		res.Procedure, res.ReturnType = true, sats.Product(sats.E("n", sats.U32), sats.E("kind", sats.Enum("Red", "Green")))
+		res.Return = []byte{7, 0, 0, 0, 1}
 	case "trips":
 		res.Procedure, res.Status, res.Message = true, Trapped, "The module instance encountered a fatal error: x"
 	case "greedy":
@@ -285,6 +356,54 @@ func (db *fakeDatabase) Call(_ context.Context, who Caller, function string, arg
 		return res, &CallError{Kind: NoSuchFunction, Message: "No such procedure"}
 	}
 	return res, nil
+}
+
+// A path of the fake's router says what its handler does.
+func (db *fakeDatabase) HasRoute(method, path string) bool {
+	switch path {
+	case "", "/", "/a b", "//x", "/echo", "/crash", "/busy", "/gone", "/tea", "/none":
+		return method != "OPTIONS"
+	}
+	return false
+}
+
+func (db *fakeDatabase) CallHandler(_ context.Context, req *RouteRequest) (res RouteResponse, err error) {
+	db.mu.Lock()
+	db.routed = append(db.routed, req)
+	db.mu.Unlock()
+	res.Code = 200
+	header := func(name, value string) {
+		res.Headers = append(res.Headers, host.HTTPHeader{Name: name, Value: []byte(value)})
+	}
+	switch req.Path {
+	case "/crash":
+		return res, &host.HandlerError{Message: "unreachable"}
+	case "/busy":
+		return res, host.ErrBusy
+	case "/gone":
+		return res, host.ErrStopped
+	case "/tea":
+		res.Code, res.Body = 418, []byte("short and stout")
+		header("x-pot", "one")
+		header("X-Pot", "two")
+		header("access-control-allow-origin", "https://elsewhere")
+		header("access-control-expose-headers", "x-pot")
+		header("vary", "x-cup")
+		header("content-type", "text/tea")
+		header("content-length", "3")
+		header("transfer-encoding", "gzip")
+	case "/none":
+		res.Code, res.Body = 204, []byte("dropped")
+	default:
+		res.Body = []byte(req.Method + " " + req.Path + " " + string(req.Body))
+	}
+	return res, nil
+}
+
+func (db *fakeDatabase) lastRouted() *RouteRequest {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.routed[len(db.routed)-1]
 }
 
 func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResult, error) {
@@ -300,6 +419,23 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 		return SQLResult{Columns: sats.Unit, Inserted: 2, Duration: time.Microsecond, Offset: 6, HasOffset: true}, nil
 	}
 	return SQLResult{}, errors.New("no such table: `x`. If the table exists, it may be marked private.")
+}
+
+func (db *fakeDatabase) StreamSQL(ctx context.Context, _ <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+	res, err := db.SQL(ctx, who, text)
+	if err != nil || len(res.Columns.Elems) == 0 {
+		return res, err
+	}
+	if err := sink.Begin(res); err != nil {
+		return res, err
+	}
+	for _, row := range res.Rows {
+		if err := sink.Row(row); err != nil {
+			return res, err
+		}
+	}
+	res.Rows = nil
+	return res, nil
 }
 
 func (db *fakeDatabase) Schema(version int) ([]byte, error) {
@@ -325,6 +461,12 @@ func (db *fakeDatabase) PrePublish(_ context.Context, program []byte, _, color b
 }
 
 func (db *fakeDatabase) Update(_ context.Context, program []byte, _ bool, policy UpdatePolicy) (UpdateResult, error) {
+	env := db.env
+	env.needed = bytes.HasPrefix(program, []byte("needy"))
+	if _, err := env.change(policy.Environment); err != nil {
+		return UpdateResult{}, err
+	}
+	db.env = env
 	if string(program) == db.program {
 		db.host.note("update unchanged")
 		return UpdateResult{Unchanged: true}, nil
@@ -403,6 +545,7 @@ type rig struct {
 	fake *fakeHost
 	url  string
 	ctl  *control.DB
+	dir  string
 }
 
 func newRig(t testing.TB, change ...func(*Options)) *rig {
@@ -437,7 +580,7 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 		o.Auth.Close()
 		_ = ctl.Close()
 	})
-	return &rig{Server: s, t: t, fake: fake, url: web.URL, ctl: ctl}
+	return &rig{Server: s, t: t, fake: fake, url: web.URL, ctl: ctl, dir: dir}
 }
 
 // An answer is what came back, read whole.

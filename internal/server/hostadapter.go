@@ -9,6 +9,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/internal/wire"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // Databases makes a Host of the real one.
@@ -19,7 +20,7 @@ type databases struct{ h *host.Host }
 func hostInfo(i DatabaseInfo) host.DatabaseInfo {
 	return host.DatabaseInfo{
 		Replica: i.Replica, Identity: i.Identity, Owner: i.Owner,
-		Kind: programKind(i.JS), ProgramHash: i.Program,
+		Kind: programKind(i.JS), ProgramHash: i.Program, Environment: i.Environment,
 	}
 }
 
@@ -52,6 +53,8 @@ func (d databases) Create(ctx context.Context, info DatabaseInfo, program []byte
 
 func (d databases) Stop(ctx context.Context, replica uint64) error { return d.h.Stop(ctx, replica) }
 
+func (d databases) Delete(ctx context.Context, replica uint64) error { return d.h.Delete(ctx, replica) }
+
 func (d databases) StoredLog(replica uint64, tail int) ([]byte, error) {
 	return d.h.StoredLog(replica, tail)
 }
@@ -82,7 +85,7 @@ func (d databases) Stats() []DatabaseStats {
 type database struct{ db *host.Database }
 
 func hostCaller(c Caller) host.Caller {
-	return host.Caller{Identity: c.Identity, Conn: c.Conn, JWT: c.JWT, IsOwner: c.IsOwner}
+	return host.Caller{Identity: c.Identity, Conn: c.Conn, JWT: c.JWT, IsOwner: c.IsOwner, Confirmed: c.Confirmed}
 }
 
 // connected translates a refusal by client_connected.
@@ -120,6 +123,9 @@ func (d database) Handle(ctx context.Context, c *subscribe.Client, who Caller, b
 
 func (d database) Call(ctx context.Context, who Caller, function string, args []byte) (CallResult, error) {
 	res, err := d.db.CallReducer(ctx, &host.CallRequest{Caller: hostCaller(who), Name: function, Args: args, ArgsJSON: true, OrProcedure: true})
+	if errors.Is(err, host.ErrIsProcedure) {
+		return d.callProcedure(ctx, who, function, args)
+	}
 	if err != nil {
 		return CallResult{}, callError(err)
 	}
@@ -135,15 +141,48 @@ func (d database) Call(ctx context.Context, who Caller, function string, args []
 	return out, nil
 }
 
+func (d database) callProcedure(ctx context.Context, who Caller, name string, args []byte) (CallResult, error) {
+	res, err := d.db.CallProcedure(ctx, &host.ProcedureRequest{Caller: hostCaller(who), Name: name, Args: args, ArgsJSON: true})
+	if err != nil {
+		return CallResult{}, callError(err)
+	}
+	out := CallResult{
+		Procedure: true, Message: res.Message, Energy: res.Energy, Duration: res.Duration,
+		Return: res.Value, ReturnType: res.Procedure.Return, Types: res.Procedure.Typespace, Offset: res.Offset, HasOffset: res.HasOffset,
+	}
+	switch res.Status {
+	case host.Committed:
+		out.Status = Committed
+	case host.OutOfEnergy:
+		out.Status = OutOfEnergy
+	default:
+		out.Status = Trapped
+	}
+	return out, nil
+}
+
+func (d database) HasRoute(method, path string) bool { return d.db.HasRoute(method, path) }
+
+func (d database) CallHandler(ctx context.Context, req *RouteRequest) (RouteResponse, error) {
+	return d.db.CallHandler(ctx, req)
+}
+
+func (d database) Environment() (EnvInfo, error) { return d.db.Environment() }
+
+func (d database) SetEnvironment(ctx context.Context, expected sats.Hash, u EnvUpdate) (UpdateResult, error) {
+	res, err := d.db.SetEnvironment(ctx, expected, u)
+	return UpdateResult{Unchanged: res.Unchanged, Offset: res.Offset}, err
+}
+
 // callError translates the reasons why a function did not run.
 func callError(err error) error {
 	var lifecycle *host.LifecycleError
 	var args *host.InvalidArgsError
 	switch {
-	case errors.Is(err, host.ErrNoSuchReducer):
+	case errors.Is(err, host.ErrNoSuchReducer), errors.Is(err, host.ErrNoSuchProcedure):
 		return &CallError{Kind: NoSuchFunction, Message: "No such procedure"}
-	case errors.Is(err, host.ErrProcedures):
-		return &CallError{Kind: Unavailable, Message: err.Error()}
+	case errors.Is(err, host.ErrBusy):
+		return &CallError{Kind: TooBusy, Message: err.Error()}
 	case errors.As(err, &lifecycle):
 		return &CallError{Kind: LifecycleCall, Message: err.Error()}
 	case errors.As(err, &args):
@@ -159,11 +198,27 @@ func (d database) SQL(ctx context.Context, who Caller, text string) (SQLResult, 
 	if err != nil {
 		return SQLResult{}, err
 	}
+	return sqlResult(res), nil
+}
+
+func (d database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+	res, err := d.db.StreamSQL(ctx, gone, hostCaller(who), text, hostSink{sink})
+	if err != nil {
+		return SQLResult{}, err
+	}
+	return sqlResult(res), nil
+}
+
+type hostSink struct{ SQLSink }
+
+func (s hostSink) Begin(head host.SQLResult) error { return s.SQLSink.Begin(sqlResult(head)) }
+
+func sqlResult(res host.SQLResult) SQLResult {
 	return SQLResult{
 		Columns: res.Columns, Rows: res.Rows,
 		Inserted: uint64(res.Stats.Inserted), Deleted: uint64(res.Stats.Deleted), Updated: uint64(res.Stats.Updated),
 		Duration: res.Duration, Offset: res.Offset, HasOffset: res.HasOffset,
-	}, nil
+	}
 }
 
 func (d database) Schema(version int) ([]byte, error) {
@@ -190,7 +245,9 @@ func (d database) PrePublish(ctx context.Context, program []byte, js, color bool
 }
 
 func (d database) Update(ctx context.Context, program []byte, js bool, p UpdatePolicy) (UpdateResult, error) {
-	res, err := d.db.Update(ctx, programKind(js), program, host.UpdatePolicy{BreakClients: p.BreakClients, Token: p.Token})
+	res, err := d.db.Update(ctx, programKind(js), program, host.UpdatePolicy{
+		BreakClients: p.BreakClients, Token: p.Token, Environment: p.Environment,
+	})
 	var refused *host.MigrationError
 	if errors.As(err, &refused) {
 		return UpdateResult{}, &UpdateError{Manual: refused.Manual, Message: refused.Error()}

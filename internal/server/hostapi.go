@@ -5,12 +5,13 @@ import (
 	"io"
 	"time"
 
+	"github.com/stdbgo/spacetime/internal/host"
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/internal/wire"
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// This file is all the server knows of the databases behind it. Handlers and
+// This file is all the server asks of the databases behind it. Handlers and
 // sessions are tested against a small implementation of these interfaces;
 // hostadapter.go gives the real one.
 
@@ -27,12 +28,17 @@ type Host interface {
 	// tables are made and `init` runs. After an error nothing of it is left, on
 	// disk or running. A replica of the same database may be running meanwhile.
 	// For an `init` that returned an error, the error's text is just that message.
+	// An environment that does not fit is a *host.EnvError or *host.MissingEnvError.
 	Create(ctx context.Context, info DatabaseInfo, program []byte) (Database, error)
 
 	// Stop ends a running replica: its clients are closed with 1001 `module
 	// exited`, its log is flushed. A replica that does not run is no error. The
 	// files stay.
 	Stop(ctx context.Context, replica uint64) error
+
+	// Delete is Stop, and then removes the replica's files; it cannot be opened
+	// again.
+	Delete(ctx context.Context, replica uint64) error
 
 	// StoredLog is the newest stored module log of a replica that cannot be
 	// launched: its last tail lines, or all of it if tail < 0.
@@ -50,7 +56,17 @@ type DatabaseInfo struct {
 	Owner    sats.Identity
 	JS       bool      // program kind: JavaScript instead of WebAssembly
 	Program  sats.Hash // initial program
+	// Environment is what a new database begins with.
+	Environment EnvUpdate
 }
+
+// What databases know of environments and HTTP handlers.
+type (
+	EnvUpdate     = host.EnvUpdate
+	EnvInfo       = host.EnvInfo
+	RouteRequest  = host.RouteRequest
+	RouteResponse = host.RouteResponse
+)
 
 // A Caller is who asks for something.
 type Caller struct {
@@ -58,6 +74,8 @@ type Caller struct {
 	Conn     sats.ConnectionID
 	JWT      []byte // payload of the token, for st_connection_credentials
 	IsOwner  bool
+	// Confirmed has commits inside procedures wait until they are durable.
+	Confirmed bool
 }
 
 // A Database is one running database. Contexts end the caller's wait at most;
@@ -88,8 +106,23 @@ type Database interface {
 	// procedures (spec 06 §4.8). Errors: *CallError.
 	Call(ctx context.Context, who Caller, function string, argsJSON []byte) (CallResult, error)
 
+	// HasRoute reports whether the module has an HTTP handler for a method and a
+	// path behind /route. CallHandler runs it. Errors: host.ErrNoRoute,
+	// *host.HandlerError, host.ErrBusy, host.ErrStopped.
+	HasRoute(method, path string) bool
+	CallHandler(ctx context.Context, req *RouteRequest) (RouteResponse, error)
+
+	// Environment describes the environment, without values. SetEnvironment changes
+	// it, for the program expected. Errors: *host.EnvError, *host.MissingEnvError,
+	// host.ErrEnvConflict; nothing has changed then.
+	Environment() (EnvInfo, error)
+	SetEnvironment(ctx context.Context, expected sats.Hash, u EnvUpdate) (UpdateResult, error)
+
 	// SQL runs one statement. An error's text is the answer.
 	SQL(ctx context.Context, who Caller, text string) (SQLResult, error)
+	// StreamSQL is SQL with the rows going to sink one after another instead of into
+	// the result. It ends early when gone is closed.
+	StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error)
 
 	// Schema is the definition of the module that runs now, in JSON, as version 9
 	// or 10 of the raw form (spec 06 §4.10).
@@ -99,8 +132,9 @@ type Database interface {
 	// about the program (it does not load, its definition is not valid).
 	PrePublish(ctx context.Context, program []byte, js bool, color bool) (PrePublishResult, error)
 
-	// Update replaces the program. The same program again is Unchanged. Errors:
-	// *UpdateError, else the program itself is bad. After an error the old
+	// Update replaces the program. The same program again is Unchanged, unless values
+	// of the environment change. Errors: *UpdateError, *host.EnvError,
+	// *host.MissingEnvError, else the program itself is bad. After an error the old
 	// module runs on.
 	Update(ctx context.Context, program []byte, js bool, policy UpdatePolicy) (UpdateResult, error)
 
@@ -168,7 +202,7 @@ const (
 	LifecycleCall                         // 400
 	ModuleGone                            // 404
 	WorkerDied                            // 500
-	Unavailable                           // 501: this server cannot run it
+	TooBusy                               // 503
 )
 
 // An SQLResult is the outcome of one statement.
@@ -179,6 +213,16 @@ type SQLResult struct {
 	Duration                   time.Duration
 	Offset                     uint64 // of the transaction read from or written
 	HasOffset                  bool
+}
+
+// An SQLSink takes the rows of a result as they come. An error of its ends the
+// statement.
+type SQLSink interface {
+	// Begin is called once, before the first row of a statement that reads, with
+	// Columns, Offset and HasOffset.
+	Begin(head SQLResult) error
+	// Row takes one row, BSATN of Columns, valid during the call.
+	Row(row []byte) error
 }
 
 // A PrePublishResult describes a planned migration.
@@ -194,6 +238,7 @@ type PrePublishResult struct {
 type UpdatePolicy struct {
 	BreakClients bool
 	Token        sats.Hash // from pre-publish, with BreakClients
+	Environment  EnvUpdate
 }
 
 // An UpdateResult says what an update did.

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -43,8 +45,9 @@ func TestPathsAndMethods(t *testing.T) {
 		{"GET", "/v1/nope", 404, "", "", false},
 		{"OPTIONS", "/v1/nope", 404, "", "", false},
 		{"GET", "/database/main", 404, "", "", false},
-		{"GET", "/v1/database/main/route", 501, "", "this server does not run HTTP handlers of modules yet", true},
-		{"PUT", "/v1/database/main/route/a//b%20c", 501, "", "this server does not run HTTP handlers of modules yet", true},
+		{"GET", "/v1/database/nope/route", 404, "", "`nope` not found", true},
+		{"PUT", "/v1/database/nope/route/a//b%20c", 404, "", "`nope` not found", true},
+		{"GET", "/v1/database/main/routes", 404, "", "", false},
 		{"POST", "/v1/database/main/mcp", 501, "", "this server does not speak MCP yet", true},
 		{"POST", "/v1/mcp", 501, "", "this server does not speak MCP yet", true},
 		{"POST", "/v1/database/main/mcp/", 404, "", "", false},
@@ -98,15 +101,16 @@ func TestBadTokenComesBefore405(t *testing.T) {
 }
 
 func TestPreflight(t *testing.T) {
-	spec.Covers(t, "06.3")
+	spec.Covers(t, "06.3", "06.63")
 	r := newRig(t)
 	for path, allow := range map[string]string{
-		"/v1/database/x/sql": "POST", "/v1/database/nope/names": "GET,HEAD,POST,PUT", "/v1/ping": "GET,HEAD", "/v1/identity": "POST",
+		"/v1/database/x/sql": "POST", "/v1/database/nope/names": "GET,HEAD,POST,PUT", "/v1/database/x/environment": "GET,HEAD,PUT,PATCH",
+		"/v1/database/x/route/any": "", "/v1/ping": "GET,HEAD", "/v1/identity": "POST",
 	} {
 		a := r.want(r.do("OPTIONS", path, "not a token", ""), 200, "")
 		for name, want := range map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "*", "Vary": varyHeader, "Allow": allow,
-			"Access-Control-Allow-Headers": "authorization,accept,content-type", "Content-Type": "", "Spacetime-Identity": "",
+			"Access-Control-Allow-Headers": "authorization,accept,content-type,spacetime-environment,spacetime-environment-remove", "Content-Type": "", "Spacetime-Identity": "",
 		} {
 			if got := a.header.Get(name); got != want {
 				t.Errorf("%s: %s: %q, want %q", path, name, got, want)
@@ -434,6 +438,7 @@ func TestPublishIssuer(t *testing.T) {
 }
 
 func TestUpdateWaitsForTheDisk(t *testing.T) {
+	spec.Covers(t, "08.59")
 	r := newRig(t)
 	_, alice := r.identity()
 	shop := r.published("shop", alice, "one")
@@ -441,6 +446,10 @@ func TestUpdateWaitsForTheDisk(t *testing.T) {
 	db.setDurable(9) // the update's transaction has offset 9
 	r.want(r.do("PUT", "/v1/database/shop?update_confirmation_timeout=20ms", alice, "two"), 504,
 		"Database update failed: timeout waiting for transaction confirmation")
+	q := &request{r: httptest.NewRequest("PUT", "/", nil)}
+	if o, err := q.publishOptions(); err != nil || o.confirmation != 5*time.Second {
+		t.Errorf("without the parameter: %s, %v", o.confirmation, err)
+	}
 	go func() {
 		time.Sleep(20 * time.Millisecond)
 		db.setDurable(10)
@@ -569,7 +578,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestDelete(t *testing.T) {
-	spec.Covers(t, "06.32", "06.33")
+	spec.Covers(t, "06.32", "06.33", "08.61")
 	r := newRig(t)
 	_, alice := r.identity()
 	bob, bobToken := r.identity()
@@ -593,6 +602,10 @@ func TestDelete(t *testing.T) {
 
 	r.want(r.do("DELETE", path, alice, ""), 200, "")
 	r.want(r.do("DELETE", path, alice, ""), 200, "")
+	if got := r.fake.deleted; len(got) != 2 {
+		t.Errorf("the files of replicas %v were deleted; want the reset one and the deleted one", got)
+	}
+	r.wantNoLitter(0)
 	r.want(r.do("DELETE", "/v1/database/nope", alice, ""), 404, "`nope` not found")
 	r.want(r.do("DELETE", "/v1/database/"+someone, alice, ""), 200, "")
 	r.want(r.do("GET", path+"/names", "", ""), 404, "No such database.")
@@ -601,7 +614,34 @@ func TestDelete(t *testing.T) {
 	r.want(r.do("PUT", path, alice, "p"), 200, r.success("gone", gone, "created"))
 }
 
+// wantNoLitter wants nothing on disk but the programs of so many databases.
+func (r *rig) wantNoLitter(programs int) {
+	r.t.Helper()
+	if litter, err := r.ctl.Litter(); err != nil || len(litter) > 0 {
+		r.t.Errorf("replicas that belong to nobody: %v, %v", litter, err)
+	}
+	files, err := filepath.Glob(filepath.Join(r.dir, "program-bytes", "*", "*"))
+	if err != nil || len(files) != programs {
+		r.t.Errorf("programs on disk: %v, %v; want %d", files, err, programs)
+	}
+}
+
+// A publish that fails, for whatever reason, leaves no file behind.
+func TestFailedPublishLeavesNothing(t *testing.T) {
+	r := newRig(t)
+	_, alice := r.identity()
+	r.want(r.do("PUT", "/v1/database/shop", alice, "init: no"), 500, "no")
+	r.wantNoLitter(0)
+	r.want(r.do("PUT", "/v1/database/shop", alice, "bad"), 500, "failed to parse the module")
+	r.wantNoLitter(0)
+	r.published("shop", alice, "good")
+	r.wantNoLitter(1)
+	r.want(r.do("PUT", "/v1/database/shop?clear=true", alice, "init: no"), 500, "no")
+	r.wantNoLitter(1)
+}
+
 func TestReset(t *testing.T) {
+	spec.Covers(t, "08.67")
 	r := newRig(t)
 	_, alice := r.identity()
 	bob, bobToken := r.identity()
@@ -625,7 +665,7 @@ func TestReset(t *testing.T) {
 }
 
 func TestCall(t *testing.T) {
-	spec.Covers(t, "06.34", "06.36")
+	spec.Covers(t, "01.19", "06.34", "06.36")
 	r := newRig(t)
 	_, alice := r.identity()
 	r.published("shop", alice, "p")
@@ -651,6 +691,7 @@ func TestCall(t *testing.T) {
 		{"good", "application/json", "[\"\xff\"]", 400, "Request body didn't contain valid UTF-8", none},
 		{"good", "text/plain", "[\"\xff\"]", 400, "Request body didn't contain valid UTF-8", none},
 		{"maybe", "application/json", `[]`, 200, `[0,"x"]`, one},
+		{"pair", "application/json", `[]`, 200, `[7,[1,[]]]`, one},
 		{"trips", "application/json", `[]`, 500, "The module instance encountered a fatal error: x", none},
 		{"greedy", "application/json", `[]`, 402, "Procedure terminated due to insufficient budget", none},
 	} {
@@ -743,7 +784,7 @@ func TestDisconnectRunsWhenTheClientLeaves(t *testing.T) {
 }
 
 func TestSQL(t *testing.T) {
-	spec.Covers(t, "06.39")
+	spec.Covers(t, "08.44", "06.39")
 	r := newRig(t)
 	_, alice := r.identity()
 	r.published("shop", alice, "p")

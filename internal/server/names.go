@@ -119,26 +119,28 @@ func (s *Server) open(ctx context.Context, rec control.Database) (Database, erro
 		db, err := s.host.Open(ctx, databaseInfo(rec), func() ([]byte, error) {
 			return s.control.Program(sats.Hash(rec.InitialProgram))
 		})
-		if err != nil {
-			s.metrics.launchFailed(rec.Identity)
-			return nil, failure(http.StatusInternalServerError, "error starting database: %v", err)
-		}
 		// Whoever deletes or resets a database takes the record away first and stops
 		// the replica then: if the record is there now, this is not a replica that was
-		// launched again behind their back.
-		now, err := s.control.Database(rec.Identity)
-		if err == nil && now.Replica == rec.Replica {
+		// launched behind their back.
+		now, lookup := s.control.Database(rec.Identity)
+		if lookup == nil && now.Replica == rec.Replica {
+			if err != nil {
+				s.metrics.launchFailed(rec.Identity)
+				return nil, failure(http.StatusInternalServerError, "error starting database: %v", err)
+			}
 			return db, nil
 		}
-		if stopErr := s.stop(context.WithoutCancel(ctx), rec.Replica); stopErr != nil {
-			s.log.Error("deleted database did not stop", "database", rec.Identity, "error", stopErr)
+		if err == nil {
+			if err := s.stop(context.WithoutCancel(ctx), rec.Replica); err != nil {
+				s.log.Error("deleted database did not stop", "database", rec.Identity, "error", err)
+			}
 		}
 		switch {
-		case errors.Is(err, control.ErrNoDatabase):
+		case errors.Is(lookup, control.ErrNoDatabase):
 			s.metrics.forget(rec.Identity)
 			return nil, failure(http.StatusNotFound, "No such database.")
-		case err != nil:
-			return nil, controlError(err)
+		case lookup != nil:
+			return nil, controlError(lookup)
 		}
 		rec = now
 	}

@@ -23,6 +23,7 @@ type publishOptions struct {
 	organization string
 	replicas     uint64
 	confirmation time.Duration
+	environment  EnvUpdate
 }
 
 func (q *request) publishOptions() (o publishOptions, err error) {
@@ -90,6 +91,9 @@ func (s *Server) publish(q *request) error {
 	if err != nil {
 		return err
 	}
+	if o.environment, err = environmentHeaders(q.r.Header); err != nil {
+		return err
+	}
 	program, err := q.body(s.maxProgram)
 	if err != nil {
 		return err
@@ -125,7 +129,7 @@ func (s *Server) republish(q *request, t target, o publishOptions, program []byt
 		return badRequest("Setting the parent of an existing database is not supported")
 	}
 	if o.clear {
-		return s.restart(q, t, o.replicas, o.kind, program)
+		return s.restart(q, t, o.replicas, o.kind, program, o.environment)
 	}
 	if err := s.checkReferences(o); err != nil {
 		return err
@@ -141,7 +145,7 @@ func (s *Server) republish(q *request, t target, o publishOptions, program []byt
 	if err != nil {
 		return err
 	}
-	policy := UpdatePolicy{BreakClients: o.breakClients}
+	policy := UpdatePolicy{BreakClients: o.breakClients, Environment: o.environment}
 	if o.token != nil {
 		policy.Token = *o.token
 	}
@@ -153,7 +157,7 @@ func (s *Server) republish(q *request, t target, o publishOptions, program []byt
 	case errors.As(err, &refused):
 		return badRequest("Failed to create or update the database: %s", refused.Message)
 	case err != nil:
-		return internal(err)
+		return publishError(err)
 	}
 	if !res.Unchanged {
 		if err := confirmUpdate(ctx, db, res.Offset, o.confirmation); err != nil {
@@ -246,39 +250,51 @@ func (s *Server) create(q *request, t target, o publishOptions, program []byte) 
 		}
 	}
 	rec := control.Database{Identity: t.identity, Owner: q.caller.identity, Kind: o.kind}
-	if err := s.launchNew(q, &rec, program); err != nil {
+	if err := s.launchNew(q, &rec, program, o.environment); err != nil {
 		return err
 	}
+	defer s.release(sats.Hash(rec.InitialProgram))
 	if err := s.control.Insert(rec, t.name); err != nil {
-		stop := s.host.Stop(context.WithoutCancel(q.r.Context()), rec.Replica)
+		s.discard(context.WithoutCancel(q.r.Context()), rec.Replica)
 		var permission *control.PermissionError
 		if errors.As(err, &permission) {
 			return permissionDenied(t.name)
 		}
-		return controlError(errors.Join(err, stop))
+		return controlError(err)
 	}
 	q.published(t, rec.Identity, "created")
 	return nil
 }
 
-// launchNew stores the program, draws ids and initialises a replica for rec.
-func (s *Server) launchNew(q *request, rec *control.Database, program []byte) error {
+// launchNew stores the program, draws ids and initialises a replica for rec. After
+// success the program is in use until it is released; after an error nothing is
+// left.
+func (s *Server) launchNew(q *request, rec *control.Database, program []byte, env EnvUpdate) (err error) {
 	hash, err := s.control.PutProgram(program)
 	if err != nil {
 		return controlError(err)
 	}
+	defer func() {
+		if err != nil {
+			s.release(hash)
+		}
+	}()
 	rec.InitialProgram = control.Hash(hash)
 	if rec.ID == 0 {
 		if rec.ID, err = s.control.NextID(); err != nil {
 			return controlError(err)
 		}
 	}
-	if rec.Replica, err = s.control.NextID(); err != nil {
+	if rec.Replica, err = s.control.NextReplica(); err != nil {
 		return controlError(err)
 	}
-	if _, err := s.host.Create(context.WithoutCancel(q.r.Context()), databaseInfo(*rec), program); err != nil {
+	info := databaseInfo(*rec)
+	info.Environment = env
+	ctx := context.WithoutCancel(q.r.Context())
+	if _, err := s.host.Create(ctx, info, program); err != nil {
+		s.discard(ctx, rec.Replica)
 		q.hint(err)
-		return internal(err)
+		return publishError(err)
 	}
 	return nil
 }

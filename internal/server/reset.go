@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -17,6 +16,10 @@ func (s *Server) reset(q *request) error {
 		return err
 	}
 	kind, err := q.hostType(control.Wasm)
+	if err != nil {
+		return err
+	}
+	env, err := environmentHeaders(q.r.Header)
 	if err != nil {
 		return err
 	}
@@ -35,13 +38,13 @@ func (s *Server) reset(q *request) error {
 	if _, err := sats.IdentityFromHexPrefixed(q.params["n"]); err != nil {
 		t.name = q.params["n"]
 	}
-	return s.restart(q, t, replicas, kind, program)
+	return s.restart(q, t, replicas, kind, program, env)
 }
 
 // restart gives the database of the request a new replica, initialised with the
 // program, or with the initial program if that is nil. Until the new replica
 // stands the old one runs on.
-func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kind, program []byte) error {
+func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kind, program []byte, env EnvUpdate) error {
 	if err := q.mustOwn(q.rec, "reset database"); err != nil {
 		return err
 	}
@@ -63,16 +66,16 @@ func (s *Server) restart(q *request, t target, replicas uint64, kind control.Kin
 	}
 	old, rec := q.rec.Replica, q.rec
 	rec.Kind = kind
-	if err := s.launchNew(q, &rec, program); err != nil {
+	if err := s.launchNew(q, &rec, program, env); err != nil {
 		return err
 	}
+	defer s.release(sats.Hash(rec.InitialProgram))
 	ctx := context.WithoutCancel(q.r.Context())
 	if err := s.control.Replace(rec.Identity, rec.Replica, rec.Kind, sats.Hash(rec.InitialProgram)); err != nil {
-		return controlError(errors.Join(err, s.host.Stop(ctx, rec.Replica)))
+		s.discard(ctx, rec.Replica)
+		return controlError(err)
 	}
-	if err := s.stop(ctx, old); err != nil {
-		s.log.Error("old replica did not stop", "replica", old, "database", rec.Identity, "error", err)
-	}
+	s.discard(ctx, old)
 	q.published(t, rec.Identity, "updated")
 	return nil
 }
@@ -84,4 +87,38 @@ func (s *Server) stop(ctx context.Context, replica uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	return s.host.Stop(ctx, replica)
+}
+
+// discard ends a replica that belongs to no database and removes its files. What
+// does not succeed now is done at the next start.
+func (s *Server) discard(ctx context.Context, replica uint64) {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	err := s.host.Delete(ctx, replica)
+	if err == nil {
+		err = s.control.Swept(replica)
+	}
+	if err != nil {
+		s.log.Error("the files of a deleted replica are still there", "replica", replica, "error", err)
+	}
+}
+
+// release ends the use of a program by a publish.
+func (s *Server) release(program sats.Hash) { s.sweptPrograms(s.control.ReleaseProgram(program)) }
+
+func (s *Server) sweptPrograms(err error) {
+	if err != nil {
+		s.log.Error("programs that nobody needs are still there", "error", err)
+	}
+}
+
+// sweep removes what publishes and deletions left behind that a crash cut short.
+func (s *Server) sweep(ctx context.Context) {
+	replicas, err := s.control.Litter()
+	if err != nil {
+		s.log.Error("left-over replicas cannot be listed", "error", err)
+	}
+	for _, replica := range replicas {
+		s.discard(ctx, replica)
+	}
 }

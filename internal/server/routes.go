@@ -40,7 +40,8 @@ type method struct {
 }
 
 // A route is a path pattern and its methods, in the order of the Allow header.
-// A segment of the pattern that begins with a colon is a parameter.
+// A segment of the pattern that begins with a colon is a parameter; a last one that
+// begins with an asterisk takes all that is left. A method without a name is any.
 type route struct {
 	pattern []string
 	methods []method
@@ -97,6 +98,11 @@ func (s *Server) table() []route {
 	database("reset", method{name: "PUT", handle: s.reset})
 	database("lock", method{name: "POST", handle: s.lock})
 	database("unlock", method{name: "POST", handle: s.unlock})
+	database("environment", method{name: "GET", handle: s.environment},
+		method{name: "PUT", handle: s.putEnvironment}, method{name: "PATCH", handle: s.patchEnvironment})
+	for _, path := range []string{"route", "route/*path"} {
+		add("/v1/database/:n/"+path, classNone, true, method{"", classNone, resolveRecord, s.route})
+	}
 
 	add("/internal/heap", classNone, false, method{"GET", classNone, resolveNothing, s.heap})
 	add("/internal/heap/settings", classNone, false,
@@ -147,17 +153,24 @@ func (s *Server) match(escaped string) (*route, map[string]string) {
 }
 
 func (rt *route) match(segments []string) (map[string]string, bool) {
+	last := len(rt.pattern) - 1
+	if rest := rt.pattern[last]; rest[0] == '*' && len(segments) > last {
+		segments = append(segments[:last:last], strings.Join(segments[last:], "/"))
+	}
 	if len(segments) != len(rt.pattern) {
 		return nil, false
 	}
 	for i, p := range rt.pattern {
+		if p[0] == '*' {
+			continue
+		}
 		if p[0] == ':' && segments[i] == "" || p[0] != ':' && segments[i] != p {
 			return nil, false
 		}
 	}
 	params := map[string]string{}
 	for i, p := range rt.pattern {
-		if p[0] == ':' {
+		if p[0] == ':' || p[0] == '*' {
 			value, err := url.PathUnescape(segments[i])
 			if err != nil {
 				value = segments[i]
@@ -181,7 +194,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if rt.pattern[0] == "v1" {
 		setCORS(w.Header())
 		if r.Method == http.MethodOptions {
-			preflight(w.Header(), rt.allow())
+			preflight(w.Header())
+			if rt.methods[0].name != "" {
+				w.Header().Set("Allow", rt.allow())
+			}
 			w.WriteHeader(http.StatusOK)
 			return
 		}
@@ -202,8 +218,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 func unmatched(w http.ResponseWriter, r *http.Request) {
 	var feature string
 	switch p := strings.Split(r.URL.EscapedPath(), "/"); {
-	case len(p) >= 5 && p[1] == "v1" && p[2] == "database" && p[4] == "route":
-		feature = "run HTTP handlers of modules"
 	case len(p) == 5 && p[1] == "v1" && p[2] == "database" && p[4] == "mcp", len(p) == 3 && p[1] == "v1" && p[2] == "mcp":
 		feature = "speak MCP"
 	default:
@@ -237,7 +251,7 @@ func (rt *route) find(name string) *method {
 		name = http.MethodGet
 	}
 	for i := range rt.methods {
-		if rt.methods[i].name == name {
+		if rt.methods[i].name == name || rt.methods[i].name == "" {
 			return &rt.methods[i]
 		}
 	}
@@ -273,8 +287,7 @@ func setCORS(h http.Header) {
 	h.Set("Vary", "origin, access-control-request-method, access-control-request-headers")
 }
 
-func preflight(h http.Header, allow string) {
+func preflight(h http.Header) {
 	h.Set("Access-Control-Allow-Methods", "*")
-	h.Set("Access-Control-Allow-Headers", "authorization,accept,content-type")
-	h.Set("Allow", allow)
+	h.Set("Access-Control-Allow-Headers", "authorization,accept,content-type,spacetime-environment,spacetime-environment-remove")
 }

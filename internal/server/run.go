@@ -69,6 +69,7 @@ type Running struct {
 	launch   context.CancelFunc
 	launched sync.WaitGroup
 	closers  []func() error // in order of opening
+	inMemory bool
 }
 
 // Run starts a server, serves until ctx ends, and shuts it down.
@@ -115,7 +116,7 @@ func Open(o RunOptions) (*Running, error) {
 
 // prepare opens everything but the port.
 func prepare(o *RunOptions) (_ *Running, err error) {
-	r := &Running{serving: make(chan error, 1)}
+	r := &Running{serving: make(chan error, 1), inMemory: o.InMemory}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -206,10 +207,10 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	if err != nil {
 		return err
 	}
-	h, err := host.New(host.Options{
-		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log,
-		InMemory: o.InMemory, MaxSegmentBytes: config.MaxSegmentBytes(),
-	})
+	h, err := host.New(config.host(host.Options{
+		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log, InMemory: o.InMemory,
+		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(),
+	}))
 	if err != nil {
 		return err
 	}
@@ -222,7 +223,7 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	r.closers = append(r.closers, func() error { authority.Close(); return nil })
 	r.server, err = New(Options{
 		Auth: authority, Control: ctl, Host: Databases(h), Version: o.Version, Logger: r.log,
-		WebSocket: config.webSocket(), PublishIssuer: o.PublishIssuer,
+		WebSocket: config.webSocket(), PublishIssuer: o.PublishIssuer, MaxRouteBytes: config.maxRouteBytes(),
 	})
 	return err
 }
@@ -252,7 +253,12 @@ func (r *Running) serve(o RunOptions) {
 func (r *Running) startDatabases() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.launch = cancel
-	r.launched.Go(func() { r.server.launchAll(ctx) })
+	r.launched.Go(func() {
+		if !r.inMemory { // the files of one in memory belong to another run
+			r.server.sweep(ctx)
+		}
+		r.server.launchAll(ctx)
+	})
 }
 
 // launchAll launches every database, one after the other.

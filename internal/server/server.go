@@ -38,12 +38,18 @@ type Options struct {
 
 	// MaxProgramBytes bounds the body of a publish; default 1 GiB.
 	MaxProgramBytes int64
+	// MaxRouteBytes bounds the body of a request for an HTTP handler of a module;
+	// default 64 MiB.
+	MaxRouteBytes int64
 	// PublishIssuer, if set, is the issuer that callers who create databases must
 	// have (spec 06 §5.4).
 	PublishIssuer string
 }
 
-const defaultMaxProgram = 1 << 30
+const (
+	defaultMaxProgram = 1 << 30
+	defaultMaxRoute   = 64 << 20
+)
 
 // A Server answers HTTP requests and keeps WebSocket sessions.
 type Server struct {
@@ -56,6 +62,7 @@ type Server struct {
 	rand          io.Reader
 	ws            WebSocketConfig
 	maxProgram    int64
+	maxRouteBody  int64
 	publishIssuer string
 
 	routes    []route
@@ -80,7 +87,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		auth: o.Auth, control: o.Control, host: o.Host, version: o.Version,
 		log: o.Logger, now: o.Now, rand: o.Rand, ws: o.WebSocket.withDefaults(),
-		pace: defaultPace, maxProgram: o.MaxProgramBytes, publishIssuer: trimSlashes(o.PublishIssuer),
+		pace: defaultPace, maxProgram: o.MaxProgramBytes, maxRouteBody: o.MaxRouteBytes, publishIssuer: trimSlashes(o.PublishIssuer),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -93,6 +100,9 @@ func New(o Options) (*Server, error) {
 	}
 	if s.maxProgram == 0 {
 		s.maxProgram = defaultMaxProgram
+	}
+	if s.maxRouteBody == 0 {
+		s.maxRouteBody = defaultMaxRoute
 	}
 	s.sessions.init()
 	s.outgoing.max = int64(s.ws.OutgoingTotal)

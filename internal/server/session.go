@@ -94,6 +94,7 @@ func (s *Server) newSession(q *request, db Database, owner sats.Identity, p wire
 	if o.confirmed != nil {
 		ss.confirmed = *o.confirmed
 	}
+	ss.who.Confirmed = ss.confirmed
 	if o.compression == wire.CompressGzip && !s.ws.Gzip {
 		ss.gzip = wire.CompressNone
 	}

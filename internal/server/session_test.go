@@ -776,7 +776,7 @@ func TestIncomingFlood(t *testing.T) {
 }
 
 func TestSlowReader(t *testing.T) {
-	spec.Covers(t, "05.44")
+	spec.Covers(t, "05.44", "08.45")
 	r, db, token := wsRig(t)
 	db.mu.Lock()
 	db.handle = func(c *subscribe.Client, m wire.ClientMessage) error {
@@ -846,7 +846,7 @@ func TestOutboxBytes(t *testing.T) {
 }
 
 func TestConfirmedReads(t *testing.T) {
-	spec.Covers(t, "05.39")
+	spec.Covers(t, "05.39", "08.43", "08.44")
 	r, db, token := wsRig(t)
 	db.setDurable(10)
 	db.mu.Lock()
@@ -940,6 +940,7 @@ func TestConfirmedReads(t *testing.T) {
 }
 
 func TestModuleExit(t *testing.T) {
+	spec.Covers(t, "08.61")
 	r, db, token := wsRig(t)
 	a, b := r.dial(token, "", "v2.bsatn"), r.dial(token, "", "v1.json")
 	a.first()

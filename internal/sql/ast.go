@@ -1,6 +1,9 @@
 package sql
 
-import "github.com/stdbgo/spacetime/internal/query"
+import (
+	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/sats"
+)
 
 // A span is a run of tokens, [from, to).
 type span struct{ from, to int }
@@ -52,11 +55,68 @@ type (
 		op   query.CmpOp
 		l, r expr
 	}
-	// funcExpr is name(…); only COUNT(*) has a meaning, as a projection.
+	// nullExpr is NULL.
+	nullExpr struct{ span }
+	// binExpr is an arithmetic operator, or || as '|'.
+	binExpr struct {
+		span
+		op   byte
+		l, r expr
+	}
+	// signExpr is a sign before anything but a number token.
+	signExpr struct {
+		span
+		neg bool
+		x   expr
+	}
+	// castExpr is CAST(x AS type) or x::type; typ is nil for a type of SQL at large.
+	castExpr struct {
+		span
+		x   expr
+		typ *sats.Type
+	}
+	// isExpr is x IS [NOT] NULL, TRUE or FALSE, or with y IS [NOT] DISTINCT FROM y.
+	isExpr struct {
+		span
+		x    expr
+		what query.IsKind
+		y    expr
+		not  bool
+	}
+	// inExpr is x [NOT] IN (list) or (select).
+	inExpr struct {
+		span
+		x    expr
+		list []expr
+		sub  *selectStmt
+		not  bool
+	}
+	betweenExpr struct {
+		span
+		x, lo, hi expr
+		not       bool
+	}
+	likeExpr struct {
+		span
+		x, pattern expr
+		escape     *string // nil: \\
+		fold, not  bool
+	}
+	// subExpr is a scalar (select) or EXISTS (select).
+	subExpr struct {
+		span
+		sel    *selectStmt
+		exists bool
+	}
+	// funcExpr is name(…). Arguments are parsed for the functions that there are;
+	// odd stands for a form of call that there is not.
 	funcExpr struct {
 		span
-		name      string
-		countStar bool
+		name     string // in capitals
+		star     bool   // COUNT(*)
+		distinct bool
+		args     []expr
+		odd      bool
 	}
 	// refusedExpr parsed, and is not in the language.
 	refusedExpr struct {
@@ -81,7 +141,8 @@ const (
 	joinFirst joinKind = iota // the first relation of FROM
 	joinInner
 	joinCross
-	joinOther // outer, natural, using, semi, …
+	joinLeft
+	joinOther // other outer ones, natural, using, semi, …
 )
 
 // A tableRef is one relation of FROM.
@@ -100,8 +161,9 @@ type tableRef struct {
 // A viewArg is one argument of a call in FROM.
 type viewArg struct {
 	span
-	x     expr // nil for a form that is not positional
-	named bool
+	x      expr // nil for a form that is not positional
+	named  bool
+	parens bool // it begins with a parenthesis
 }
 
 // A statement is one of the *…Stmt types.
@@ -110,25 +172,43 @@ type statement interface{ tokens() span }
 type selectStmt struct {
 	span
 	body      span // without ORDER BY, LIMIT, …
-	badQuery  bool // ORDER BY, OFFSET, FETCH, WITH, locks
-	badSelect bool // DISTINCT, GROUP BY, HAVING, TOP, INTO, windows
+	badQuery  bool // FETCH, WITH, locks
+	badSelect bool // TOP, INTO, windows, DISTINCT ON
 	setOp     bool // UNION and friends, VALUES, parenthesised SELECT
+	distinct  bool
 	items     []item
 	from      [][]tableRef // comma-separated groups of joined relations
 	where     expr
+	group     []expr
+	having    expr
+	order     []sortKey
 	limit     expr
 	limitAll  bool
+	offset    expr
+}
+
+// A sortKey is one key of ORDER BY.
+type sortKey struct {
+	span
+	x     expr
+	desc  bool
+	nulls int // 0: not said; 1: FIRST; 2: LAST
 }
 
 type insertStmt struct {
 	span
 	table   tableRef
 	cols    []colExpr
+	listed  bool // a column list was written
 	rows    [][]expr
-	source  span // of anything but VALUES
+	sel     *selectStmt // INSERT … SELECT
+	source  span        // of anything but VALUES
 	values  bool
 	refused bool
 }
+
+// defaultExpr is the word DEFAULT as a written value.
+type defaultExpr struct{ span }
 
 type assignment struct {
 	span
@@ -140,6 +220,7 @@ type updateStmt struct {
 	span
 	table   tableRef
 	set     []assignment
+	from    [][]tableRef
 	where   expr
 	refused bool
 }
@@ -147,6 +228,7 @@ type updateStmt struct {
 type deleteStmt struct {
 	span
 	tables  [][]tableRef
+	using   [][]tableRef
 	where   expr
 	refused bool
 }
@@ -162,6 +244,13 @@ type showStmt struct {
 	span
 	name    string
 	refused bool
+}
+
+// explainStmt is EXPLAIN [ANALYZE] and a statement.
+type explainStmt struct {
+	span
+	analyze bool
+	of      statement
 }
 
 // otherStmt is a statement of SQL at large that neither dialect has.

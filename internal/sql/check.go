@@ -2,58 +2,11 @@ package sql
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/sats"
 )
-
-// refusal finds the first form in e that the language does not have.
-func (c *checker) refusal(e expr) error {
-	switch e := e.(type) {
-	case *refusedExpr:
-		return &Error{Pos: c.at(e.span), Msg: e.msg}
-	case *funcExpr:
-		return unsupported(c.at(e.span), "Unsupported expression", c.render(e.span))
-	case *logicExpr:
-		for _, x := range e.xs {
-			if err := c.refusal(x); err != nil {
-				return err
-			}
-		}
-	case *notExpr:
-		return c.refusal(e.x)
-	case *cmpExpr:
-		if err := c.refusal(e.l); err != nil {
-			return err
-		}
-		return c.refusal(e.r)
-	}
-	return nil
-}
-
-// unqualified finds the first column without a qualifier.
-func unqualified(e expr) *colExpr {
-	switch e := e.(type) {
-	case *colExpr:
-		if e.qual == "" {
-			return e
-		}
-	case *logicExpr:
-		for _, x := range e.xs {
-			if col := unqualified(x); col != nil {
-				return col
-			}
-		}
-	case *notExpr:
-		return unqualified(e.x)
-	case *cmpExpr:
-		if col := unqualified(e.l); col != nil {
-			return col
-		}
-		return unqualified(e.r)
-	}
-	return nil
-}
 
 func (c *checker) unexpected(sp span, expected, inferred *sats.Type) *Error {
 	return c.errorAt(sp, "Unexpected type: (expected) %s != %s (inferred)", expected, inferred)
@@ -63,26 +16,84 @@ func (c *checker) literalError(l *litExpr, t *sats.Type) *Error {
 	return c.errorAt(l.span, "The literal expression `%s` cannot be parsed as type `%s`", l.text, t)
 }
 
+func (c *checker) badOperator(sp span, op string, t *sats.Type) *Error {
+	err := c.errorAt(sp, "Invalid binary operator `%s` for type `%s`", op, t)
+	err.Suggestion = "CAST converts between types."
+	return err
+}
+
 // condition checks e against Bool.
 func (c *checker) condition(e expr) (query.Expr, error) { return c.check(e, sats.Bool) }
 
-// check types e (spec 07 §7.1). want is the expected type, nil if unknown.
+// value checks an expression that stands alone: what has no type of its own gets
+// the default one (spec 07 §34.5).
+func (c *checker) value(e expr) (query.Expr, error) {
+	if c.typeless(e) {
+		return c.check(e, c.defaultType(e))
+	}
+	return c.check(e, nil)
+}
+
+// check types e (spec 07 §7.1, §34.5). want is the expected base type, nil if
+// unknown.
 func (c *checker) check(e expr, want *sats.Type) (query.Expr, error) {
 	switch e := e.(type) {
 	case *litExpr:
 		return c.literal(e, want)
+	case *nullExpr:
+		if want == nil {
+			return nil, c.errorAt(e.span, "Cannot resolve type for literal expression")
+		}
+		return &query.Const{Type: want}, nil
 	case *paramExpr:
 		return c.senderValue(e, want)
 	case *colExpr:
-		col, err := c.column(e)
-		if err == nil && want != nil && !want.Equal(col.Type) {
-			return nil, c.unexpected(e.span, col.Type, want)
+		if c.floatWord(e) && (want == nil || want.Kind.IsFloat()) {
+			return c.floatConst(e, want, false)
 		}
-		return col, err
+		col, err := c.column(e)
+		if err != nil {
+			return nil, err
+		}
+		return c.expect(e, col, want)
+	case *binExpr:
+		return c.binary(e, want)
+	case *signExpr:
+		return c.sign(e, want)
+	case *castExpr:
+		x, err := c.cast(e)
+		if err != nil {
+			return nil, err
+		}
+		return c.expect(e, x, want)
+	case *funcExpr:
+		return c.function(e, want)
+	case *subExpr:
+		if e.exists {
+			break
+		}
+		x, err := c.scalar(e)
+		if err != nil {
+			return nil, err
+		}
+		return c.expect(e, x, want)
 	}
 	if want != nil && want.Kind != sats.KindBool {
 		return nil, c.unexpected(e.tokens(), sats.Bool, want)
 	}
+	return c.boolean(e)
+}
+
+// expect compares the type of x with the expected one.
+func (c *checker) expect(e expr, x query.Expr, want *sats.Type) (query.Expr, error) {
+	if t := query.TypeOf(x); want != nil && !want.Equal(t) {
+		return nil, c.unexpected(e.tokens(), t, want)
+	}
+	return x, nil
+}
+
+// boolean types the forms whose value is a truth.
+func (c *checker) boolean(e expr) (query.Expr, error) {
 	switch e := e.(type) {
 	case *logicExpr:
 		xs := make([]query.Expr, len(e.xs))
@@ -100,9 +111,123 @@ func (c *checker) check(e expr, want *sats.Type) (query.Expr, error) {
 		x, err := c.condition(e.x)
 		return &query.Not{X: x}, err
 	case *cmpExpr:
-		return c.compare(e)
+		xs, err := c.same(e.span, e.l, e.r)
+		if err != nil {
+			return nil, err
+		}
+		return &query.Compare{Op: e.op, L: xs[0], R: xs[1]}, nil
+	case *isExpr:
+		return c.is(e)
+	case *inExpr:
+		return c.in(e)
+	case *betweenExpr:
+		xs, err := c.same(e.span, e.x, e.lo, e.hi)
+		if err != nil {
+			return nil, err
+		}
+		return negated(e.not, query.And{&query.Compare{Op: query.Ge, L: xs[0], R: xs[1]}, &query.Compare{Op: query.Le, L: xs[0], R: xs[2]}}), nil
+	case *likeExpr:
+		return c.like(e)
+	case *subExpr:
+		plan, _, err := c.subplan(e.sel)
+		return &query.Sub{Plan: plan, Kind: query.SubExists, Type: sats.Bool}, err
 	}
 	return nil, c.refusal(e)
+}
+
+func negated(not bool, e query.Expr) query.Expr {
+	if not {
+		return &query.Not{X: e}
+	}
+	return e
+}
+
+// same types operands that must have one base type: that of the first which has
+// one.
+func (c *checker) same(sp span, es ...expr) ([]query.Expr, error) {
+	first := slices.IndexFunc(es, func(e expr) bool { return !c.typeless(e) && !isParam(e) })
+	var t *sats.Type
+	out := make([]query.Expr, len(es))
+	switch {
+	case first >= 0:
+		x, err := c.check(es[first], nil)
+		if err != nil {
+			return nil, err
+		}
+		out[first], t = x, query.TypeOf(x)
+	case slices.ContainsFunc(es, isParam):
+		t = sats.IdentityType
+	default:
+		return nil, c.errorAt(es[0].tokens(), "Cannot resolve type for literal expression")
+	}
+	for i, e := range es {
+		if i == first {
+			continue
+		}
+		x, err := c.check(e, t)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = x
+	}
+	return out, nil
+}
+
+func isParam(e expr) bool { _, ok := e.(*paramExpr); return ok }
+
+// typeless reports whether e is made of literals only and takes its type from
+// what surrounds it.
+func (c *checker) typeless(e expr) bool {
+	switch e := e.(type) {
+	case *litExpr:
+		return e.kind != litBool
+	case *nullExpr:
+		return true
+	case *colExpr:
+		return c.floatWord(e)
+	case *binExpr:
+		return e.op != '|' && c.typeless(e.l) && c.typeless(e.r)
+	case *signExpr:
+		return c.typeless(e.x)
+	case *funcExpr:
+		return e.name == "COALESCE" && !slices.ContainsFunc(e.args, func(x expr) bool { return !c.typeless(x) })
+	}
+	return false
+}
+
+// defaultType is the type of literals that nothing else gives one; nil for NULL
+// alone.
+func (c *checker) defaultType(e expr) *sats.Type {
+	switch e := e.(type) {
+	case *litExpr:
+		switch e.kind {
+		case litString:
+			return sats.String
+		case litHex:
+			return sats.Array(sats.U8)
+		}
+		if strings.ContainsAny(e.text, ".eE") {
+			return sats.F64
+		}
+		for _, t := range []*sats.Type{sats.I64, sats.I128Type, sats.I256Type} {
+			if _, ok := appendInteger(nil, e.text, t.Kind); ok {
+				return t
+			}
+		}
+		return sats.U256Type
+	case *colExpr:
+		return sats.F64
+	case *signExpr:
+		return c.defaultType(e.x)
+	}
+	var out *sats.Type
+	for _, x := range operands(e) {
+		// Of a float and an integer both become floats, of two integers both the wider.
+		if t := c.defaultType(x); t != nil && (out == nil || t.Kind == sats.KindF64 || out.Kind.IsInteger() && t.Kind.IsInteger() && t.Kind.Size() > out.Kind.Size()) {
+			out = t
+		}
+	}
+	return out
 }
 
 func (c *checker) literal(l *litExpr, want *sats.Type) (query.Expr, error) {
@@ -119,7 +244,15 @@ func (c *checker) literal(l *litExpr, want *sats.Type) (query.Expr, error) {
 	if !ok {
 		return nil, c.literalError(l, want)
 	}
-	return &query.Const{Type: want, Value: v}, nil
+	return constOf(want, v), nil
+}
+
+// constOf is a constant; a value of no bytes is not none.
+func constOf(t *sats.Type, v []byte) *query.Const {
+	if v == nil {
+		v = []byte{}
+	}
+	return &query.Const{Type: t, Value: v}
 }
 
 // senderValue is :sender: an Identity, or its big-endian bytes beside bytes.
@@ -136,46 +269,129 @@ func (c *checker) senderValue(e *paramExpr, want *sats.Type) (query.Expr, error)
 	return nil, c.unexpected(e.span, sats.IdentityType, want)
 }
 
-func (c *checker) compare(e *cmpExpr) (query.Expr, error) {
-	out := &query.Compare{Op: e.op}
-	var err error
-	_, leftLit := e.l.(*litExpr)
-	_, leftParam := e.l.(*paramExpr)
-	if leftLit || leftParam {
-		var want *sats.Type
-		if lit, ok := e.r.(*litExpr); ok && leftParam && lit.kind != litBool {
-			want = sats.IdentityType // :sender = 0x…
-		}
-		if out.R, err = c.check(e.r, want); err == nil {
-			out.L, err = c.check(e.l, typeOf(out.R))
-		}
-	} else if out.L, err = c.check(e.l, nil); err == nil {
-		out.R, err = c.check(e.r, typeOf(out.L))
+// floatWord reports whether a bare word like NaN is no column and so a float.
+func (c *checker) floatWord(e *colExpr) bool {
+	if !isFloatWord(e) {
+		return false
 	}
+	for _, rel := range c.rels {
+		if _, ok := visibleCol(rel.table, e.name); ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *checker) floatConst(e *colExpr, want *sats.Type, neg bool) (query.Expr, error) {
+	text := e.name
+	if neg {
+		text = "-" + text
+	}
+	return c.literal(&litExpr{e.span, litString, text, false}, want)
+}
+
+func (c *checker) is(e *isExpr) (query.Expr, error) {
+	if e.y != nil {
+		xs, err := c.same(e.span, e.x, e.y)
+		if err != nil {
+			return nil, err
+		}
+		return negated(e.not, &query.Distinct{L: xs[0], R: xs[1]}), nil
+	}
+	var x query.Expr
+	var err error
+	if e.what == query.IsNull {
+		if x, err = c.nullOperand(e.x); err != nil {
+			return nil, err
+		}
+	} else if x, err = c.condition(e.x); err != nil {
+		return nil, err
+	}
+	return negated(e.not, &query.Is{X: x, What: e.what}), nil
+}
+
+// nullOperand types the operand of IS NULL; NULL itself has none.
+func (c *checker) nullOperand(e expr) (query.Expr, error) {
+	if n, ok := e.(*nullExpr); ok {
+		return nil, c.errorAt(n.span, "Cannot resolve type for literal expression")
+	}
+	return c.value(e)
+}
+
+func (c *checker) in(e *inExpr) (query.Expr, error) {
+	if e.sub != nil {
+		return c.inSelect(e)
+	}
+	xs, err := c.same(e.span, append([]expr{e.x}, e.list...)...)
 	if err != nil {
 		return nil, err
 	}
-	if t := typeOf(out.L); !comparable(t) {
-		return nil, c.errorAt(e.span, "Invalid binary operator `%s` for type `%s`", e.op, t)
+	var or query.Or
+	for _, x := range xs[1:] {
+		or = append(or, &query.Compare{Op: query.Eq, L: xs[0], R: x})
 	}
-	return out, nil
+	return negated(e.not, or), nil
 }
 
-func typeOf(e query.Expr) *sats.Type {
-	switch e := e.(type) {
-	case *query.Const:
-		return e.Type
-	case *query.Column:
-		return e.Type
+func (c *checker) inSelect(e *inExpr) (query.Expr, error) {
+	plan, cols, err := c.subplan(e.sub)
+	if err != nil {
+		return nil, err
 	}
-	return sats.Bool
+	if len(cols) != 1 {
+		return nil, c.errorAt(e.sub.span, "Sub-select must return one column")
+	}
+	t, opt := baseOf(cols[0].Type)
+	var x query.Expr
+	if x, err = c.check(e.x, t); err != nil {
+		return nil, err
+	}
+	return negated(e.not, &query.Sub{Plan: plan, Kind: query.SubIn, X: x, Type: sats.Bool, Opt: opt}), nil
 }
 
-// comparable reports whether the six operators work on t.
-func comparable(t *sats.Type) bool {
-	switch t.Special() {
-	case sats.SpecialIdentity, sats.SpecialConnectionID, sats.SpecialTimestamp, sats.SpecialUuid:
-		return true
+// baseOf takes an option off a result column.
+func baseOf(t *sats.Type) (base *sats.Type, opt bool) {
+	if inner, ok := t.IsOption(); ok {
+		return inner, true
 	}
-	return t.Kind == sats.KindString || t.Kind.IsScalar() || t.IsBytes()
+	return t, false
+}
+
+func (c *checker) scalar(e *subExpr) (query.Expr, error) {
+	plan, cols, err := c.subplan(e.sel)
+	if err != nil {
+		return nil, err
+	}
+	if len(cols) != 1 {
+		return nil, c.errorAt(e.sel.span, "Sub-select must return one column")
+	}
+	t, opt := baseOf(cols[0].Type)
+	return &query.Sub{Plan: plan, Kind: query.SubValue, Type: t, Opt: opt}, nil
+}
+
+func (c *checker) like(e *likeExpr) (query.Expr, error) {
+	x, err := c.check(e.x, sats.String)
+	if err != nil {
+		return nil, err
+	}
+	pattern, ok := e.pattern.(*litExpr)
+	if !ok || pattern.kind == litBool {
+		return nil, unsupported(c.at(e.span), "Unsupported expression", c.render(e.span))
+	}
+	p := &query.Pattern{Text: pattern.text, Escape: '\\', Fold: e.fold}
+	if e.escape != nil {
+		rs := []rune(*e.escape)
+		switch len(rs) {
+		case 0:
+			p.Escape = 0
+		case 1:
+			p.Escape = rs[0]
+		default:
+			return nil, c.errorAt(e.span, "ESCAPE must be one character or none")
+		}
+	}
+	if !p.Valid() {
+		return nil, c.errorAt(pattern.span, "LIKE pattern must not end with escape character")
+	}
+	return negated(e.not, &query.Like{X: x, Pattern: p}), nil
 }

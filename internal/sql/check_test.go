@@ -32,7 +32,7 @@ func typesDB(t testing.TB) *database {
 func (db *database) compileError(c Caller, text string) error {
 	tx := db.Begin()
 	defer tx.Rollback()
-	_, err := CompileStatement(tx, text, c)
+	_, err := CompileStatement(tx, text, c, Env{})
 	return err
 }
 
@@ -54,7 +54,7 @@ func TestTyping(t *testing.T) {
 		{"t", "u64 = 1e-999999999", literal("1e-999999999", "U64")}, {"t", "f64 = 1e999999999", ""}, {"t", "f64 = -1e-999999999", ""},
 		{"t", "u128 = 340282366920938463463374607431768211455", ""}, {"t", "u128 = 340282366920938463463374607431768211456", literal("340282366920938463463374607431768211456", "U128")},
 		{"t", "u32 = '1_000'", ""}, {"t", "u32 = '5'", ""}, {"t", "u32 = ' 5'", literal(" 5", "U32")}, {"t", "u32 = '_1'", literal("_1", "U32")}, {"t", "u32 = ''", literal("", "U32")},
-		{"t", "u32 = 0x10", literal("10", "U32")}, {"t", "f64 = 0x10", literal("10", "F64")}, {"t", "f64 = 'NaN'", literal("NaN", "F64")},
+		{"t", "u32 = 0x10", literal("10", "U32")}, {"t", "f64 = 0x10", literal("10", "F64")}, {"t", "f64 = 'NaN'", ""}, {"t", "f64 = 0xNaN", "sql parser error: Expected end of statement, found: NaN at Line: 1, Column 31"},
 		{"t", "ts = '2025-02-10T15:45:30Z'", ""}, {"t", "ts < '2025-02-10 15:45:30+02:00'", ""}, {"t", "ts = '2016-12-31T23:59:60Z'", ""},
 		{"t", "ts = '2025-02-10 15:45:30'", literal("2025-02-10 15:45:30", ts)}, {"t", "ts = 0", literal("0", ts)},
 		{"t", "ts = '2025-02-10T15:45:30+02'", literal("2025-02-10T15:45:30+02", ts)}, {"t", "ts = '2025-02-29T00:00:00Z'", literal("2025-02-29T00:00:00Z", ts)},
@@ -64,11 +64,11 @@ func TestTyping(t *testing.T) {
 		{"t", "u32 = 'abc'", literal("abc", "U32")},
 		{"t", "u32 = str", "Unexpected type: (expected) String != U32 (inferred)"},
 		{"t", "u32 = u64", "Unexpected type: (expected) U64 != U32 (inferred)"},
-		{"t", "arr = arr", "Invalid binary operator `=` for type `Array<String>`"},
-		{"t", "opt <> opt", "Invalid binary operator `<>` for type `(some: U32 | none: ())`"},
-		{"t", "enum >= enum", "Invalid binary operator `>=` for type `(red: () | green: ())`"},
-		{"t", "point < point", "Invalid binary operator `<` for type `(x: I32, y: I32)`"},
-		{"t", "dur > dur", "Invalid binary operator `>` for type `(__time_duration_micros__: I64)`"},
+		{"t", "arr = arr", ""},
+		{"t", "opt <> opt", ""},
+		{"t", "enum >= enum", ""},
+		{"t", "point < point", ""},
+		{"t", "dur > dur", ""},
 		{"t", "1 = 1", "Cannot resolve type for literal expression"},
 		{"t", "'a' = 'a'", "Cannot resolve type for literal expression"},
 		{"t", "u32 = 1 = true", ""}, {"t", "true", ""}, {"t", "true = true", ""}, {"t", "bool", ""}, {"t", "(u32 = 1) = bool", ""},
@@ -168,7 +168,7 @@ func TestNames(t *testing.T) {
 		{alice, "SELECT a.id FROM player_state a JOIN player_state b ON a.id = id", "Names must be qualified when using joins"},
 		{alice, "SELECT id FROM player_state a JOIN player_state b ON a.id = b.id", "Names must be qualified when using joins"},
 		{alice, "SELECT a.* FROM player_state a JOIN player_state b ON a.id = b.id WHERE id = 1", "Names must be qualified when using joins"},
-		{alice, "SELECT * FROM player_state a JOIN player_state b ON a.id = b.id", "SELECT * is not supported for joins"},
+		{alice, "SELECT * FROM player_state a JOIN player_state b ON a.id = b.id", "[1,1] [2,2]"},
 		{alice, "SELECT id, id FROM player_state", "Duplicate name `id`"},
 		{alice, "SELECT id, id AS n FROM player_state WHERE id = 1", "[1,1]"},
 		{alice, "SELECT a.id AS x, b.id AS x FROM player_state a JOIN player_state b", "Duplicate name `x`"},
@@ -192,50 +192,43 @@ func TestRefusals(t *testing.T) {
 		tableSpec{name: "t", cols: []sats.Element{sats.E("a", sats.U32), sats.E("b", sats.U32)}},
 		tableSpec{name: "s", cols: []sats.Element{sats.E("a", sats.U32)}})
 	for _, tt := range []struct{ text, want string }{
-		{"SELECT * FROM t ORDER BY a", "Unsupported: SELECT * FROM t ORDER BY a"},
-		{"SELECT * FROM t OFFSET 1", "Unsupported: SELECT"}, {"SELECT * FROM t FETCH FIRST 1 ROWS ONLY", "Unsupported: SELECT"},
+
+		{"SELECT * FROM t FETCH FIRST 1 ROWS ONLY", "Unsupported: SELECT"},
 		{"WITH x AS (SELECT 1) SELECT * FROM x", "Unsupported: WITH"}, {"SELECT * FROM t LIMIT a", "Unsupported: SELECT"},
 		{"SELECT * FROM t LIMIT 'x'", "Unsupported: SELECT"}, {"SELECT * FROM t LIMIT -1", "Unsupported: SELECT"},
 		{"SELECT * FROM t LIMIT 1.5", "The literal expression `1.5` cannot be parsed as type `U64`"},
-		{"SELECT DISTINCT a FROM t", "Unsupported: SELECT DISTINCT"}, {"SELECT a FROM t GROUP BY a", "Unsupported: SELECT"},
-		{"SELECT a FROM t HAVING a = 1", "Unsupported: SELECT"}, {"SELECT TOP 1 a FROM t", "Unsupported: SELECT"}, {"SELECT a INTO x FROM t", "Unsupported: SELECT"},
+
+		{"SELECT TOP 1 a FROM t", "Unsupported: SELECT"}, {"SELECT a INTO x FROM t", "Unsupported: SELECT"},
 		{"SELECT * FROM t UNION ALL SELECT * FROM t", "Unsupported: SELECT"}, {"VALUES (1)", "Unsupported: VALUES"}, {"(SELECT * FROM t)", "Unsupported: (SELECT"},
-		{"SELECT * FROM t, s", "Implicit joins are not supported"},
-		{"SELECT t.* FROM t LEFT JOIN s ON t.a = s.a", "Non-inner joins are not supported"}, {"SELECT t.* FROM t FULL OUTER JOIN s ON t.a = s.a", "Non-inner joins are not supported"},
+
+		{"SELECT t.* FROM t FULL OUTER JOIN s ON t.a = s.a", "Non-inner joins are not supported"},
 		{"SELECT t.* FROM t NATURAL JOIN s", "Non-inner joins are not supported"}, {"SELECT t.* FROM t JOIN s USING (a)", "Non-inner joins are not supported"},
-		{"SELECT t.* FROM t JOIN s ON t.a < s.a", "Non-inner joins are not supported"}, {"SELECT t.* FROM t JOIN s ON t.a = 1", "Non-inner joins are not supported"},
-		{"SELECT t.* FROM t JOIN s ON t.a = s.a OR t.b = s.a", "Non-inner joins are not supported"},
+
 		{"SELECT * FROM (SELECT * FROM t) x", "Unsupported FROM expression: (SELECT * FROM t) x"}, {"SELECT * FROM LATERAL (SELECT 1)", "Unsupported FROM expression"},
 		{"SELECT * FROM t AS x (c, d)", "Unsupported FROM expression"}, {"SELECT * FROM t WITH (NOLOCK)", "Unsupported FROM expression"},
-		{"SELECT * FROM t(NULL)", "Unsupported literal expression: NULL"}, {"SELECT * FROM t(:sender)", "Unsupported literal expression: :sender"}, {"SELECT * FROM t($1)", "Unsupported literal expression: $1"},
-		{"SELECT * FROM t(x)", "Unsupported view argument: x. View arguments must be literals"}, {"SELECT * FROM t(1 + 1)", "Unsupported view argument: 1 + 1. View arguments must be literals"},
-		{"SELECT * FROM t((1))", "Unsupported view argument: (1). View arguments must be literals"}, {"SELECT * FROM t(a = 1)", "Unsupported view argument: a = 1. View"},
-		{"SELECT * FROM t((SELECT 1))", "Unsupported view argument: (SELECT 1). View arguments must be literals"}, {"SELECT * FROM t(- -1)", "Unsupported view argument: - -1. View"},
+		{"SELECT * FROM t($1)", "Unsupported literal expression: $1"},
+		{"SELECT * FROM t(x)", "Unsupported view argument: x. View arguments must be literals"},
+		{"SELECT * FROM t(a = 1)", "Unsupported view argument: a = 1. View"},
+		{"SELECT * FROM t((SELECT 1))", "Unsupported view argument: (SELECT 1). View arguments must be literals"},
 		{"SELECT * FROM t(p => 1)", "Unsupported view argument: p => 1. View arguments must be positional literals"}, {"SELECT * FROM t(*)", "Unsupported view argument: *. View arguments must be positional"},
-		{"SELECT t.* FROM t(1) JOIN s", "Unsupported view call in a JOIN: `t`. A view that takes arguments can only be queried by itself"},
-		{"SELECT s.* FROM s JOIN t(1)", "Unsupported view call in a JOIN: `t`. A view"},
-		{"SELECT a", "A FROM clause is required"}, {"SELECT 1", "Unsupported projection expression: 1"},
-		{"SELECT *, a FROM t", "Mixed wildcard projections are not supported"}, {"SELECT t.*, s.* FROM t JOIN s", "Mixed wildcard projections are not supported"},
-		{"SELECT a + 1 FROM t", "Unsupported projection expression: a + 1"}, {"SELECT :sender FROM t", "Unsupported projection expression: :sender"}, {"SELECT 'x' FROM t", "Unsupported projection expression: 'x'"},
-		{"SELECT CASE WHEN a = 1 THEN 2 END FROM t", "Unsupported projection expression: CASE WHEN"}, {"SELECT NULL FROM t", "Unsupported projection expression: NULL"},
-		{"SELECT COUNT(*) FROM t", "Aggregate expressions must have column aliases"}, {"SELECT foo(a) FROM t", "Aggregate expressions must have column aliases"},
-		{"SELECT SUM(a) AS n FROM t", "Unsupported aggregate function: SUM(a)"}, {"SELECT COUNT(a) AS n FROM t", "Unsupported aggregate function: COUNT(a)"},
-		{"SELECT COUNT(DISTINCT a) AS n FROM t", "Unsupported aggregate function: COUNT(DISTINCT a)"}, {"SELECT COUNT(*) OVER () AS n FROM t", "Unsupported aggregate function"},
-		{"SELECT COUNT(*) AS n, a FROM t", "Unsupported projection expression: COUNT(*)"},
-		{"SELECT * FROM t WHERE a IN (1, 2)", "Unsupported expression: a IN (1, 2)"}, {"SELECT * FROM t WHERE a BETWEEN 1 AND 2", "Unsupported expression: a BETWEEN 1 AND 2"},
-		{"SELECT * FROM t WHERE a IS NULL", "Unsupported expression: a IS NULL"}, {"SELECT * FROM t WHERE foo(a)", "Unsupported expression: foo(a)"},
-		{"SELECT * FROM t WHERE a = 1 AND EXISTS (SELECT 1)", "Unsupported expression: EXISTS (SELECT 1)"}, {"SELECT * FROM t WHERE a = CAST(b AS INT)", "Unsupported expression: CAST(b AS INT)"},
-		{"SELECT * FROM t WHERE CASE WHEN a = 1 THEN TRUE END", "Unsupported expression: CASE WHEN"}, {"SELECT * FROM t WHERE a = b + 1", "Unsupported binary operator: +"},
-		{"INSERT INTO t (a, b) SELECT * FROM t", "Unsupported INSERT expression: SELECT * FROM t"},
-		{"INSERT INTO t (a, b) VALUES (1 + 1, 2)", "Unsupported INSERT value: 1 + 1"}, {"INSERT INTO t (a, b) VALUES (DEFAULT, 2)", "Unsupported INSERT value: DEFAULT"},
+
+		{"SELECT CASE WHEN a = 1 THEN 2 END FROM t", "Unsupported projection expression: CASE WHEN"},
+		{"SELECT foo(a) FROM t", "Aggregate expressions must have column aliases"},
+
+		{"SELECT COUNT(*) OVER () AS n FROM t", "Unsupported aggregate function"},
+
+		{"SELECT * FROM t WHERE foo(a)", "Unsupported expression: foo(a)"},
+
+		{"SELECT * FROM t WHERE CASE WHEN a = 1 THEN TRUE END", "Unsupported expression: CASE WHEN"},
+
 		{"INSERT INTO t (a, b) VALUES (:sender, 2)", "Unsupported literal expression: :sender"}, {"INSERT INTO t (a, b) VALUES (NULL, 2)", "Unsupported literal expression: NULL"},
 		{"INSERT INTO t (a, b) VALUES (1, 2) RETURNING a", "Unsupported: INSERT INTO t (a, b) VALUES (1, 2) RETURNING a"},
 		{"INSERT INTO t (a, b) VALUES (1, 2) ON CONFLICT DO NOTHING", "Unsupported: INSERT"}, {"INSERT OVERWRITE t (a, b) VALUES (1, 2)", "Unsupported: INSERT"},
-		{"UPDATE t x SET a = 1", "Unsupported: UPDATE t x SET a = 1"}, {"UPDATE t SET a = 1 FROM s", "Unsupported: UPDATE"}, {"UPDATE t SET a = 1 RETURNING a", "Unsupported: UPDATE"}, {"UPDATE t() SET a = 1", "Unsupported: UPDATE"},
-		{"UPDATE t SET a = b", "Unsupported column/variable assignment expression: b"}, {"UPDATE t SET a = :sender", "Unsupported literal expression: :sender"},
-		{"DELETE FROM t x", "Unsupported table expression in DELETE: t x"}, {"DELETE FROM t JOIN s", "Unsupported table expression in DELETE: t JOIN s"}, {"DELETE FROM t()", "Unsupported table expression in DELETE: t()"},
-		{"DELETE FROM t, s", "Multi-table DELETE is not supported"}, {"DELETE FROM t USING s", "Unsupported: DELETE FROM t USING s"}, {"DELETE t FROM t", "Unsupported: DELETE t FROM t"},
-		{"CREATE TABLE x (a INT)", "Unsupported: CREATE TABLE x (a INT)"}, {"BEGIN", "Unsupported: BEGIN TRANSACTION"}, {"GRANT ALL ON t TO x", "Unsupported: GRANT"}, {"EXPLAIN SELECT * FROM t", "Unsupported: EXPLAIN"},
+		{"UPDATE t SET a = 1 RETURNING a", "Unsupported: UPDATE"}, {"UPDATE t() SET a = 1", "Unsupported: UPDATE"},
+		{"UPDATE t SET a = :sender", "Unsupported literal expression: :sender"},
+		{"DELETE FROM t JOIN s", "Unsupported table expression in DELETE: t JOIN s"}, {"DELETE FROM t()", "Unsupported table expression in DELETE: t()"},
+		{"DELETE FROM t, s", "Multi-table DELETE is not supported"}, {"DELETE t FROM t", "Unsupported: DELETE t FROM t"},
+		{"CREATE TABLE x (a INT)", "Unsupported: CREATE TABLE x (a INT)"}, {"BEGIN", "Unsupported: BEGIN TRANSACTION"}, {"GRANT ALL ON t TO x", "Unsupported: GRANT"},
 		{"SHOW TABLES", "Unsupported: SHOW TABLES"}, {"SET TIME ZONE 'UTC'", "Unsupported: SET TIME"}, {"SET a = 1, 2", "Unsupported: SET a = 1, 2"},
 	} {
 		got := fmt.Sprint(db.compileError(owner, tt.text))
@@ -245,19 +238,76 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What statements may say beyond the original stays refused in subscriptions, with
+// its message (spec 07 §34.3).
+func TestRefusalsOfSubscriptions(t *testing.T) {
+	spec.Covers(t, "07.14", "07.103")
+	db := newDatabase(t,
+		tableSpec{name: "t", cols: []sats.Element{sats.E("a", sats.U32), sats.E("b", sats.U32)}},
+		tableSpec{name: "s", cols: []sats.Element{sats.E("a", sats.U32)}, index: []string{"a"}})
+	for _, tt := range []struct{ text, want string }{
+		{"SELECT * FROM t ORDER BY a", "Unsupported: SELECT * FROM t ORDER BY a"},
+		{"SELECT * FROM t OFFSET 1", "Unsupported"},
+		{"SELECT DISTINCT a FROM t", "Unsupported SELECT: SELECT DISTINCT"},
+		{"SELECT a FROM t GROUP BY a", "Unsupported"},
+		{"SELECT a FROM t HAVING a = 1", "Unsupported"},
+		{"SELECT * FROM t, s", "Implicit joins are not supported"},
+		{"SELECT t.* FROM t LEFT JOIN s ON t.a = s.a", "Non-inner joins are not supported"},
+		{"SELECT a", "A FROM clause is required"},
+		{"SELECT 1", "A FROM clause is required"},
+		{"SELECT *, a FROM t", "Mixed wildcard projections are not supported"},
+		{"SELECT t.*, s.* FROM t JOIN s", "Mixed wildcard projections are not supported"},
+		{"SELECT a + 1 FROM t", "Unsupported projection expression: a + 1"},
+		{"SELECT :sender FROM t", "Unsupported projection expression: :sender"},
+		{"SELECT 'x' FROM t", "Unsupported projection expression: 'x'"},
+		{"SELECT NULL FROM t", "Unsupported projection expression: NULL"},
+		{"SELECT COUNT(*) FROM t", "Aggregate expressions must have column aliases"},
+		{"SELECT SUM(a) AS n FROM t", "Unsupported aggregate function: SUM(a)"},
+		{"SELECT COUNT(a) AS n FROM t", "Unsupported aggregate function: COUNT(a)"},
+		{"SELECT COUNT(DISTINCT a) AS n FROM t", "Unsupported aggregate function: COUNT(DISTINCT a)"},
+		{"SELECT COUNT(*) AS n, a FROM t", "Unsupported projection expression: COUNT(*)"},
+		{"SELECT * FROM t WHERE a = 1 AND EXISTS (SELECT 1)", "Unsupported expression: EXISTS (SELECT 1)"},
+		{"SELECT * FROM t WHERE a = CAST(b AS INT)", "Unsupported expression: CAST(b AS INT)"},
+		{"SELECT * FROM t WHERE a = b + 1", "Unsupported binary operator: +"},
+		{"SELECT * FROM t WHERE a = -b", "Unsupported expression: -b"},
+		{"SELECT * FROM t WHERE a = b::U32", "Unsupported expression: b::U32"},
+		{"SELECT * FROM t WHERE COALESCE(a, b) = 1", "Unsupported expression: COALESCE(a, b)"},
+		{"SELECT * FROM t WHERE a IN (SELECT a FROM s)", "Unsupported expression: a IN (SELECT a FROM s)"},
+		{"SELECT * FROM t WHERE a = (SELECT 1)", "Unsupported expression: (SELECT 1)"},
+		{"SELECT * FROM t WHERE NULL", "Unsupported literal expression: NULL"},
+		{"EXPLAIN SELECT * FROM t", "Unsupported: Non-SELECT queries"},
+	} {
+		_, err := db.subscribe(owner, tt.text)
+		if got := fmt.Sprint(err); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s\n got %s\nwant %s…", tt.text, got, tt.want)
+		}
+	}
+	for _, text := range []string{
+		"SELECT * FROM t WHERE a IN (1, 2) AND b NOT IN (3)", "SELECT * FROM t WHERE a BETWEEN 1 AND 2", "SELECT * FROM t WHERE a IS NOT NULL",
+		"SELECT * FROM t WHERE (a = 1) IS NOT TRUE", "SELECT * FROM t WHERE a IS DISTINCT FROM b", "SELECT t.* FROM t JOIN s ON t.a = s.a AND b < 7",
+		"SELECT t.* FROM t JOIN s ON t.a = s.a OR b = 1 WHERE b = 2",
+	} {
+		if _, err := db.subscribe(owner, text); err != nil && !strings.HasSuffix(text, "b = 2") {
+			t.Errorf("%s: %v", text, err)
+		} else if strings.HasSuffix(text, "b = 2") && fmt.Sprint(err) != "Subscriptions require indexes on join columns" {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 // The first error in the order of spec 07 §3.3 is the one reported.
 func TestErrorOrder(t *testing.T) {
 	db := typesDB(t)
 	for _, tt := range []struct{ text, want string }{
-		{"SELECT 1 FROM nope, x WHERE foo(a)", "Unsupported projection expression: 1"},
-		{"SELECT nope FROM x, y WHERE foo(a)", "Implicit joins are not supported"},
+		{"SELECT CASE WHEN a THEN b END FROM nope, x WHERE foo(a)", "Unsupported projection expression: CASE WHEN a THEN b END"},
+		{"SELECT nope FROM x NATURAL JOIN y WHERE foo(a)", "Non-inner joins are not supported"},
 		{"SELECT nope FROM nope WHERE foo(a)", "Unsupported expression: foo(a)"},
-		{"SELECT nope.x FROM nope JOIN nope ON a = b", "Names must be qualified when using joins"},
+		{"SELECT nope.x FROM nope JOIN nope ON a = b", "no such table: `nope`. If the table exists, it may be marked private."},
 		{"SELECT nope FROM nope WHERE x = 1", "no such table: `nope`. If the table exists, it may be marked private."},
 		{"SELECT nope FROM s WHERE x = 1 LIMIT 1.5", "`x` is not in scope"},
 		{"SELECT nope FROM s LIMIT 1.5", "`nope` is not in scope"},
 		{"INSERT INTO nope (a) VALUES (foo(1))", "Unsupported INSERT value: foo(1)"},
-		{"INSERT INTO s (u32) VALUES ('x')", "The number of fields (1) in the INSERT does not match the number of columns (7) of the table `s`"},
+		{"INSERT INTO s (u32) VALUES ('x')", "Column `id` of table `s` has no default value"},
 		{"UPDATE s SET nope = 1 WHERE nope = 1", "`s` does not have a field `nope`"},
 		{"UPDATE s SET u32 = 1 WHERE nope = 1", "`nope` is not in scope"},
 	} {

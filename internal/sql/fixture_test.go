@@ -127,7 +127,7 @@ type answer struct {
 // run executes one statement.
 func (db *database) run(c Caller, text string) (a answer, err error) {
 	tx := db.Begin()
-	st, err := CompileStatement(tx, text, c)
+	st, err := CompileStatement(tx, text, c, Env{})
 	if err == nil {
 		a.cols = st.Columns
 		if st.Writes() {

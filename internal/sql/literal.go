@@ -19,14 +19,17 @@ func parseLiteral(dst []byte, l *litExpr, t *sats.Type) ([]byte, bool) {
 	case t.Kind.IsInteger():
 		return appendInteger(dst, l.text, t.Kind)
 	case t.Kind.IsFloat():
+		if v, ok := floatName(l.text); ok && l.kind == litString {
+			return appendFloatValue(dst, t.Kind, v), true
+		}
 		return appendFloat(dst, l.text, t.Kind)
 	case t.IsBytes():
 		return appendHexBytes(dst, l.text)
 	}
 	switch t.Special() {
 	case sats.SpecialTimestamp:
-		v, err := sats.ParseTimestamp(l.text)
-		return v.AppendBSATN(dst), err == nil
+		v, ok := parseTimestamp(l.text)
+		return v.AppendBSATN(dst), ok
 	case sats.SpecialIdentity:
 		v, err := sats.ParseIdentity(strings.TrimPrefix(l.text, "0x"))
 		return v.AppendBSATN(dst), err == nil
@@ -37,7 +40,7 @@ func parseLiteral(dst []byte, l *litExpr, t *sats.Type) ([]byte, bool) {
 		v, err := sats.ParseUuid(l.text)
 		return v.AppendBSATN(dst), err == nil
 	}
-	return dst, false
+	return parseStructured(dst, l, t)
 }
 
 func appendHexBytes(dst []byte, text string) ([]byte, bool) {

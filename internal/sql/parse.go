@@ -249,10 +249,30 @@ func (p *parser) statement() (statement, error) {
 		return p.setStmt(from)
 	case t.is("SHOW"):
 		return p.showStmt(from)
+	case t.is("EXPLAIN"):
+		if st, ok, err := p.explain(from); ok || err != nil {
+			return st, err
+		}
+		fallthrough
 	case t.kind == tokWord && otherStatements[strings.ToUpper(t.text)]:
 		err := p.skipRest()
 		return &otherStmt{span{from, p.i}}, err
 	}
 	p.i = from
 	return nil, p.expected("an SQL statement")
+}
+
+// explain parses from behind EXPLAIN; ok is false for what it cannot explain.
+func (p *parser) explain(from int) (st statement, ok bool, err error) {
+	analyze := p.word("ANALYZE")
+	switch t := p.peek(); {
+	case t.is("SELECT"), t.is("INSERT"), t.is("UPDATE"), t.is("DELETE"):
+	default:
+		return nil, false, nil
+	}
+	of, err := p.statement()
+	if err != nil {
+		return nil, false, err
+	}
+	return &explainStmt{span{from, p.i}, analyze, of}, true, nil
 }

@@ -24,6 +24,7 @@ func (p *parser) insertStmt(from int) (statement, error) {
 		}
 	}
 	if after := p.peekAt(2); p.peek().isOp("(") && (!p.peekAt(1).is("SELECT") || after.isOp(",") || after.isOp(")")) {
+		st.listed = true
 		if st.cols, err = p.columnList(); err != nil {
 			return nil, err
 		}
@@ -65,7 +66,11 @@ func (p *parser) insertSource(st *insertStmt) error {
 	switch t := p.peek(); {
 	case p.words("DEFAULT", "VALUES"):
 		st.refused = true
-	case t.is("SELECT"), t.is("WITH"), t.isOp("("), t.is("TABLE"):
+	case t.is("SELECT"):
+		sel, err := p.subselect()
+		st.sel, st.source = sel, span{from, p.i}
+		return err
+	case t.is("WITH"), t.isOp("("), t.is("TABLE"):
 		for t := p.peek(); t.kind != tokEOF && !t.isOp(";") && !t.is("RETURNING"); t = p.peek() {
 			if err := p.skipOne(); err != nil {
 				return err
@@ -96,7 +101,7 @@ func (p *parser) valueRow() ([]expr, error) {
 	}
 	var row []expr
 	for {
-		x, err := p.expr()
+		x, err := p.value()
 		if err != nil {
 			return nil, err
 		}
@@ -108,6 +113,15 @@ func (p *parser) valueRow() ([]expr, error) {
 			return nil, err
 		}
 	}
+}
+
+// value parses a written value: an expression, or DEFAULT.
+func (p *parser) value() (expr, error) {
+	if t := p.peekAt(1); p.peek().is("DEFAULT") && (t.kind == tokEOF || t.isOp(",") || t.isOp(")") || t.isOp(";") || t.is("WHERE") || t.is("FROM") || t.is("RETURNING")) {
+		p.i++
+		return &defaultExpr{span{p.i - 1, p.i}}, nil
+	}
+	return p.expr()
 }
 
 // updateStmt parses from behind UPDATE.
@@ -141,8 +155,7 @@ func (p *parser) updateStmt(from int) (statement, error) {
 		}
 	}
 	if p.word("FROM") {
-		st.refused = true
-		if _, err := p.from(); err != nil {
+		if st.from, err = p.from(); err != nil {
 			return nil, err
 		}
 	}
@@ -157,7 +170,7 @@ func (p *parser) updateStmt(from int) (statement, error) {
 			return nil, err
 		}
 	}
-	if st.table.refused || st.table.called || st.table.alias != st.table.name || st.table.whole != st.table.span {
+	if st.table.refused || st.table.called {
 		st.refused = true
 	}
 	st.span = span{from, p.i}
@@ -173,7 +186,7 @@ func (p *parser) assignment() (assignment, error) {
 	if err := p.expectOp("="); err != nil {
 		return assignment{}, err
 	}
-	x, err := p.expr()
+	x, err := p.value()
 	return assignment{span{at, p.i}, target, x}, err
 }
 
@@ -199,8 +212,7 @@ func (p *parser) deleteStmt(from int) (statement, error) {
 		return nil, err
 	}
 	if p.word("USING") {
-		st.refused = true
-		if _, err := p.from(); err != nil {
+		if st.using, err = p.from(); err != nil {
 			return nil, err
 		}
 	}

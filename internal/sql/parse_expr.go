@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // The levels of binding, loosest first (spec 07 §34.4): OR, AND, NOT, IS,
@@ -70,15 +71,24 @@ func (p *parser) is() (expr, error) {
 	from := p.i
 	x, err := p.comparison()
 	for err == nil && p.word("IS") {
-		p.word("NOT")
+		e := &isExpr{x: x, not: p.word("NOT")}
 		switch {
-		case p.word("NULL"), p.word("TRUE"), p.word("FALSE"), p.word("UNKNOWN"):
+		case p.word("NULL"):
+			e.what = query.IsNull
+		case p.word("TRUE"):
+			e.what = query.IsTrue
+		case p.word("FALSE"):
+			e.what = query.IsFalse
 		case p.words("DISTINCT", "FROM"):
-			_, err = p.comparison()
+			e.y, err = p.comparison()
+		case p.word("UNKNOWN"):
+			x = p.refused(from, "Unsupported expression")
+			continue
 		default:
 			err = p.expected("[NOT] NULL or TRUE|FALSE or [NOT] DISTINCT FROM after IS")
 		}
-		x = p.refused(from, "Unsupported expression")
+		e.span = span{from, p.i}
+		x = e
 	}
 	return x, err
 }
@@ -111,8 +121,8 @@ func (p *parser) comparison() (expr, error) {
 	return l, err
 }
 
-// ranged parses the forms that stay refused between comparisons and operators:
-// IN, BETWEEN, LIKE and their kin.
+// ranged parses what binds between comparisons and operators: IN, BETWEEN and
+// LIKE.
 func (p *parser) ranged() (expr, error) {
 	from := p.i
 	x, err := p.operator(0)
@@ -121,35 +131,96 @@ func (p *parser) ranged() (expr, error) {
 		if p.peek().is("NOT") {
 			n = 1
 		}
-		switch t := p.peekAt(n); {
+		t := p.peekAt(n)
+		switch {
 		case t.is("IN"):
 			p.i += n + 1
-			if !p.peek().isOp("(") {
-				return nil, p.expected("(")
-			}
-			err = p.skipParens()
+			x, err = p.in(from, x, n == 1)
 		case t.is("BETWEEN"):
 			p.i += n + 1
-			if _, err = p.operator(0); err == nil {
-				if err = p.expectWord("AND"); err == nil {
-					_, err = p.operator(0)
-				}
-			}
-		case t.is("LIKE"), t.is("ILIKE"), t.is("SIMILAR") && p.peekAt(n+1).is("TO"):
+			x, err = p.between(from, x, n == 1)
+		case t.is("LIKE"), t.is("ILIKE"):
 			p.i += n + 1
-			p.word("TO")
+			x, err = p.like(from, x, n == 1, t.is("ILIKE"))
+		case t.is("SIMILAR") && p.peekAt(n+1).is("TO"):
+			p.i += n + 2
 			if _, err = p.operator(0); err == nil && p.word("ESCAPE") {
 				p.next()
 			}
+			x = p.refused(from, "Unsupported expression")
 		default:
 			return x, nil
 		}
-		x = p.refused(from, "Unsupported expression")
 	}
 	return nil, err
 }
 
-// Binding of operators that parse and are refused, loosest first.
+func (p *parser) in(from int, x expr, not bool) (expr, error) {
+	if !p.peek().isOp("(") {
+		return nil, p.expected("(")
+	}
+	p.i++
+	e := &inExpr{x: x, not: not}
+	var err error
+	if p.peek().is("SELECT") {
+		e.sub, err = p.subselect()
+	} else {
+		e.list, err = p.exprs()
+	}
+	if err == nil {
+		err = p.expectOp(")")
+	}
+	e.span = span{from, p.i}
+	return e, err
+}
+
+func (p *parser) between(from int, x expr, not bool) (expr, error) {
+	lo, err := p.operator(0)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.expectWord("AND"); err != nil {
+		return nil, err
+	}
+	hi, err := p.operator(0)
+	return &betweenExpr{span{from, p.i}, x, lo, hi, not}, err
+}
+
+func (p *parser) like(from int, x expr, not, fold bool) (expr, error) {
+	e := &likeExpr{x: x, fold: fold, not: not}
+	var err error
+	if e.pattern, err = p.operator(0); err != nil {
+		return nil, err
+	}
+	if p.word("ESCAPE") {
+		t := p.peek()
+		if t.kind != tokString {
+			return nil, p.expected("a string with the escape character")
+		}
+		p.i++
+		e.escape = &t.text
+	}
+	e.span = span{from, p.i}
+	return e, nil
+}
+
+// subselect parses a SELECT inside parentheses.
+func (p *parser) subselect() (*selectStmt, error) {
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	from := p.i
+	p.i++
+	st, err := p.selectStmt(from)
+	if err != nil {
+		return nil, err
+	}
+	return st.(*selectStmt), nil
+}
+
+// Binding of operators, loosest first. Those that are not arithmetic, nor ||,
+// parse and are refused.
 var operatorLevels = [...]map[string]bool{
 	set("|| | ^ & && <=> << >> -> ->> #> #>> #- @> <@ @@ ~ ~* !~ !~* ~~ ~~* !~~ # XOR OPERATOR"),
 	set("+ -"),
@@ -168,7 +239,13 @@ func (p *parser) operator(level int) (expr, error) {
 			break
 		}
 		p.i++
-		if _, err = p.operator(level + 1); err == nil {
+		var y expr
+		if y, err = p.operator(level + 1); err != nil {
+			break
+		}
+		if level > 0 || t.text == "||" {
+			x = &binExpr{span{from, p.i}, t.text[0], x, y}
+		} else {
 			x = &refusedExpr{span{from, p.i}, "Unsupported binary operator: " + strings.ToUpper(t.text)}
 		}
 	}
@@ -190,7 +267,10 @@ func (p *parser) signed() (expr, error) {
 		}
 		defer p.leave()
 		p.i++
-		_, err := p.signed()
+		x, err := p.signed()
+		if t.isOp("+") || t.isOp("-") {
+			return &signExpr{span{from, p.i}, t.isOp("-"), x}, err
+		}
 		return p.refused(from, "Unsupported expression"), err
 	}
 	x, err := p.operand()
@@ -200,19 +280,18 @@ func (p *parser) signed() (expr, error) {
 	return p.postfix(from, x)
 }
 
-// postfix parses casts, subscripts, COLLATE and AT TIME ZONE; all are refused.
+// postfix parses casts, and subscripts, COLLATE and AT TIME ZONE, which are
+// refused.
 func (p *parser) postfix(from int, x expr) (expr, error) {
 	for {
 		switch {
 		case p.op("::"):
-			if _, err := p.name(); err != nil {
+			typ, err := p.typeName()
+			if err != nil {
 				return nil, err
 			}
-			if p.peek().isOp("(") {
-				if err := p.skipParens(); err != nil {
-					return nil, err
-				}
-			}
+			x = &castExpr{span{from, p.i}, x, typ}
+			continue
 		case p.op("["):
 			for !p.op("]") {
 				if p.peek().kind == tokEOF {
@@ -274,7 +353,14 @@ func (p *parser) parameter(from int) (expr, error) {
 }
 
 func (p *parser) parenthesised(from int) (expr, error) {
-	if t := p.peek(); t.is("SELECT") || t.is("WITH") || t.is("VALUES") && p.peekAt(1).isOp("(") {
+	if p.peek().is("SELECT") {
+		sel, err := p.subselect()
+		if err == nil {
+			err = p.expectOp(")")
+		}
+		return &subExpr{span{from, p.i}, sel, false}, err
+	}
+	if t := p.peek(); t.is("WITH") || t.is("VALUES") && p.peekAt(1).isOp("(") {
 		p.i = from
 		err := p.skipParens()
 		return p.refused(from, "Unsupported expression"), err
@@ -302,7 +388,14 @@ func (p *parser) wordOperand(from int, t token) (expr, error) {
 	case up == "TRUE" || up == "FALSE":
 		return &litExpr{span{from, p.i}, litBool, strings.ToLower(up), false}, nil
 	case up == "NULL":
-		return p.refused(from, "Unsupported literal expression"), nil
+		return &nullExpr{span{from, p.i}}, nil
+	case up == "EXISTS" && next.isOp("(") && p.peekAt(1).is("SELECT"):
+		p.i++
+		sel, err := p.subselect()
+		if err == nil {
+			err = p.expectOp(")")
+		}
+		return &subExpr{span{from, p.i}, sel, true}, err
 	case next.kind == tokString && typeWords[up]:
 		p.i++
 		for up == "INTERVAL" && p.intervalUnit() {
@@ -368,18 +461,122 @@ func (p *parser) columnOrCall(from int, t token) (expr, error) {
 	return &colExpr{span{from, p.i}, strings.Join(parts[:last], "."), parts[last]}, nil
 }
 
+// functions are those whose arguments have a meaning. Any other call parses as a
+// whole and is refused.
+var functions = set("COUNT SUM MIN MAX AVG COALESCE CAST")
+
 func (p *parser) call(from int, name string) (expr, error) {
-	star := p.peekAt(1).isOp("*") && p.peekAt(2).isOp(")")
-	if err := p.skipParens(); err != nil {
+	f := &funcExpr{name: strings.ToUpper(name)}
+	at := p.i
+	err := p.arguments(f)
+	if f.name == "CAST" && err == nil {
+		cast := f.args[0].(*castExpr)
+		cast.span = span{from, p.i}
+		return cast, nil
+	}
+	if err != nil && f.name != "CAST" && f.name != "COALESCE" {
+		// Not a form of call that there is; perhaps one of SQL at large.
+		p.i, f.odd, f.args = at, true, nil
+		err = p.skipParens()
+	}
+	if err != nil {
 		return nil, err
 	}
-	plain := true
 	for (p.peek().is("OVER") || p.peek().is("FILTER")) && p.peekAt(1).isOp("(") {
 		p.i++
 		if err := p.skipParens(); err != nil {
 			return nil, err
 		}
-		plain = false
+		f.odd = true
 	}
-	return &funcExpr{span{from, p.i}, name, star && plain && strings.EqualFold(name, "COUNT")}, nil
+	f.span = span{from, p.i}
+	return f, nil
+}
+
+// arguments parses the arguments of a call, from the parenthesis on.
+func (p *parser) arguments(f *funcExpr) error {
+	if !functions[f.name] {
+		f.odd = true
+		return p.skipParens()
+	}
+	p.i++
+	if f.name == "CAST" {
+		return p.castArguments(f)
+	}
+	if f.name == "COUNT" && p.peek().isOp("*") && p.peekAt(1).isOp(")") {
+		p.i += 2
+		f.star = true
+		return nil
+	}
+	if f.name != "COALESCE" && p.peek().is("DISTINCT") && !p.peekAt(1).isOp(")") {
+		p.i++
+		f.distinct = true
+	}
+	var err error
+	if f.args, err = p.exprs(); err != nil {
+		return err
+	}
+	if len(f.args) > 1 && f.name != "COALESCE" {
+		f.odd = true
+	}
+	return p.expectOp(")")
+}
+
+func (p *parser) castArguments(f *funcExpr) error {
+	x, err := p.expr()
+	if err != nil {
+		return err
+	}
+	if err := p.expectWord("AS"); err != nil {
+		return err
+	}
+	typ, err := p.typeName()
+	f.args = []expr{&castExpr{x: x, typ: typ}}
+	if err != nil {
+		return err
+	}
+	return p.expectOp(")")
+}
+
+var typeNames = map[string]*sats.Type{
+	"BOOL": sats.Bool, "BOOLEAN": sats.Bool, "STRING": sats.String, "TEXT": sats.String, "VARCHAR": sats.String,
+	"I8": sats.I8, "I16": sats.I16, "I32": sats.I32, "I64": sats.I64, "I128": sats.I128Type, "I256": sats.I256Type,
+	"U8": sats.U8, "U16": sats.U16, "U32": sats.U32, "U64": sats.U64, "U128": sats.U128Type, "U256": sats.U256Type,
+	"INT": sats.I32, "INTEGER": sats.I32, "SMALLINT": sats.I16, "BIGINT": sats.I64,
+	"F32": sats.F32, "F64": sats.F64, "REAL": sats.F32, "DOUBLE": sats.F64,
+	"BYTEA": sats.Array(sats.U8), "TIMESTAMP": sats.TimestampType, "INTERVAL": sats.TimeDurationType, "TIMEDURATION": sats.TimeDurationType,
+	"IDENTITY": sats.IdentityType, "CONNECTIONID": sats.ConnectionIDType, "UUID": sats.UuidType, "SCHEDULEAT": sats.ScheduleAtType,
+}
+
+// typeName parses the name of a type; the type is nil for one of SQL at large.
+func (p *parser) typeName() (*sats.Type, error) {
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	name, err := p.name()
+	if err != nil {
+		return nil, err
+	}
+	up := strings.ToUpper(name)
+	if up == "ARRAY" && p.op("<") {
+		elem, err := p.typeName()
+		if err != nil || elem == nil {
+			return nil, err
+		}
+		if t := p.peek(); t.isOp(">>") {
+			p.toks[p.i].text, p.toks[p.i].pos = ">", t.pos+1 // two brackets; the other one is left
+		} else if err := p.expectOp(">"); err != nil {
+			return nil, err
+		}
+		return sats.Array(elem), nil
+	}
+	typ := typeNames[up]
+	if up == "DOUBLE" {
+		p.word("PRECISION")
+	}
+	if p.peek().isOp("(") {
+		return nil, p.skipParens()
+	}
+	return typ, nil
 }

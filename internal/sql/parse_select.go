@@ -8,8 +8,10 @@ func (p *parser) selectStmt(from int) (statement, error) {
 	switch {
 	case p.word("ALL"):
 	case p.word("DISTINCT"):
-		st.badSelect = true
-		if p.word("ON") {
+		st.distinct = true
+		if p.peek().is("ON") && p.peekAt(1).isOp("(") {
+			st.badSelect = true
+			p.i++
 			if err := p.skipParens(); err != nil {
 				return nil, err
 			}
@@ -58,16 +60,24 @@ func (p *parser) selectStmt(from int) (statement, error) {
 	return st, err
 }
 
-// selectTail parses what may follow WHERE. Clauses that the language lacks are
-// passed over without a look inside: the statement is refused anyway.
+// selectTail parses what may follow WHERE.
 func (p *parser) selectTail(st *selectStmt, from int) error {
+	var err error
+	if p.words("GROUP", "BY") {
+		if st.group, err = p.exprs(); err != nil {
+			return err
+		}
+	}
+	if p.word("HAVING") {
+		if st.having, err = p.expr(); err != nil {
+			return err
+		}
+	}
 	switch t := p.peek(); {
-	case t.is("GROUP") && p.peekAt(1).is("BY"), t.is("HAVING"), t.is("WINDOW"), t.is("QUALIFY"), t.is("CLUSTER"), t.is("DISTRIBUTE"), t.is("SORT"):
+	case t.is("WINDOW"), t.is("QUALIFY"), t.is("CLUSTER"), t.is("DISTRIBUTE"), t.is("SORT"):
 		st.badSelect = true
-		for !p.atQueryEnd() {
-			if err := p.skipOne(); err != nil {
-				return err
-			}
+		if err := p.skipClause(); err != nil {
+			return err
 		}
 	}
 	st.body = span{from, p.i}
@@ -76,16 +86,26 @@ func (p *parser) selectTail(st *selectStmt, from int) error {
 		switch {
 		case t.is("UNION"), t.is("EXCEPT"), t.is("INTERSECT"), t.is("MINUS"):
 			st.setOp = true
-			err := p.skipRest()
+			err := p.skipQuery()
 			st.body = span{from, p.i}
 			return err
-		case t.is("ORDER") && p.peekAt(1).is("BY"), t.is("OFFSET"), t.is("FETCH"), t.is("FOR"):
+		case st.order == nil && p.words("ORDER", "BY"):
+			if st.order, err = p.sortKeys(); err != nil {
+				return err
+			}
+		case t.is("FETCH"), t.is("FOR"):
 			st.badQuery = true
 			p.i++
-			for !p.atQueryEnd() {
-				if err := p.skipOne(); err != nil {
-					return err
-				}
+			if err := p.skipClause(); err != nil {
+				return err
+			}
+		case t.is("OFFSET") && st.offset == nil:
+			p.i++
+			if st.offset, err = p.expr(); err != nil {
+				return err
+			}
+			if p.word("ROW") || p.word("ROWS") {
+				st.badQuery = true
 			}
 		case t.is("LIMIT") && st.limit == nil && !st.limitAll:
 			p.i++
@@ -93,7 +113,6 @@ func (p *parser) selectTail(st *selectStmt, from int) error {
 				st.limitAll = true
 				continue
 			}
-			var err error
 			if st.limit, err = p.expr(); err != nil {
 				return err
 			}
@@ -103,9 +122,71 @@ func (p *parser) selectTail(st *selectStmt, from int) error {
 	}
 }
 
+// exprs parses a list of expressions.
+func (p *parser) exprs() ([]expr, error) {
+	var out []expr
+	for {
+		x, err := p.expr()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+		if !p.op(",") {
+			return out, nil
+		}
+	}
+}
+
+func (p *parser) sortKeys() ([]sortKey, error) {
+	var out []sortKey
+	for {
+		from := p.i
+		x, err := p.expr()
+		if err != nil {
+			return nil, err
+		}
+		k := sortKey{x: x}
+		if !p.word("ASC") {
+			k.desc = p.word("DESC")
+		}
+		switch {
+		case p.words("NULLS", "FIRST"):
+			k.nulls = 1
+		case p.words("NULLS", "LAST"):
+			k.nulls = 2
+		}
+		k.span = span{from, p.i}
+		out = append(out, k)
+		if !p.op(",") {
+			return out, nil
+		}
+	}
+}
+
+// skipClause passes a clause that the language lacks: the statement is refused
+// anyway.
+func (p *parser) skipClause() error {
+	for !p.atQueryEnd() {
+		if err := p.skipOne(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipQuery passes what is left of a query, up to the parenthesis that ends it.
+func (p *parser) skipQuery() error {
+	for t := p.peek(); t.kind != tokEOF && !t.isOp(";") && !t.isOp(")"); t = p.peek() {
+		if err := p.skipOne(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *parser) atQueryEnd() bool {
 	t := p.peek()
-	return t.kind == tokEOF || t.isOp(";") || t.is("ORDER") || t.is("LIMIT") || t.is("OFFSET") || t.is("FETCH") ||
+	return t.kind == tokEOF || t.isOp(";") || t.isOp(")") || t.is("ORDER") || t.is("LIMIT") || t.is("OFFSET") || t.is("FETCH") ||
 		t.is("UNION") || t.is("EXCEPT") || t.is("INTERSECT")
 }
 
@@ -204,6 +285,8 @@ func (p *parser) join() (tableRef, bool, error) {
 	case p.peek().is("CROSS"):
 		p.i++
 		return tableRef{}, false, p.expected("JOIN")
+	case p.words("LEFT", "JOIN"), p.words("LEFT", "OUTER", "JOIN"):
+		kind = joinLeft
 	case p.word("NATURAL"), p.peek().is("LEFT"), p.peek().is("RIGHT"), p.peek().is("FULL"):
 		kind = joinOther
 		for p.word("LEFT") || p.word("RIGHT") || p.word("FULL") || p.word("INNER") || p.word("OUTER") || p.word("SEMI") || p.word("ANTI") {
@@ -236,6 +319,8 @@ func (p *parser) join() (tableRef, bool, error) {
 			return ref, false, p.expected("(")
 		}
 		err = p.skipParens()
+	case kind == joinLeft:
+		ref.kind = joinOther // without a condition
 	}
 	return ref, true, err
 }
@@ -317,11 +402,6 @@ func (p *parser) viewArgs(ref *tableRef) error {
 			if _, err := p.expr(); err != nil {
 				return err
 			}
-		} else if t.isOp("(") && !p.peekAt(1).is("SELECT") {
-			// A parenthesised literal is no literal here.
-			if err := p.skipArg(); err != nil {
-				return err
-			}
 		} else if t.is("SELECT") {
 			if err := p.skipArg(); err != nil {
 				return err
@@ -331,7 +411,7 @@ func (p *parser) viewArgs(ref *tableRef) error {
 			if err != nil {
 				return err
 			}
-			arg.x = x
+			arg.x, arg.parens = x, t.isOp("(")
 		}
 		arg.span = span{from, p.i}
 		ref.args = append(ref.args, arg)

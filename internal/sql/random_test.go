@@ -36,7 +36,7 @@ func TestQueryEqualsModel(t *testing.T) {
 }
 
 func compile(t *rapid.T, r store.Reader, text string) *Statement {
-	st, err := CompileStatement(r, text, alice)
+	st, err := CompileStatement(r, text, alice, Env{})
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}

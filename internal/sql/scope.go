@@ -22,18 +22,39 @@ func (c Caller) mayRead(t *schema.Table) bool { return c.IsOwner || t.Access == 
 // A checker resolves and types one statement.
 type checker struct {
 	*source
-	r      store.Reader
-	caller Caller
-	rels   []relation
-	sender bool // the result depends on the caller: :sender was used, or a view that takes the sender
-	called bool // a view was called with arguments
-	joined bool // columns must be qualified
+	r       store.Reader
+	caller  Caller
+	dialect dialect
+	rules   resolution
+	rels    []relation
+	env     Env
+	group   grouping
+	views   []*query.ViewRead // of the statement
+	total   int               // relations of the statement
+	sender  bool              // the result depends on the caller: :sender was used, or a view that takes the sender
+	called  bool              // a view was called with arguments
+}
+
+// A dialect is what a text may say (spec 07 §34.3).
+type dialect uint8
+
+const (
+	dialectFull dialect = iota // statements: HTTP, command line, PostgreSQL
+	dialectOnce                // one-off queries
+	dialectLive                // subscriptions, rules, queries of views
+)
+
+func newChecker(src *source, r store.Reader, caller Caller, d dialect) *checker {
+	c := &checker{source: src, r: r, caller: caller, dialect: d}
+	c.rules.exempt = caller.IsOwner
+	return c
 }
 
 // A relation is a table in scope under an alias.
 type relation struct {
 	alias string
 	table *schema.Table
+	outer bool // on the nullable side of a LEFT JOIN
 }
 
 func (c *checker) at(sp span) Pos { return c.posAt(c.toks[min(sp.from, len(c.toks)-1)].pos) }
@@ -60,36 +81,55 @@ func (c *checker) table(sp span, name string) (*schema.Table, error) {
 	return nil, err
 }
 
-// readable refuses tables whose visible part this caller could only be shown
-// with row-level security.
-func (c *checker) readable(sp span, t *schema.Table, name string) error {
-	if c.caller.IsOwner {
-		return nil
-	}
-	for row := range c.r.Scan(schema.StRowLevelSecurity) {
-		var rule schema.StRowLevelSecurityRow
-		if err := rule.Decode(row); err != nil {
-			return err
-		}
-		if rule.TableID == t.ID {
-			return unsupported(c.at(sp), "Unsupported FROM expression", name+" has row-level security rules")
-		}
-	}
-	return nil
-}
-
+// column resolves a column. Without a qualifier it is looked for in all relations
+// in scope.
 func (c *checker) column(e *colExpr) (*query.Column, error) {
-	rel := 0
 	if e.qual != "" {
-		if rel = c.relation(e.qual); rel < 0 {
+		rel := c.relation(e.qual)
+		if rel < 0 {
 			return nil, c.notInScope(e.span, e.qual, c.aliases())
 		}
+		t := c.rels[rel].table
+		if col, ok := visibleCol(t, e.name); ok {
+			return c.columnOf(rel, col), nil
+		}
+		return nil, c.notInScope(e.span, e.name, columnNames(t))
 	}
-	t := c.rels[rel].table
-	if col, ok := visibleCol(t, e.name); ok {
-		return &query.Column{Rel: rel, Col: col, Type: t.Cols[col].Type}, nil
+	var found *query.Column
+	var known []string
+	for rel := range c.rels {
+		t := c.rels[rel].table
+		known = append(known, columnNames(t)...)
+		if col, ok := visibleCol(t, e.name); ok {
+			if found != nil {
+				return nil, c.ambiguous(e)
+			}
+			found = c.columnOf(rel, col)
+		}
 	}
-	return nil, c.notInScope(e.span, e.name, columnNames(t))
+	if found == nil {
+		return nil, c.notInScope(e.span, e.name, known)
+	}
+	return found, nil
+}
+
+func (c *checker) columnOf(rel int, col schema.ColID) *query.Column {
+	out := query.NewColumn(c.rels[rel].table, rel, col)
+	out.Outer = c.rels[rel].outer
+	return out
+}
+
+func colID(i int) schema.ColID { return schema.ColID(i) }
+
+func (c *checker) ambiguous(e *colExpr) *Error {
+	err := c.errorAt(e.span, "Names must be qualified when using joins")
+	for i := range c.rels {
+		if _, ok := visibleCol(c.rels[i].table, e.name); ok {
+			err.Suggestion = "Write `" + c.rels[i].alias + "." + e.name + "` if you mean that table."
+			break
+		}
+	}
+	return err
 }
 
 func (c *checker) relation(alias string) int {

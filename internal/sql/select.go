@@ -1,9 +1,16 @@
 package sql
 
 import (
+	"fmt"
+
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/sats"
+)
+
+const (
+	maxRelations = 1_024 // of one statement, sub-selects included
+	maxColumns   = 4_096 // of a result
 )
 
 // An OutCol is one column of a result.
@@ -14,213 +21,64 @@ type OutCol struct {
 
 // A selection is a checked SELECT.
 type selection struct {
-	plan *query.Plan
-	out  query.OutKind
+	q    query.Select
 	cols []OutCol
-}
-
-// queryShape refuses what neither dialect has around a SELECT. limited tells
-// whether LIMIT n is in the dialect.
-func (c *checker) queryShape(st *selectStmt, subscription bool) error {
-	badLimit := false
-	if st.limit != nil {
-		l, ok := st.limit.(*litExpr)
-		badLimit = subscription || !ok || l.kind != litNumber || l.signed
-	}
-	switch {
-	case st.badQuery || badLimit || !subscription && (st.badSelect || st.setOp):
-		return unsupported(c.at(st.span), "Unsupported", c.render(st.span))
-	case st.setOp:
-		return unsupported(c.at(st.span), "Unsupported set operation", c.render(st.body))
-	case st.badSelect:
-		return unsupported(c.at(st.span), "Unsupported SELECT", c.render(st.body))
-	}
-	return nil
-}
-
-// selectShape refuses in the order of spec 07 §3.3 what parses and is not in the
-// dialect.
-func (c *checker) selectShape(st *selectStmt, subscription bool) error {
-	if err := c.queryShape(st, subscription); err != nil {
-		return err
-	}
-	if !subscription {
-		if err := c.itemsShape(st.items); err != nil {
-			return err
-		}
-	}
-	if err := c.fromShape(st); err != nil {
-		return err
-	}
-	if st.where != nil {
-		if err := c.refusal(st.where); err != nil {
-			return err
-		}
-	}
-	if subscription {
-		if err := c.itemsShape(st.items); err != nil {
-			return err
-		}
-	}
-	return c.qualifiedShape(st)
-}
-
-func (c *checker) itemsShape(items []item) error {
-	for _, it := range items {
-		if len(items) > 1 && it.star {
-			return c.errorAt(it.span, "Mixed wildcard projections are not supported")
-		}
-	}
-	for _, it := range items {
-		switch x := it.x.(type) {
-		case nil, *colExpr:
-			continue
-		case *funcExpr:
-			switch {
-			case len(items) > 1:
-			case !it.named:
-				return c.errorAt(it.span, "Aggregate expressions must have column aliases")
-			case !x.countStar:
-				return unsupported(c.at(it.span), "Unsupported aggregate function", c.render(x.span))
-			default:
-				continue
-			}
-		}
-		return unsupported(c.at(it.span), "Unsupported projection expression", c.render(span{it.from, it.x.tokens().to}))
-	}
-	return nil
-}
-
-func (c *checker) fromShape(st *selectStmt) error {
-	switch len(st.from) {
-	case 0:
-		return c.errorAt(st.span, "A FROM clause is required")
-	case 1:
-	default:
-		return c.errorAt(st.from[1][0].whole, "Implicit joins are not supported")
-	}
-	for i := range st.from[0] {
-		ref := &st.from[0][i]
-		if err := c.refShape(ref); err != nil {
-			return err
-		}
-		if len(ref.args) > 0 && len(st.from[0]) > 1 {
-			return c.errorAt(ref.span, "Unsupported view call in a JOIN: `%s`. A view that takes arguments can only be queried by itself", ref.name)
-		}
-	}
-	return nil
-}
-
-func (c *checker) refShape(ref *tableRef) error {
-	if ref.refused {
-		return unsupported(c.at(ref.whole), "Unsupported FROM expression", c.render(ref.whole))
-	}
-	for _, a := range ref.args {
-		if a.named {
-			return c.errorAt(a.span, "Unsupported view argument: %s. View arguments must be positional literals", c.render(a.span))
-		}
-		if x, ok := a.x.(*refusedExpr); ok && isLiteralRefusal(x) {
-			return &Error{Pos: c.at(a.span), Msg: x.msg}
-		}
-		if _, ok := a.x.(*paramExpr); ok {
-			return unsupported(c.at(a.span), "Unsupported literal expression", c.render(a.span))
-		}
-		if _, ok := a.x.(*litExpr); !ok {
-			return c.errorAt(a.span, "Unsupported view argument: %s. View arguments must be literals", c.render(a.span))
-		}
-	}
-	if ref.kind == joinOther {
-		return c.errorAt(ref.whole, "Non-inner joins are not supported")
-	}
-	if ref.on != nil && !equalities(ref.on) {
-		return c.errorAt(ref.on.tokens(), "Non-inner joins are not supported")
-	}
-	return nil
-}
-
-func isLiteralRefusal(x *refusedExpr) bool {
-	const prefix = "Unsupported literal expression"
-	return len(x.msg) > len(prefix) && x.msg[:len(prefix)] == prefix
-}
-
-// equalities reports whether an ON is column = column, or a conjunction of such,
-// which the query builders of the SDKs write for semijoins on several columns.
-func equalities(e expr) bool {
-	switch e := e.(type) {
-	case *logicExpr:
-		for _, x := range e.xs {
-			if e.or || !equalities(x) {
-				return false
-			}
-		}
-		return true
-	case *cmpExpr:
-		_, l := e.l.(*colExpr)
-		_, r := e.r.(*colExpr)
-		return e.op == query.Eq && l && r
-	}
-	return false
-}
-
-func (c *checker) qualifiedShape(st *selectStmt) error {
-	c.joined = len(st.from[0]) > 1
-	if !c.joined {
-		return nil
-	}
-	var bad *colExpr
-	look := func(e expr) {
-		if bad == nil && e != nil {
-			bad = unqualified(e)
-		}
-	}
-	for i := range st.from[0] {
-		look(st.from[0][i].on)
-	}
-	for _, it := range st.items {
-		look(it.x)
-	}
-	look(st.where)
-	if bad == nil {
-		return nil
-	}
-	err := c.errorAt(bad.span, "Names must be qualified when using joins")
-	err.Suggestion = "Write `" + st.from[0][0].alias + "." + bad.name + "` if you mean that table."
-	return err
 }
 
 // selection resolves, types and plans a SELECT whose shape is fine.
 func (c *checker) selection(st *selectStmt) (*selection, error) {
-	var q query.Select
-	for i := range st.from[0] {
-		rel, err := c.joinRelation(&st.from[0][i])
-		if err != nil {
-			return nil, err
-		}
-		q.From = append(q.From, rel)
+	s := &selection{}
+	var err error
+	if s.q.From, err = c.from(st.from, nil); err != nil {
+		return nil, err
 	}
 	if st.where != nil {
-		var err error
-		if q.Where, err = c.condition(st.where); err != nil {
+		if s.q.Where, err = c.condition(st.where); err != nil {
 			return nil, err
 		}
 	}
-	cols, err := c.project(st, &q)
+	if s.q.Grouped = isGrouped(st); s.q.Grouped && !c.onlyCounts(st) {
+		err = c.groups(st, s)
+	} else {
+		s.q.Grouped = false
+		err = c.project(st, s)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if st.limit != nil {
-		l := st.limit.(*litExpr)
-		v, ok := parseLiteral(nil, l, sats.U64)
-		if !ok {
-			return nil, c.literalError(l, sats.U64)
-		}
-		n := sats.NewReader(v).U64()
-		q.Limit = &n
+	if len(s.cols) > maxColumns {
+		return nil, c.errorAt(st.span, "Too many columns in result: %d", len(s.cols))
 	}
-	if err := c.callShape(st, &q); err != nil {
+	s.q.Distinct = st.distinct
+	if err := c.orderBy(st, s); err != nil {
 		return nil, err
 	}
-	return &selection{query.Compile(q), q.Out, cols}, nil
+	if err := c.limits(st, s); err != nil {
+		return nil, err
+	}
+	return s, c.callShape(st, &s.q)
+}
+
+// from resolves the relations of FROM, commas being cross joins, behind those
+// that are in scope already.
+func (c *checker) from(groups [][]tableRef, rels []query.Relation) ([]query.Relation, error) {
+	n := 0
+	for _, group := range groups {
+		n += len(group)
+	}
+	if c.total += n; c.total > maxRelations {
+		return nil, &Error{Msg: fmt.Sprintf("Too many relations in query: %d", c.total)}
+	}
+	for _, group := range groups {
+		for i := range group {
+			rel, err := c.joinRelation(&group[i])
+			if err != nil {
+				return nil, err
+			}
+			rels = append(rels, rel)
+		}
+	}
+	return rels, nil
 }
 
 // joinRelation brings one relation of FROM into scope.
@@ -236,67 +94,101 @@ func (c *checker) joinRelation(ref *tableRef) (query.Relation, error) {
 	if len(ref.args) > 0 && !t.IsView {
 		return rel, c.errorAt(ref.span, "`%s` is a table, not a view; it does not take arguments", t.Name)
 	}
-	if err := c.readable(ref.span, t, ref.name); err != nil {
+	if rel.Rules, err = c.visible(t); err != nil {
 		return rel, err
 	}
-	c.rels = append(c.rels, relation{ref.alias, t})
 	rel.Table = t
+	rel.Left = ref.kind == joinLeft
 	if t.IsView {
 		if rel.View, err = c.viewRead(ref, t); err != nil {
 			return rel, err
 		}
+		c.views = append(c.views, rel.View)
 	}
+	// The condition of a LEFT JOIN sees rows of both sides; what follows may see
+	// none of the right one.
+	c.rels = append(c.rels, relation{alias: ref.alias, table: t})
 	if ref.on != nil {
 		rel.On, err = c.condition(ref.on)
 	}
+	c.rels[len(c.rels)-1].outer = rel.Left
 	return rel, err
 }
 
-// project resolves the SELECT list.
-func (c *checker) project(st *selectStmt, q *query.Select) ([]OutCol, error) {
-	first := st.items[0]
-	if first.star {
-		return c.star(first, q)
+// isGrouped reports whether the rows of a query are groups.
+func isGrouped(st *selectStmt) bool {
+	if st.group != nil || st.having != nil {
+		return true
 	}
-	if _, ok := first.x.(*funcExpr); ok {
-		q.Out = query.OutCount
-		return []OutCol{{sats.Named(first.alias), sats.U64}}, nil
-	}
-	q.Out = query.OutColumns
-	var cols []OutCol
-	seen := make(map[string]bool)
 	for _, it := range st.items {
-		x := it.x.(*colExpr)
-		name := x.name
-		if it.named {
-			name = it.alias
+		if it.x != nil && hasAggregate(it.x) {
+			return true
 		}
-		if seen[name] {
-			return nil, c.errorAt(it.span, "Duplicate name `%s`", name)
-		}
-		seen[name] = true
-		col, err := c.column(x)
-		if err != nil {
-			return nil, err
-		}
-		q.Cols = append(q.Cols, col)
-		cols = append(cols, OutCol{sats.Named(name), col.Type})
 	}
-	return cols, nil
+	for _, k := range st.order {
+		if hasAggregate(k.x) {
+			return true
+		}
+	}
+	return false
 }
 
-func (c *checker) star(it item, q *query.Select) ([]OutCol, error) {
-	q.Out = query.OutRow
-	if it.qual != "" {
-		if q.Rel = c.relation(it.qual); q.Rel < 0 {
-			return nil, c.notInScope(it.span, it.qual, c.aliases())
+// onlyCounts reports whether a query is the COUNT(*) of the original, which need
+// not look at the rows of a bare table.
+func (c *checker) onlyCounts(st *selectStmt) bool {
+	if len(st.items) != 1 || st.group != nil || st.having != nil || st.order != nil || st.distinct || len(c.rels) == 0 {
+		return false
+	}
+	f, ok := st.items[0].x.(*funcExpr)
+	return ok && f.name == "COUNT" && f.star && !f.odd
+}
+
+// project resolves the SELECT list of a query without groups.
+func (c *checker) project(st *selectStmt, s *selection) error {
+	first := st.items[0]
+	if len(st.items) == 1 && first.star {
+		if ok, err := c.wholeRows(first, s); ok || err != nil {
+			return err
 		}
-	} else if c.joined {
+	}
+	if f, ok := first.x.(*funcExpr); ok && len(st.items) == 1 && f.name == "COUNT" && f.star && !f.odd {
+		s.q.Out = query.OutCount
+		name := sats.Named("count")
+		if first.named {
+			name = sats.Named(first.alias)
+		}
+		s.cols = []OutCol{{name, sats.U64}}
+		return nil
+	}
+	return c.items(st, s, func(_ span, x query.Expr) (query.Expr, error) { return x, nil })
+}
+
+// wholeRows resolves * or x.* where it stands for rows of one relation.
+func (c *checker) wholeRows(it item, s *selection) (bool, error) {
+	rel := 0
+	switch {
+	case it.qual != "":
+		if rel = c.relation(it.qual); rel < 0 {
+			return false, c.notInScope(it.span, it.qual, c.aliases())
+		}
+	case len(c.rels) == 0:
+		return false, c.errorAt(it.span, "A FROM clause is required")
+	case len(c.rels) > 1 && c.dialect != dialectFull:
 		err := c.errorAt(it.span, "SELECT * is not supported for joins")
 		err.Suggestion = "Write `" + c.rels[0].alias + ".*`, or name the columns."
-		return nil, err
+		return false, err
+	case len(c.rels) > 1:
+		return false, nil
 	}
-	return rowCols(c.rels[q.Rel].table), nil
+	if c.rels[rel].outer {
+		if c.dialect == dialectFull {
+			return false, nil
+		}
+		return false, c.errorAt(it.span, "Non-inner joins are not supported")
+	}
+	s.q.Out, s.q.Rel = query.OutRow, rel
+	s.cols = rowCols(c.rels[rel].table)
+	return true, nil
 }
 
 func rowCols(t *schema.Table) []OutCol {
@@ -305,4 +197,107 @@ func rowCols(t *schema.Table) []OutCol {
 		cols = append(cols, OutCol{sats.Named(col.Name), col.Type})
 	}
 	return cols
+}
+
+// items resolves a list of expressions and stars; finish makes of each what the
+// query computes.
+func (c *checker) items(st *selectStmt, s *selection, finish func(span, query.Expr) (query.Expr, error)) error {
+	s.q.Out = query.OutColumns
+	seen := make(map[string]bool)
+	add := func(sp span, name sats.Name, x query.Expr) error {
+		x, err := finish(sp, x)
+		if err != nil {
+			return err
+		}
+		s.q.Items = append(s.q.Items, x)
+		s.cols = append(s.cols, OutCol{name, query.ItemType(x)})
+		return nil
+	}
+	for _, it := range st.items {
+		if it.star {
+			if err := c.starItems(it, add); err != nil {
+				return err
+			}
+			continue
+		}
+		name, explicit := itemName(it)
+		if explicit && seen[name.Text] {
+			return c.errorAt(it.span, "Duplicate name `%s`", name.Text)
+		}
+		seen[name.Text] = seen[name.Text] || explicit
+		x, err := c.value(it.x)
+		if err != nil {
+			return err
+		}
+		if err := add(it.span, name, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *checker) starItems(it item, add func(span, sats.Name, query.Expr) error) error {
+	from, to := 0, len(c.rels)
+	if it.qual != "" {
+		rel := c.relation(it.qual)
+		if rel < 0 {
+			return c.notInScope(it.span, it.qual, c.aliases())
+		}
+		from, to = rel, rel+1
+	} else if to == 0 {
+		return c.errorAt(it.span, "A FROM clause is required")
+	}
+	for rel := from; rel < to; rel++ {
+		t := c.rels[rel].table
+		for i := hiddenCols(t); i < len(t.Cols); i++ {
+			if err := add(it.span, sats.Named(t.Cols[i].Name), c.columnOf(rel, schema.ColID(i))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// itemName is the name of a result column, and whether it must be distinct.
+func itemName(it item) (name sats.Name, explicit bool) {
+	switch x := it.x.(type) {
+	case *colExpr:
+		if !it.named {
+			return sats.Named(x.name), true
+		}
+	case *funcExpr:
+		if fn, ok := aggregates[x.name]; ok && !it.named {
+			return sats.Named(fn.String()), false
+		}
+	}
+	if it.named {
+		return sats.Named(it.alias), true
+	}
+	return sats.Name{}, false
+}
+
+func (c *checker) limits(st *selectStmt, s *selection) error {
+	number := func(e expr) (uint64, error) {
+		l := e.(*litExpr)
+		v, ok := parseLiteral(nil, l, sats.U64)
+		if !ok {
+			return 0, c.literalError(l, sats.U64)
+		}
+		return sats.NewReader(v).U64(), nil
+	}
+	if st.limit != nil {
+		n, err := number(st.limit)
+		if err != nil {
+			return err
+		}
+		s.q.Limit = &n
+	}
+	if st.offset != nil {
+		n, err := number(st.offset)
+		if err != nil {
+			return err
+		}
+		s.q.Offset = n
+	}
+	return nil
 }

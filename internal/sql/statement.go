@@ -12,9 +12,25 @@ import (
 type Statement struct {
 	Columns []OutCol // of the rows; empty for a statement that writes
 
-	caller Caller
-	plan   *query.Plan
-	write  func(Writer) (Stats, error)
+	caller  Caller
+	env     Env
+	plan    *query.Plan
+	views   []*query.ViewRead
+	reads   *query.Plan // what a statement that writes reads; nil: nothing
+	write   func(Writer) (Stats, error)
+	explain *explanation // nil unless it is an EXPLAIN
+}
+
+// An Env is what a statement gets from where it runs. The zero Env limits nothing
+// and knows no defaults.
+type Env struct {
+	// Default is the default that the module declares for a column, in BSATN; nil if
+	// there is none.
+	Default func(t *schema.Table, col schema.ColID) []byte
+	// Limits hold for everybody but the owner.
+	Limits query.Limits
+	// Micros is a clock for EXPLAIN ANALYZE.
+	Micros func() int64
 }
 
 // Stats counts what a statement changed.
@@ -29,54 +45,70 @@ type Writer interface {
 }
 
 // CompileStatement compiles one statement of the query dialect for a caller:
-// SELECT, INSERT, UPDATE, DELETE, SET or SHOW (spec 07 §3.2). Errors of the text
+// SELECT, INSERT, UPDATE, DELETE, SET, SHOW or EXPLAIN (spec 07 §3.2, §34). Errors of the text
 // are *Error.
-func CompileStatement(r store.Reader, text string, caller Caller) (*Statement, error) {
+func CompileStatement(r store.Reader, text string, caller Caller, env Env) (*Statement, error) {
 	src, st, err := parseStatement(text)
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{source: src, r: r, caller: caller}
-	out := &Statement{caller: caller}
-	switch st := st.(type) {
-	case *selectStmt:
-		err = c.compileSelect(st, out)
-	case *insertStmt:
-		err = c.compileInsert(st, out)
-	case *updateStmt:
-		err = c.compileUpdate(st, out)
-	case *deleteStmt:
-		err = c.compileDelete(st, out)
-	case *setStmt:
-		err = c.compileSet(st, out)
-	case *showStmt:
-		err = c.compileShow(st, out)
-	default:
-		err = unsupported(c.at(st.tokens()), "Unsupported", c.render(st.tokens()))
-	}
-	if err != nil {
+	c := newChecker(src, r, caller, dialectFull)
+	c.env = env
+	out := &Statement{caller: caller, env: env}
+	if err := c.compile(st, out); err != nil {
 		return nil, err
 	}
+	out.views = c.views
 	return out, nil
 }
 
+func (c *checker) compile(st statement, out *Statement) error {
+	switch st := st.(type) {
+	case *selectStmt:
+		return c.compileSelect(st, out)
+	case *insertStmt:
+		return c.compileInsert(st, out)
+	case *updateStmt:
+		return c.compileUpdate(st, out)
+	case *deleteStmt:
+		return c.compileDelete(st, out)
+	case *setStmt:
+		return c.compileSet(st, out)
+	case *showStmt:
+		return c.compileShow(st, out)
+	case *explainStmt:
+		return c.compileExplain(st, out)
+	}
+	return unsupported(c.at(st.tokens()), "Unsupported", c.render(st.tokens()))
+}
+
 func (c *checker) compileSelect(st *selectStmt, out *Statement) error {
-	if err := c.selectShape(st, false); err != nil {
+	if err := c.selectShape(st); err != nil {
 		return err
 	}
 	s, err := c.selection(st)
 	if err != nil {
 		return err
 	}
-	out.Columns, out.plan = s.cols, s.plan
+	out.Columns, out.plan = s.cols, query.Compile(s.q)
 	return nil
 }
 
 // Writes reports whether the statement changes data and so needs Exec.
-func (st *Statement) Writes() bool { return st.write != nil }
+func (st *Statement) Writes() bool { return st.write != nil && st.explain == nil }
 
 // Plan is the plan of a statement that answers with rows, else nil.
 func (st *Statement) Plan() *query.Plan { return st.plan }
+
+// Views lists the instances of views that the statement reads, wherever they stand
+// in it. They must have been evaluated before it runs. An EXPLAIN reads none unless it
+// runs the query.
+func (st *Statement) Views() []*query.ViewRead {
+	if st.explain != nil && !st.explain.analyze {
+		return nil
+	}
+	return st.views
+}
 
 // RowType is the type of the result's rows.
 func (st *Statement) RowType() *sats.Type {
@@ -91,13 +123,23 @@ func (st *Statement) RowType() *sats.Type {
 // during the call, until emit returns false. It fails before the first row if the
 // estimate is over the row limit. A statement that writes has no rows.
 func (st *Statement) Query(r store.Reader, emit func(row []byte) bool) error {
+	if st.explain != nil {
+		return st.explained(r, emit)
+	}
 	if st.plan == nil {
 		return nil
 	}
 	if err := CheckRowLimit(r, st.caller, st.plan); err != nil {
 		return err
 	}
-	return st.plan.Run(r, emit)
+	return st.run(r, emit)
+}
+
+func (st *Statement) run(r store.Reader, emit func(row []byte) bool) error {
+	if st.caller.IsOwner {
+		return st.plan.RunWithin(r, query.Limits{Check: st.env.Limits.Check}, emit)
+	}
+	return st.plan.RunWithin(r, st.env.Limits, emit)
 }
 
 // Exec carries out a statement that writes. On an error the transaction holds

@@ -31,7 +31,7 @@ type Query struct {
 // CompileSubscription compiles a text for a live query: the subscription dialect
 // with the admission rules of spec 07 §16.
 func CompileSubscription(r store.Reader, text string, caller Caller) (*Query, error) {
-	q, err := compileQuery(r, text, caller)
+	q, err := compileQuery(r, text, caller, dialectLive)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func CompileSubscription(r store.Reader, text string, caller Caller) (*Query, er
 // CompileOneOff compiles a text that is answered once: the subscription dialect
 // without admission rules (spec 07 §11.4).
 func CompileOneOff(r store.Reader, text string, caller Caller) (*Query, error) {
-	return compileQuery(r, text, caller)
+	return compileQuery(r, text, caller, dialectOnce)
 }
 
 var allTables = regexp.MustCompile(`^\s*(?i)\bSELECT\s+\*\s+FROM\s+\*\s*$`)
@@ -102,30 +102,39 @@ func quoteName(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
-func compileQuery(r store.Reader, text string, caller Caller) (*Query, error) {
-	if len(text) <= maxText && strings.TrimSpace(text) == "" {
+func compileQuery(r store.Reader, text string, caller Caller, d dialect) (*Query, error) {
+	if d == dialectLive && len(text) <= maxText && strings.TrimSpace(text) == "" {
 		return nil, &Error{Msg: "SubscriptionError: Empty string"}
 	}
 	src, st, err := parseStatement(text)
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{source: src, r: r, caller: caller}
+	c := newChecker(src, r, caller, d)
+	s, err := c.subscription(st)
+	if err != nil {
+		return nil, err
+	}
+	return newQuery(text, caller, query.Compile(s.q), c.sender || caller.IsOwner), nil
+}
+
+// subscription checks a query for whole rows of one table.
+func (c *checker) subscription(st statement) (*selection, error) {
 	sel, ok := st.(*selectStmt)
 	if !ok {
 		return nil, &Error{Pos: c.at(st.tokens()), Msg: "Unsupported: Non-SELECT queries"}
 	}
-	if err := c.selectShape(sel, true); err != nil {
+	if err := c.selectShape(sel); err != nil {
 		return nil, err
 	}
 	s, err := c.selection(sel)
 	if err != nil {
 		return nil, err
 	}
-	if s.out != query.OutRow {
+	if s.q.Out != query.OutRow {
 		return nil, c.errorAt(sel.items[0].span, "Column projections are not supported in subscriptions; Subscriptions must return a table type")
 	}
-	return newQuery(text, caller, s.plan, c.sender || caller.IsOwner), nil
+	return s, nil
 }
 
 func newQuery(text string, caller Caller, plan *query.Plan, perCaller bool) *Query {

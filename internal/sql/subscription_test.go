@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/stdbgo/spacetime/internal/query"
-	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/sats"
@@ -392,25 +391,4 @@ func keysText(occs []query.Occurrence) string {
 		out = append(out, strings.Join(keys, " "))
 	}
 	return strings.Join(out, "; ")
-}
-
-// Without the means to show a caller only its part, a table with rules is shown
-// to nobody but the owner.
-func TestRulesRefuse(t *testing.T) {
-	db := newDatabase(t, tableSpec{name: "t", cols: []sats.Element{sats.E("a", sats.U32)}})
-	tx := db.Begin()
-	if err := tx.CreateRLS(tx.TableByName("t").ID, "SELECT * FROM t WHERE a = 1"); err != nil {
-		t.Fatal(err)
-	}
-	tx.Commit(nil)
-	if got := db.outcome(alice, "SELECT * FROM t"); !strings.HasPrefix(got, "Unsupported FROM expression") {
-		t.Errorf("alice reads t: %s", got)
-	}
-	if got := db.outcome(owner, "SELECT * FROM t"); got != "" {
-		t.Errorf("the owner: %s", got)
-	}
-	var none *schema.Table
-	if q, err := db.subscribe(alice, "SELECT * FROM t"); err == nil || q != nil && q.ReturnTable != none {
-		t.Error("alice subscribes to t")
-	}
 }

@@ -20,7 +20,7 @@ func (c *checker) compileSet(st *setStmt, out *Statement) error {
 	if st.refused {
 		return unsupported(c.at(st.span), "Unsupported", c.render(st.span))
 	}
-	if err := c.valueShape(st.value, "Unsupported column/variable assignment expression"); err != nil {
+	if err := c.valueShape(st.value); err != nil {
 		return err
 	}
 	if err := c.variable(st.span, st.name); err != nil {
@@ -84,10 +84,26 @@ func (c *checker) compileShow(st *showStmt, out *Statement) error {
 		From:  []query.Relation{{Table: t}},
 		Where: &query.Compare{Op: query.Eq, L: name, R: &query.Const{Type: name.Type, Value: sats.AppendString(nil, st.name)}},
 		Out:   query.OutColumns,
-		Cols:  []*query.Column{value},
+		Items: []query.Expr{value},
 	})
 	out.Columns = []OutCol{{sats.Named("value"), value.Type}}
 	// Reading a variable is open to all, however low the limit it shows.
 	out.caller.IsOwner = true
 	return nil
+}
+
+// valueShape refuses a value of SET that is not a literal.
+func (c *checker) valueShape(v expr) error {
+	what := "Unsupported column/variable assignment expression"
+	switch v := v.(type) {
+	case *litExpr:
+		return nil
+	case *paramExpr, *nullExpr:
+		what = "Unsupported literal expression"
+	case *refusedExpr:
+		if isLiteralRefusal(v) {
+			return &Error{Pos: c.at(v.span), Msg: v.msg}
+		}
+	}
+	return unsupported(c.at(v.tokens()), what, c.render(v.tokens()))
 }

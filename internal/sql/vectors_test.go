@@ -181,6 +181,10 @@ func skipped(q string) string {
 		return "spec 07 §2.3 wants the unquoted form accepted"
 	case strings.Contains(q, "VALUES (1,TRUE,0x1,"):
 		return "spec 07 §6.1: a hex literal is none for a number"
+	case strings.HasPrefix(q, "DELETE FROM person USING"):
+		return "spec 07 §34.11 gives it a meaning"
+	case strings.Contains(q, "= 'inf'"):
+		return "spec 07 §34.6: a literal of floats"
 	case strings.Contains(q, "-128,1.0,8,"):
 		return "spec 07 §6.1: a written fraction of zero is an integer for the widest types, too"
 	}
@@ -202,6 +206,10 @@ func (db *database) replay(t *testing.T, s liveStep) {
 	}
 	bind := strings.NewReplacer("{{identity:owner}}", owner.Identity.String(), "{{identity:alice}}", alice.Identity.String(),
 		"{{identity:bob}}", sats.Identity{3}.String())
+	if s.Differs != nil && bytes.Contains(s.Expect.Ret, []byte(`"error"`)) {
+		db.compileError(c, bind.Replace(s.Q)) // it must not panic, and what it does must not be seen later
+		return
+	}
 	got, err := db.run(c, bind.Replace(s.Q))
 	if s.Differs != nil {
 		return // run for its effects, and because it must not panic

@@ -45,15 +45,11 @@ func (c *checker) viewRead(ref *tableRef, t *schema.Table) (*query.ViewRead, err
 	}
 	v := &query.ViewRead{View: view.ID, Table: t, Anonymous: view.IsAnonymous, Sender: c.caller.Identity}
 	for i := range params {
-		p := &params[i]
-		if !comparable(p.Type) {
-			return nil, c.errorAt(ref.args[i].span, "Parameter `%s` of view `%s` has type %s, which cannot be passed from SQL", p.Name, t.Name, p.Type)
-		}
-		value, err := c.literal(ref.args[i].x.(*litExpr), p.Type)
+		value, err := c.viewArg(&ref.args[i], params[i].Type)
 		if err != nil {
 			return nil, err
 		}
-		v.Args = append(v.Args, value.(*query.Const).Value...)
+		v.Args = append(v.Args, value...)
 	}
 	v.Hash = viewHash(v)
 	c.sender = c.sender || !v.Anonymous
@@ -74,13 +70,99 @@ func viewParams(r store.Reader, id schema.ViewID) (params []schema.StViewParamRo
 	return params, nil
 }
 
-// callShape refuses a view with arguments in anything but SELECT * FROM v(…).
-func (c *checker) callShape(st *selectStmt, q *query.Select) error {
-	if !c.called || len(q.From) == 1 && st.where == nil && st.limit == nil && q.Out == query.OutRow {
+// viewArg evaluates an argument for a parameter of type t, once, before the query
+// (spec 07 §34.8). It is typed as if it were compared with a column of the type;
+// none fits options only. A negative zero is zero.
+func (c *checker) viewArg(arg *viewArg, t *sats.Type) ([]byte, error) {
+	rels := c.rels
+	defer func() { c.rels = rels }()
+	c.rels = nil
+	base, opt := baseOf(t)
+	x, err := c.check(arg.x, base)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case opt:
+		x = storedForm(x)
+	case query.Nullable(x):
+		return nil, c.unexpected(arg.span, query.ItemType(x), t)
+	}
+	k, ok := x.(*query.Const)
+	if ok {
+		return k.Value, nil
+	}
+	var value []byte
+	err = query.Compile(query.Select{Out: query.OutColumns, Items: []query.Expr{x}}).Run(c.r, func(row []byte) bool {
+		value = append([]byte{}, row...)
+		return true
+	})
+	return value, err
+}
+
+// argShape refuses what an argument of a view must not be: in a live query
+// anything but a literal, NULL and :sender, elsewhere what is not the same for
+// the whole statement.
+func (c *checker) argShape(a *viewArg) error {
+	if a.named {
+		return c.errorAt(a.span, "Unsupported view argument: %s. View arguments must be positional literals", c.render(a.span))
+	}
+	if x, ok := a.x.(*refusedExpr); ok && isLiteralRefusal(x) {
+		return &Error{Pos: c.at(a.span), Msg: x.msg}
+	}
+	literal := false
+	switch a.x.(type) {
+	case *litExpr, *paramExpr, *nullExpr:
+		literal = true
+	}
+	if a.x == nil || !literal && c.dialect == dialectLive || a.parens && c.dialect == dialectLive || !constantShape(a.x) {
+		return c.errorAt(a.span, "Unsupported view argument: %s. View arguments must be literals", c.render(a.span))
+	}
+	if literal {
 		return nil
 	}
-	ref := &st.from[0][0]
-	return c.errorAt(ref.span, "View `%s` takes arguments, so it can only be queried as `SELECT * FROM %[1]s(...)`", c.rels[0].table.Name)
+	return c.refusal(a.x)
+}
+
+// constantShape reports whether e has no columns, sub-selects and aggregates.
+func constantShape(e expr) bool {
+	switch e := e.(type) {
+	case *colExpr:
+		return isFloatWord(e)
+	case *subExpr, *refusedExpr:
+		return false
+	case *inExpr:
+		if e.sub != nil {
+			return false
+		}
+	case *funcExpr:
+		if e.odd || e.name != "COALESCE" {
+			return false
+		}
+	}
+	for _, x := range operands(e) {
+		if !constantShape(x) {
+			return false
+		}
+	}
+	return true
+}
+
+// callShape refuses, where only rows of one table can be asked for, anything else
+// of a view with arguments.
+func (c *checker) callShape(st *selectStmt, q *query.Select) error {
+	if !c.called || c.dialect == dialectFull || q.Out == query.OutRow {
+		return nil
+	}
+	for _, group := range st.from {
+		for i := range group {
+			if len(group[i].args) > 0 {
+				name := c.rels[c.relation(group[i].alias)].table.Name
+				return c.errorAt(group[i].span, "View `%s` takes arguments, so it can only be queried as `SELECT * FROM %[1]s(...)`", name)
+			}
+		}
+	}
+	return nil
 }
 
 // hiddenCols counts the columns of a table that no statement sees.
@@ -118,12 +200,12 @@ func CompileViewQuery(r store.Reader, text string, owner sats.Identity, want *sa
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{source: src, r: r, caller: Caller{Identity: owner, IsOwner: true}}
+	c := newChecker(src, r, Caller{Identity: owner, IsOwner: true}, dialectLive)
 	sel, ok := st.(*selectStmt)
 	if !ok {
 		return nil, &Error{Pos: c.at(st.tokens()), Msg: "Unsupported: Non-SELECT queries"}
 	}
-	if err := c.selectShape(sel, true); err != nil {
+	if err := c.selectShape(sel); err != nil {
 		return nil, err
 	}
 	s, err := c.selection(sel)
@@ -131,23 +213,24 @@ func CompileViewQuery(r store.Reader, text string, owner sats.Identity, want *sa
 		return nil, err
 	}
 	switch {
-	case s.out != query.OutRow:
+	case s.q.Out != query.OutRow:
 		return nil, errViewRows
 	case c.sender:
 		return nil, errViewParameter
 	}
-	for _, t := range s.plan.Tables() {
+	plan := query.Compile(s.q)
+	for _, t := range plan.Tables() {
 		if t.ID == schema.StEnv {
 			return nil, errViewRestricted
 		}
 	}
-	if len(s.plan.Views()) > 0 {
+	if len(plan.Views()) > 0 {
 		return nil, errViewOfViews
 	}
-	if got := s.plan.ReturnTable().RowType(); !got.Equal(want) {
+	if got := plan.ReturnTable().RowType(); !got.Equal(want) {
 		return nil, &Error{Msg: "query returns `" + got.String() + "` but view expects `" + want.String() + "`"}
 	}
-	return s.plan, s.plan.Admissible()
+	return plan, plan.Admissible()
 }
 
 // expandable reports whether SELECT * FROM * stands for a query on the table, too.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"maps"
 	"slices"
 
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -23,7 +22,19 @@ func (r *ReadSet) AddTable(id schema.TableID) {
 	r.tables[id] = struct{}{}
 }
 
+// maxPoints bounds the keys of one index that are noted. A function that reads more has
+// read the table.
+const maxPoints = 1 << 16
+
 func (r *ReadSet) addPoint(ix *index, key []byte) {
+	if _, whole := r.tables[ix.t.def.ID]; whole {
+		return
+	}
+	if len(r.points[ix.def.ID]) >= maxPoints {
+		delete(r.points, ix.def.ID)
+		r.AddTable(ix.t.def.ID)
+		return
+	}
 	if r.points == nil {
 		r.points = map[schema.IndexID]map[string]schema.TableID{}
 	}
@@ -145,40 +156,43 @@ func (x *ReadIndex) Empty() bool { return len(x.sets) == 0 }
 // ascending order. Changes without net effect do not count.
 func (tx *Tx) Stale(x *ReadIndex) []uint64 {
 	tx.mustBeOpen()
-	var stale owners
+	var stale []uint64
 	for _, t := range tx.tables {
-		if t.inserted+t.deleted == 0 || x.tables[t.def.ID] == nil && x.points[t.def.ID] == nil {
+		if t.inserted+t.deleted == 0 {
 			continue
 		}
-		if stale == nil {
-			stale = owners{}
-		}
-		maps.Copy(stale, x.tables[t.def.ID])
+		stale = x.tables[t.def.ID].appendTo(stale)
 		for id, keys := range x.points[t.def.ID] {
-			t.staleKeys(id, keys, stale)
+			stale = t.staleKeys(id, keys, stale)
 		}
 	}
-	if len(stale) == 0 {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(stale))
+	slices.Sort(stale)
+	return slices.Compact(stale)
 }
 
-// staleKeys adds the owners of keys that a changed row has. If the index is gone,
+func (o owners) appendTo(list []uint64) []uint64 {
+	for owner := range o {
+		list = append(list, owner)
+	}
+	return list
+}
+
+// staleKeys appends the owners of keys that a changed row has. If the index is gone,
 // all keys count.
-func (t *table) staleKeys(id schema.IndexID, keys map[string]owners, stale owners) {
+func (t *table) staleKeys(id schema.IndexID, keys map[string]owners, stale []uint64) []uint64 {
 	ix := t.indexByID(id)
 	if ix == nil || t.store.tables[t.def.ID] != t {
 		for _, o := range keys {
-			maps.Copy(stale, o)
+			stale = o.appendTo(stale)
 		}
-		return
+		return stale
 	}
 	for _, p := range t.touched {
 		if !t.slotIs(p, slotInserted) && !t.slotIs(p, slotDeleted) {
 			continue
 		}
 		var buf [64]byte
-		maps.Copy(stale, keys[string(ix.comparable(ix.keyOf(t.rows.get(p), buf[:0])))])
+		stale = keys[string(ix.comparable(ix.keyOf(t.rows.get(p), buf[:0])))].appendTo(stale)
 	}
+	return stale
 }

@@ -73,6 +73,26 @@ func compareTree(t *testing.T, tree *btree, have map[entry]bool) {
 	}
 }
 
+// Keys that come in descending order enter full leaves in front, whose right neighbours
+// have room.
+func TestBtreeDescending(t *testing.T) {
+	tree := newBtree(nil)
+	have := map[entry]bool{}
+	for k := uint64(5000); k > 0; k-- {
+		e := entry{k, 1}
+		tree.insert(&treeProbe{key: e.key, ptr: e.ptr})
+		have[e] = true
+		if k%50 == 0 {
+			compareTree(t, tree, have)
+		}
+	}
+	for k := uint64(1); k <= 5000; k++ {
+		if !tree.remove(&treeProbe{key: k, ptr: 1}) {
+			t.Fatalf("key %d is lost", k)
+		}
+	}
+}
+
 func TestBtreeFill(t *testing.T) {
 	for _, n := range []int{0, 1, bulkFill, bulkFill + 1, 10_000} {
 		es := make([]entry, n)

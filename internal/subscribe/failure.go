@@ -4,6 +4,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/wire"
 	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // A Failure is how a reducer call ended that changed nothing.
@@ -83,4 +84,42 @@ func ProcedureFailed(c *Client, request uint32, text string) Message {
 		return Message{Body: m.Append(nil)}
 	}
 	return Message{Body: bodyV1(c, &v1.ProcedureResult{Kind: v1.ProcedureFailed, Message: text, RequestID: request})}
+}
+
+// Returned is what a procedure returned.
+type Returned struct {
+	RequestID uint32
+	Value     []byte        // BSATN
+	JSON      func() []byte // the same as positional JSON text
+	Timestamp sats.Timestamp
+	Duration  sats.TimeDuration
+	Offset    uint64 // of the last transaction that it ended; counts if Gated
+	Gated     bool
+}
+
+// ProcedureReturned returns the answer to a procedure call that gave a result.
+func ProcedureReturned(c *Client, r *Returned) Message {
+	msg := Message{Offset: r.Offset, Gated: r.Gated}
+	if c.Protocol.Version() > 1 {
+		m := v2.ProcedureResult{Value: r.Value, Timestamp: r.Timestamp, Duration: r.Duration, RequestID: r.RequestID}
+		msg.Body = m.Append(nil)
+		return msg
+	}
+	m := v1.ProcedureResult{
+		Kind: v1.ProcedureReturned, Value: r.Value, Timestamp: r.Timestamp, Duration: r.Duration, RequestID: r.RequestID,
+	}
+	if c.Protocol == wire.V1JSON {
+		m.Value = r.JSON()
+	}
+	msg.Body = bodyV1(c, &m)
+	return msg
+}
+
+// ProcedureOutOfEnergy returns the answer to a procedure call whose budget was used
+// up; text is for clients of version 2, which have no status for it.
+func ProcedureOutOfEnergy(c *Client, request uint32, text string) Message {
+	if c.Protocol.Version() > 1 {
+		return ProcedureFailed(c, request, text)
+	}
+	return Message{Body: bodyV1(c, &v1.ProcedureResult{Kind: v1.ProcedureOutOfEnergy, RequestID: request})}
 }

@@ -101,7 +101,7 @@ func (u *update) evaluate(r store.Reader, d *store.Delta, q *liveQuery) error {
 			continue
 		}
 		res.table, res.subs = p.ReturnTable(), q.subs
-		if len(p.Tables()) > 1 && slices.ContainsFunc(q.subs, func(s sub) bool { return s.client.Protocol == wire.V1JSON }) {
+		if p.ReadsOthers() && q.json > 0 {
 			res.changed = changedRows(d, res.table)
 		}
 		u.results = append(u.results, res)
@@ -179,8 +179,9 @@ func (res *result) release() {
 
 // fan is the sender's note at a client while it works on one update.
 type fan struct {
-	of    *update
-	parts []part
+	of      *update
+	parts   []part
+	waiting *waiting // nil: messages go out at once
 }
 
 // A part is one result for a client: of its query set if it speaks v2.
@@ -199,7 +200,7 @@ func (u *update) Deliver() {
 		}
 	}
 	for _, e := range u.errors {
-		e.to.Out.Send(e.m)
+		e.to.Send(e.m)
 	}
 	if u.toCaller() {
 		note(u.ev.Client)
@@ -214,7 +215,7 @@ func (u *update) Deliver() {
 		}
 	}
 	for _, c := range touched {
-		c.Out.Send(Message{Body: u.body(c), Offset: u.offset, Gated: u.gated})
+		c.Send(Message{Body: u.body(c), Offset: u.offset, Gated: u.gated})
 		c.fan.of = nil
 	}
 	for _, res := range u.results {

@@ -8,6 +8,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/internal/wire"
 )
 
 // A Manager keeps the live queries of one database.
@@ -39,6 +40,7 @@ func NewManager() *Manager {
 type liveQuery struct {
 	*Query
 	subs []sub // appended to or replaced, never changed in place: deliveries read old slices
+	json int   // how many of them get JSON
 	seen uint64
 }
 
@@ -135,6 +137,9 @@ func (m *Manager) subscribe(q *liveQuery, s sub) {
 	}
 	q.subs = append(q.subs, s)
 	s.client.count++
+	if s.client.Protocol == wire.V1JSON {
+		q.json++
+	}
 }
 
 func (m *Manager) unsubscribe(q *liveQuery, s sub) {
@@ -142,8 +147,7 @@ func (m *Manager) unsubscribe(q *liveQuery, s sub) {
 	if i < 0 {
 		return
 	}
-	m.keep(q, append(slices.Clone(q.subs[:i]), q.subs[i+1:]...))
-	s.client.count--
+	m.keep(q, append(slices.Clone(q.subs[:i]), q.subs[i+1:]...), s.client, 1)
 }
 
 // unsubscribeAll ends all subscriptions of a client to a query.
@@ -154,14 +158,17 @@ func (m *Manager) unsubscribeAll(q *liveQuery, c *Client) {
 			left = append(left, s)
 		}
 	}
-	c.count -= len(q.subs) - len(left)
-	if len(left) < len(q.subs) {
-		m.keep(q, left)
+	if gone := len(q.subs) - len(left); gone > 0 {
+		m.keep(q, left, c, gone)
 	}
 }
 
-// keep leaves a query these of its subscriptions.
-func (m *Manager) keep(q *liveQuery, subs []sub) {
+// keep leaves a query these of its subscriptions; gone are those of a client.
+func (m *Manager) keep(q *liveQuery, subs []sub, c *Client, gone int) {
+	c.count -= gone
+	if c.Protocol == wire.V1JSON {
+		q.json -= gone
+	}
 	if q.subs = subs; len(subs) == 0 {
 		delete(m.queries, q.Key)
 		m.trigger(q, -1)

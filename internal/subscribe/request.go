@@ -58,6 +58,10 @@ type Request struct {
 	// evaluated, and returns the reader that shows them what they are to see. Its error
 	// fails the message.
 	Prepare func(qs []*Query) (store.Reader, error)
+	// Large, if not 0, is how many rows the queries of a message may be expected to
+	// read at most for the answer to be made at once. For more Handle returns an
+	// *Evaluation, and Reader must stay open until that has Run.
+	Large uint64
 	// Micros is the time since the client's message was read, in microseconds.
 	Micros func() uint64
 }
@@ -207,46 +211,49 @@ func (m *Manager) compileV1(req *Request, texts []string) ([]*liveQuery, error) 
 	return qs, nil
 }
 
-// answer returns the delivery of an answer that shows the request's state.
-func (req *Request) answer(body []byte) Delivery {
-	return send(req.Client, Message{Body: body, Offset: req.Offset, Gated: req.Gated})
+// shows returns an answer that shows the request's state.
+func (req *Request) shows(body []byte) Message {
+	return Message{Body: body, Offset: req.Offset, Gated: req.Gated}
 }
 
-func (req *Request) answerV1(m v1.ServerMessage) Delivery { return req.answer(bodyV1(req.Client, m)) }
+func (req *Request) showsV1(m v1.ServerMessage) Message { return req.shows(bodyV1(req.Client, m)) }
 
 // refuse returns the delivery of a message that shows no state.
 func refuse(c *Client, body []byte) Delivery { return send(c, Message{Body: body}) }
 
 func (m *Manager) oneOff(req *Request, msg *wire.OneOffQuery, v1Client bool) Delivery {
 	c := req.Client
-	table, rows, err := req.oneOffRows(msg.Query)
-	if v1Client {
-		a := &v1.OneOffQueryResponse{MessageID: msg.MessageID, Duration: sats.TimeDuration(req.Micros())}
+	answer := func(table string, rows []byte, err error) Message {
+		var text *string
 		if err != nil {
-			text := err.Error()
-			a.Error = &text
-			return refuse(c, bodyV1(c, a))
+			text = new(string)
+			*text = err.Error()
 		}
-		a.Tables = []v1.OneOffTable{{Name: table, Rows: rows}}
-		return req.answerV1(a)
+		if v1Client {
+			a := &v1.OneOffQueryResponse{MessageID: msg.MessageID, Error: text, Duration: sats.TimeDuration(req.Micros())}
+			if err != nil {
+				return Message{Body: bodyV1(c, a)}
+			}
+			a.Tables = []v1.OneOffTable{{Name: table, Rows: rows}}
+			return req.showsV1(a)
+		}
+		a := &v2.OneOffQueryResult{RequestID: msg.RequestID, Error: text}
+		if err != nil {
+			return Message{Body: a.Append(nil)}
+		}
+		a.Rows = v2.QueryRows{{Table: table, Rows: rows}}
+		return req.shows(a.Append(nil))
 	}
-	a := &v2.OneOffQueryResult{RequestID: msg.RequestID}
+	q, err := req.CompileOne(strings.TrimSpace(msg.Query))
 	if err != nil {
-		text := err.Error()
-		a.Error = &text
-		return refuse(c, a.Append(nil))
+		return send(c, answer("", nil, err))
 	}
-	a.Rows = v2.QueryRows{{Table: table, Rows: rows}}
-	return req.answer(a.Append(nil))
+	return req.evaluate(q.Plans, func() Message { return answer(req.oneOffRows(q)) })
 }
 
 // oneOffRows evaluates a one-off query: the rows of all fragments in one encoded
 // list. Event tables have none.
-func (req *Request) oneOffRows(text string) (table string, rows []byte, err error) {
-	q, err := req.CompileOne(strings.TrimSpace(text))
-	if err != nil {
-		return "", nil, err
-	}
+func (req *Request) oneOffRows(q *Query) (table string, rows []byte, err error) {
 	var l wire.RowList
 	for _, p := range q.Plans {
 		if p.EmptyInput(req.Reader) {

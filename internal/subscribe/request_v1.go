@@ -25,20 +25,22 @@ func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
 		id := msg.RequestID
 		return refuse(c, bodyV1(c, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
 	}
-	tables, err := req.tablesV1(all, false)
-	if err != nil {
+	plans := plansOf(all)
+	if err := req.fits(plans); err != nil {
 		id := msg.RequestID
-		return refuse(c, bodyV1(c, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: errEvaluating.Error()}))
+		return refuse(c, bodyV1(c, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
 	}
 	m.drop(c, c.legacy, sub{c, subLegacy, 0})
 	c.legacy, c.known = qs, true
 	for _, q := range qs {
 		m.subscribe(q, sub{c, subLegacy, 0})
 	}
-	return req.answerV1(&v1.InitialSubscription{
-		Update:    v1.DatabaseUpdate{Tables: tables},
-		RequestID: msg.RequestID,
-		Duration:  sats.TimeDuration(req.Micros()),
+	return req.evaluate(plans, func() Message {
+		return req.showsV1(&v1.InitialSubscription{
+			Update:    v1.DatabaseUpdate{Tables: req.tablesV1(plans, false)},
+			RequestID: msg.RequestID,
+			Duration:  sats.TimeDuration(req.Micros()),
+		})
 	})
 }
 
@@ -54,15 +56,22 @@ func (m *Manager) subscribeMulti(req *Request, msg *wire.SubscribeMulti) Deliver
 	if err := req.prepare(qs); err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
-	tables, err := req.tablesV1(m.hold(c, msg.QueryID, qs), false)
-	if err != nil {
+	plans := plansOf(m.hold(c, msg.QueryID, qs))
+	if err := req.fits(plans); err != nil {
 		m.release(c, msg.QueryID)
-		return req.errorV1(msg.RequestID, msg.QueryID, errEvaluating.Error())
+		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
-	return req.answerV1(&v1.SubscribeMultiApplied{
-		RequestID: msg.RequestID, QueryID: msg.QueryID,
-		Update:         v1.DatabaseUpdate{Tables: tables},
-		DurationMicros: req.Micros(),
+	return req.multiApplied(msg.RequestID, msg.QueryID, plans, false)
+}
+
+// multiApplied answers with the rows that come or, if it is the end, go.
+func (req *Request) multiApplied(request, query uint32, plans []*query.Plan, end bool) Delivery {
+	return req.evaluate(plans, func() Message {
+		return req.showsV1(&v1.SubscribeMultiApplied{
+			End: end, RequestID: request, QueryID: query,
+			Update:         v1.DatabaseUpdate{Tables: req.tablesV1(plans, end)},
+			DurationMicros: req.Micros(),
+		})
 	})
 }
 
@@ -98,15 +107,11 @@ func (m *Manager) endMulti(req *Request, msg *wire.UnsubscribeMulti) Delivery {
 	if text := c.notSubscribed(msg.QueryID, false); text != "" {
 		return req.errorV1(msg.RequestID, msg.QueryID, text)
 	}
-	tables, err := req.tablesV1(m.release(c, msg.QueryID), true)
-	if err != nil {
-		return req.errorV1(msg.RequestID, msg.QueryID, errEvaluating.Error())
+	plans := plansOf(m.release(c, msg.QueryID))
+	if err := req.fits(plans); err != nil {
+		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
-	return req.answerV1(&v1.SubscribeMultiApplied{
-		End: true, RequestID: msg.RequestID, QueryID: msg.QueryID,
-		Update:         v1.DatabaseUpdate{Tables: tables},
-		DurationMicros: req.Micros(),
-	})
+	return req.multiApplied(msg.RequestID, msg.QueryID, plans, true)
 }
 
 func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Delivery {
@@ -137,15 +142,17 @@ func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Deliv
 	m.hold(c, msg.QueryID, []*liveQuery{q})
 	c.single[msg.QueryID] = true
 
-	rows, err := req.tableV1(q, false)
-	if err != nil {
+	plans := q.Plans
+	if err := req.fits(plans); err != nil {
 		m.release(c, msg.QueryID)
-		return req.errorV1(msg.RequestID, msg.QueryID, errEvaluating.Error())
+		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
-	return req.answerV1(&v1.SubscribeApplied{
-		RequestID: msg.RequestID, QueryID: msg.QueryID,
-		Rows:           rows,
-		DurationMicros: req.Micros(),
+	return req.evaluate(plans, func() Message {
+		return req.showsV1(&v1.SubscribeApplied{
+			RequestID: msg.RequestID, QueryID: msg.QueryID,
+			Rows:           req.tableV1(plans, false),
+			DurationMicros: req.Micros(),
+		})
 	})
 }
 
@@ -154,18 +161,19 @@ func (m *Manager) endSingle(req *Request, msg *wire.Unsubscribe) Delivery {
 	if text := c.notSubscribed(msg.QueryID, true); text != "" {
 		return req.errorV1(msg.RequestID, msg.QueryID, text)
 	}
-	q := c.multi[msg.QueryID][0]
-	gone := m.release(c, msg.QueryID)
-	t := q.Plans[0].ReturnTable()
-	rows := v1.TableUpdate{TableID: uint32(t.ID), TableName: t.Name,
-		Updates: [][]byte{appendUpdate(nil, c.Protocol.Format(), t, new(wire.RowList), new(wire.RowList), storedForm)}}
-	if len(gone) > 0 { // else another id holds the query still
-		var err error
-		if rows, err = req.tableV1(q, true); err != nil {
-			return req.errorV1(msg.RequestID, msg.QueryID, errEvaluating.Error())
-		}
+	plans := c.multi[msg.QueryID][0].Plans
+	ended := func(rows v1.TableUpdate) Message {
+		return req.showsV1(&v1.SubscribeApplied{End: true, RequestID: msg.RequestID, QueryID: msg.QueryID, Rows: rows, DurationMicros: req.Micros()})
 	}
-	return req.answerV1(&v1.SubscribeApplied{End: true, RequestID: msg.RequestID, QueryID: msg.QueryID, Rows: rows, DurationMicros: req.Micros()})
+	if gone := m.release(c, msg.QueryID); len(gone) == 0 { // another id holds the query still
+		t := plans[0].ReturnTable()
+		return send(c, ended(v1.TableUpdate{TableID: uint32(t.ID), TableName: t.Name,
+			Updates: [][]byte{appendUpdate(nil, c.Protocol.Format(), t, new(wire.RowList), new(wire.RowList), storedForm)}}))
+	}
+	if err := req.fits(plans); err != nil {
+		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
+	}
+	return req.evaluate(plans, func() Message { return ended(req.tableV1(plans, true)) })
 }
 
 // notSubscribed returns the refusal for a query id that names no subscription of
@@ -199,49 +207,37 @@ func (req *Request) errorV1(request, query uint32, text string) Delivery {
 		DurationMicros: req.Micros(), RequestID: &request, QueryID: &query, Error: text}))
 }
 
-// tablesV1 returns one entry per fragment, except those that read an empty table.
-func (req *Request) tablesV1(qs []*liveQuery, deletes bool) ([]v1.TableUpdate, error) {
+// tablesV1 returns one entry per fragment, except those that read an empty table. The
+// plans fit the Reader.
+func (req *Request) tablesV1(plans []*query.Plan, deletes bool) []v1.TableUpdate {
 	out := []v1.TableUpdate{}
-	for _, q := range qs {
-		for _, p := range q.Plans {
-			if p.EmptyInput(req.Reader) {
-				continue
-			}
-			t, err := req.fragmentV1(p, deletes)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, t)
+	for _, p := range plans {
+		if !p.EmptyInput(req.Reader) {
+			out = append(out, req.fragmentV1(p, deletes))
 		}
 	}
-	return out, nil
+	return out
 }
 
 // tableV1 returns the one entry of a single query.
-func (req *Request) tableV1(q *liveQuery, deletes bool) (v1.TableUpdate, error) {
-	t, err := req.fragmentV1(q.Plans[0], deletes)
-	for _, p := range q.Plans[1:] {
-		if err != nil {
-			break
-		}
-		var more v1.TableUpdate
-		more, err = req.fragmentV1(p, deletes)
+func (req *Request) tableV1(plans []*query.Plan, deletes bool) v1.TableUpdate {
+	t := req.fragmentV1(plans[0], deletes)
+	for _, p := range plans[1:] {
+		more := req.fragmentV1(p, deletes)
 		t.NumRows += more.NumRows
 		t.Updates = append(t.Updates, more.Updates...)
 	}
-	return t, err
+	return t
 }
 
-func (req *Request) fragmentV1(p *query.Plan, deletes bool) (v1.TableUpdate, error) {
+func (req *Request) fragmentV1(p *query.Plan, deletes bool) v1.TableUpdate {
 	rows, none := new(wire.RowList), new(wire.RowList)
-	if err := addRows(rows, req.Reader, p); err != nil {
-		return v1.TableUpdate{}, err
-	}
+	mustAddRows(rows, req.Reader, p)
 	n := uint64(rows.Len())
 	if deletes {
 		rows, none = none, rows
 	}
 	t := p.ReturnTable()
 	return v1.TableUpdate{TableID: uint32(t.ID), TableName: t.Name, NumRows: n,
-		Updates: [][]byte{appendUpdate(nil, req.Client.Protocol.Format(), t, rows, none, storedForm)}}, nil
+		Updates: [][]byte{appendUpdate(nil, req.Client.Protocol.Format(), t, rows, none, storedForm)}}
 }

@@ -2,7 +2,9 @@ package subscribe
 
 import (
 	"errors"
+	"slices"
 
+	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/wire"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 )
@@ -20,20 +22,21 @@ func (m *Manager) admitSet(req *Request, id uint32, texts []string, others int) 
 	return qs, req.Client.room(len(qs) + others)
 }
 
-// openSet evaluates and registers a set that has been admitted and prepared.
-func (m *Manager) openSet(req *Request, id uint32, qs []*liveQuery) (v2.QueryRows, error) {
+// openSet registers a set that has been admitted and prepared, and returns what
+// evaluates it.
+func (m *Manager) openSet(req *Request, id uint32, qs []*liveQuery) ([]*query.Plan, error) {
 	c := req.Client
-	rows, err := req.rowsV2(qs)
-	if err != nil {
+	plans := plansOf(qs)
+	if err := req.fits(plans); err != nil {
 		delete(c.sets, id)
-		return nil, errEvaluating
+		return nil, err
 	}
 	c.sets[id], c.known = qs, true
 	for i, q := range qs {
 		qs[i] = m.live(q.Query) // another set of the message may have registered it
 		m.subscribe(qs[i], sub{c, subV2, id})
 	}
-	return rows, nil
+	return plans, nil
 }
 
 func (m *Manager) subscribeSet(req *Request, msg *wire.SubscribeSet) Delivery {
@@ -41,15 +44,17 @@ func (m *Manager) subscribeSet(req *Request, msg *wire.SubscribeSet) Delivery {
 	if err == nil {
 		err = req.prepare(qs)
 	}
-	var rows v2.QueryRows
+	var plans []*query.Plan
 	if err == nil {
-		rows, err = m.openSet(req, msg.QuerySetID, qs)
+		plans, err = m.openSet(req, msg.QuerySetID, qs)
 	}
 	if err != nil {
 		return req.errorV2(msg.RequestID, msg.QuerySetID, err.Error())
 	}
-	a := &v2.SubscribeApplied{RequestID: msg.RequestID, QuerySetID: msg.QuerySetID, Rows: rows}
-	return req.answer(a.Append(nil))
+	return req.evaluate(plans, func() Message {
+		a := &v2.SubscribeApplied{RequestID: msg.RequestID, QuerySetID: msg.QuerySetID, Rows: req.rowsV2(plans)}
+		return req.shows(a.Append(nil))
+	})
 }
 
 // subscribeBatch opens several sets at once: all are admitted, then what they read is
@@ -57,6 +62,7 @@ func (m *Manager) subscribeSet(req *Request, msg *wire.SubscribeSet) Delivery {
 func (m *Manager) subscribeBatch(req *Request, msg *wire.SubscribeBatch) Delivery {
 	c := req.Client
 	sets := make([][]*liveQuery, len(msg.Sets))
+	plans := make([][]*query.Plan, len(msg.Sets))
 	errs := make([]error, len(msg.Sets))
 	var all []*liveQuery
 	total := 0
@@ -71,29 +77,35 @@ func (m *Manager) subscribeBatch(req *Request, msg *wire.SubscribeBatch) Deliver
 		}
 	}
 	failed := req.prepare(all)
-	a := &v2.SubscribeBatchApplied{RequestID: msg.RequestID}
 	applied := false
 	for i, s := range msg.Sets {
-		res := v2.SetResult{QuerySetID: s.QuerySetID}
-		if errs[i] == nil && failed != nil {
+		switch {
+		case errs[i] != nil:
+		case failed != nil:
 			delete(c.sets, s.QuerySetID)
 			errs[i] = failed
+		default:
+			plans[i], errs[i] = m.openSet(req, s.QuerySetID, sets[i])
 		}
-		if errs[i] == nil {
-			res.Rows, errs[i] = m.openSet(req, s.QuerySetID, sets[i])
-		}
-		if errs[i] != nil {
-			text := errs[i].Error()
-			res.Error = &text
-		} else {
-			applied = true
-		}
-		a.Results = append(a.Results, res)
+		applied = applied || errs[i] == nil
 	}
-	if !applied {
-		return refuse(c, a.Append(nil))
-	}
-	return req.answer(a.Append(nil))
+	return req.evaluate(slices.Concat(plans...), func() Message {
+		a := &v2.SubscribeBatchApplied{RequestID: msg.RequestID}
+		for i, s := range msg.Sets {
+			res := v2.SetResult{QuerySetID: s.QuerySetID}
+			if errs[i] == nil {
+				res.Rows = req.rowsV2(plans[i])
+			} else {
+				text := errs[i].Error()
+				res.Error = &text
+			}
+			a.Results = append(a.Results, res)
+		}
+		if !applied {
+			return Message{Body: a.Append(nil)}
+		}
+		return req.shows(a.Append(nil))
+	})
 }
 
 func (m *Manager) endSet(req *Request, msg *wire.UnsubscribeSet) Delivery {
@@ -105,14 +117,17 @@ func (m *Manager) endSet(req *Request, msg *wire.UnsubscribeSet) Delivery {
 	delete(c.sets, msg.QuerySetID)
 	m.drop(c, qs, sub{c, subV2, msg.QuerySetID})
 	a := &v2.UnsubscribeApplied{RequestID: msg.RequestID, QuerySetID: msg.QuerySetID}
-	if msg.SendDroppedRows {
-		rows, err := req.rowsV2(qs)
-		if err != nil {
-			return req.errorV2(msg.RequestID, msg.QuerySetID, errEvaluating.Error())
-		}
-		a.HasRows, a.Rows = true, rows
+	if !msg.SendDroppedRows {
+		return send(c, req.shows(a.Append(nil)))
 	}
-	return req.answer(a.Append(nil))
+	plans := plansOf(qs)
+	if err := req.fits(plans); err != nil {
+		return req.errorV2(msg.RequestID, msg.QuerySetID, err.Error())
+	}
+	return req.evaluate(plans, func() Message {
+		a.HasRows, a.Rows = true, req.rowsV2(plans)
+		return req.shows(a.Append(nil))
+	})
 }
 
 func (req *Request) errorV2(request, set uint32, text string) Delivery {
@@ -120,21 +135,18 @@ func (req *Request) errorV2(request, set uint32, text string) Delivery {
 	return refuse(req.Client, e.Append(nil))
 }
 
-// rowsV2 returns one entry per fragment, except those that read an empty table.
-func (req *Request) rowsV2(qs []*liveQuery) (v2.QueryRows, error) {
+// rowsV2 returns one entry per fragment, except those that read an empty table. The
+// plans fit the Reader.
+func (req *Request) rowsV2(plans []*query.Plan) v2.QueryRows {
 	out := v2.QueryRows{}
 	var l wire.RowList
-	for _, q := range qs {
-		for _, p := range q.Plans {
-			if p.EmptyInput(req.Reader) {
-				continue
-			}
-			l.Reset()
-			if err := addRows(&l, req.Reader, p); err != nil {
-				return nil, err
-			}
-			out = append(out, v2.TableRows{Table: p.ReturnTable().Name, Rows: l.Append(nil)})
+	for _, p := range plans {
+		if p.EmptyInput(req.Reader) {
+			continue
 		}
+		l.Reset()
+		mustAddRows(&l, req.Reader, p)
+		out = append(out, v2.TableRows{Table: p.ReturnTable().Name, Rows: l.Append(nil)})
 	}
-	return out, nil
+	return out
 }

@@ -20,6 +20,13 @@ func addRows(l *wire.RowList, r store.Reader, p *query.Plan) error {
 	})
 }
 
+// mustAddRows is addRows for a plan that fits the reader, which cannot fail.
+func mustAddRows(l *wire.RowList, r store.Reader, p *query.Plan) {
+	if err := addRows(l, r, p); err != nil {
+		panic(fmt.Sprintf("subscribe: a plan that fits fails: %v", err))
+	}
+}
+
 // jsonForm chooses the form of a row in v1.json (spec 05 §7.3): named if it was
 // read from a table, by position if it comes from a transaction.
 type jsonForm func(row []byte) sats.Flavor

@@ -90,5 +90,5 @@ func (d deliveries) Deliver() {
 
 // send returns the delivery of one message.
 func send(c *Client, m Message) Delivery {
-	return deliveries{func() { c.Out.Send(m) }}
+	return deliveries{func() { c.Send(m) }}
 }

@@ -226,10 +226,11 @@ func TestQuerySetsV2(t *testing.T) {
 // TestSchemaChange drops a column's table under a live query: its subscribers are
 // told, a query on another table goes on.
 func TestSchemaChange(t *testing.T) {
-	spec.Covers(t, "05.22", "05.33")
+	spec.Covers(t, "05.22", "05.33", "07.64")
 	b := newBench(t)
 	one, two := b.client(wire.V1Binary), b.client(wire.V3)
 	b.handle(one.c, &wire.SubscribeMulti{QueryID: 1, Queries: []string{"SELECT * FROM a"}})
+	b.handle(one.c, &wire.SubscribeMulti{QueryID: 2, Queries: []string{"SELECT * FROM b"}})
 	b.handle(two.c, &wire.SubscribeSet{QuerySetID: 1, Queries: []string{"SELECT * FROM a"}})
 	b.handle(two.c, &wire.SubscribeSet{QuerySetID: 2, Queries: []string{"SELECT * FROM b"}})
 	tx := b.store.Begin()
@@ -244,11 +245,15 @@ func TestSchemaChange(t *testing.T) {
 	if e, ok := two.last.(*v2.SubscriptionError); !ok || e.RequestID != nil || e.QuerySetID != 1 {
 		t.Errorf("v2: %+v", two.last)
 	}
+	told := one.messages
 	b.commit(func(tx *store.Tx) {
 		if _, _, err := tx.Insert(b.b.ID, sats.AppendString(make([]byte, 8), "s")); err != nil {
 			t.Fatal(err)
 		}
 	}, nobody)
+	if one.messages != told {
+		t.Errorf("v1: a message for a subscription that was lost: %+v", one.last)
+	}
 	if m, ok := two.last.(*v2.TransactionUpdate); !ok || m.Sets[0].QuerySetID != 2 {
 		t.Errorf("the other set: %+v", two.last)
 	}

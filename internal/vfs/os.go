@@ -43,13 +43,18 @@ func (OS) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
 func (OS) SyncDir(name string) error                  { return syncDir(name) }
 func (OS) Lock(name string) (io.Closer, error)        { return lockFile(name) }
 
-// MkdirAll creates parents first and syncs the directory that holds each new one.
+// MkdirAll creates parents first and syncs the directory that holds each new one,
+// and that which holds the deepest old one: whoever made it may have died before
+// syncing.
 func (o OS) MkdirAll(name string) error {
 	if info, err := os.Stat(name); err == nil {
 		if !info.IsDir() {
 			return &fs.PathError{Op: "mkdir", Path: name, Err: errors.New("a file of this name is in the way")}
 		}
-		return nil
+		if err := syncDir(filepath.Dir(name)); !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		return nil // others made it, and we may not even look there
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -3,14 +3,17 @@ package moduletest
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/host"
+	"github.com/stdbgo/spacetime/module"
 )
 
 // A Clock stands still until a test moves it.
 type Clock struct {
-	settle func() // waits for what the last timers set going
+	settle   func()       // waits for what the last timers set going
+	sleepers atomic.Int32 // procedures that move the clock
 
 	mu     sync.Mutex
 	now    time.Time
@@ -67,7 +70,18 @@ func (c *Clock) Advance(d time.Duration) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.now = end
+	if end.After(c.now) {
+		c.now = end
+	}
+}
+
+// sleep moves the clock on for a procedure that waits.
+func (c *Clock) sleep(until module.Timestamp) {
+	c.sleepers.Add(1)
+	defer c.sleepers.Add(-1)
+	if d := until.ToTime().Sub(c.Now()); d > 0 {
+		c.Advance(d)
+	}
 }
 
 // next takes the first timer that is due until end and sets the clock to it.

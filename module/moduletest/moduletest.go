@@ -1,4 +1,4 @@
-// Package moduletest tests modules in Go: it calls the reducers of the program under a fresh database in memory.
+// Package moduletest tests modules in Go: it calls the functions of the program under a fresh database in memory.
 //
 //	func TestSetName(t *testing.T) {
 //		db := moduletest.New(t)
@@ -10,6 +10,9 @@
 //			t.Errorf("the name is %s", *u.Name)
 //		}
 //	}
+//
+// Reducers and procedures are called through a client, HTTP handlers by Do. A view is a function that Read's context can be
+// given, or a table that Rows reads.
 //
 // It owns the database, its clients and its clock, and promises what a server does with the same module: transactions,
 // lifecycle reducers, schedules, visibility. It does not know how any of that is done.
@@ -45,9 +48,17 @@ type DB struct {
 	conns atomic.Uint64
 }
 
+// An Option says more about the database that New makes: Env.
+type Option interface{ apply(*host.DatabaseInfo) }
+
+// Env gives environment variables their values.
+type Env map[string]string
+
+func (e Env) apply(info *host.DatabaseInfo) { info.Environment.Values = e }
+
 // New makes a database and runs the reducer given to module.OnInit. It is closed when the test ends. The test fails at
 // once if the module is not right or the reducer returns an error.
-func New(t testing.TB) *DB {
+func New(t testing.TB, options ...Option) *DB {
 	t.Helper()
 	program, err := native.Program()
 	if err != nil {
@@ -56,7 +67,7 @@ func New(t testing.TB) *DB {
 	db := &DB{t: t, Clock: &Clock{now: start}}
 	h, err := host.New(host.Options{
 		InMemory: true, Clock: db.Clock,
-		Engines: map[host.ProgramKind]abi.Engine{host.Wasm: new(native.Engine)},
+		Engines: map[host.ProgramKind]abi.Engine{host.Wasm: &native.Engine{Sleep: db.Clock.sleep}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +77,11 @@ func New(t testing.TB) *DB {
 			t.Error(err)
 		}
 	})
-	db.db, err = h.Create(context.Background(), host.DatabaseInfo{Replica: 1, Identity: User("database"), Owner: User("owner")}, program)
+	info := host.DatabaseInfo{Replica: 1, Identity: User("database"), Owner: User("owner")}
+	for _, o := range options {
+		o.apply(&info)
+	}
+	db.db, err = h.Create(context.Background(), info, program)
 	if err != nil {
 		t.Fatal("moduletest: ", err)
 	}
@@ -141,16 +156,16 @@ func (db *DB) Owner() *Client {
 	return c
 }
 
-// A CallError says that a reducer failed: what it wrote is undone.
+// A CallError says that a reducer or procedure failed: what its last transaction wrote is undone.
 type CallError struct {
-	Reducer string
+	Reducer string // or procedure
 	Message string // what the caller gets to see: the text of the error that the reducer returned
 	Panic   string // the text of the panic that ended the call, if one did
 }
 
 func (e *CallError) Error() string {
 	if e.Panic != "" {
-		return "reducer " + e.Reducer + " panicked: " + e.Panic
+		return e.Reducer + " panicked: " + e.Panic
 	}
 	return e.Message
 }
@@ -161,16 +176,16 @@ func Call[A any](c *Client, reducer func(*module.Context, A) error, args A) erro
 	return c.db.call(c, c.db.nameOf(reflect.ValueOf(reducer).Pointer()), sats.Append(nil, &args))
 }
 
-// nameOf finds the name of a reducer by its function.
+// nameOf finds the name of a reducer or procedure by its function.
 func (db *DB) nameOf(entry uintptr) string {
 	db.t.Helper()
-	names := guest.Registered().(interface{ ReducersOf(uintptr) []string }).ReducersOf(entry)
+	names := guest.Registered().(interface{ FunctionsOf(uintptr) []string }).FunctionsOf(entry)
 	if len(names) != 1 {
 		fn := runtime.FuncForPC(entry).Name()
 		if len(names) == 0 {
-			db.t.Fatalf("moduletest: %s is not declared with module.Reducer", fn)
+			db.t.Fatalf("moduletest: %s is not declared with module.Reducer or module.Procedure", fn)
 		}
-		db.t.Fatalf("moduletest: %s is declared as several reducers: %q", fn, names)
+		db.t.Fatalf("moduletest: %s is declared several times: %q", fn, names)
 	}
 	return names[0]
 }
@@ -240,12 +255,23 @@ func (db *DB) Log() (log []LogRecord) {
 func (db *DB) settle() {
 	// The queue of the database is first come first served, so its turn is the last.
 	_ = db.db.Disconnect(context.Background(), host.Caller{Conn: sats.ConnectionID{15: 0xff}})
+	if db.Clock.sleepers.Load() == 0 { // else the one who sleeps may be what there is to wait for
+		db.db.Settle()
+	}
 }
 
 // Read returns a context for reading tables between calls. Each read sees the newest committed state; writing panics.
+// Given to the function of a view it makes that a view without a sender.
 func (db *DB) Read() *module.Context {
 	m := guest.Registered().(interface {
 		ContextOn(guest.Host) *module.Context
 	})
 	return m.ContextOn(&reader{db: db})
+}
+
+// Read returns a context for reading as DB.Read does, with the client as the sender: what the function of a view is given.
+func (c *Client) Read() *module.Context {
+	ctx := c.db.Read()
+	ctx.Sender, ctx.ConnectionID = c.Identity, c.ConnectionID
+	return ctx
 }

@@ -178,6 +178,10 @@ func (w *world) flippedByte() error {
 		return fmt.Errorf("the other database has %q: %w", texts, err)
 	}
 	w.server.kill()
+	out, healthy, err := w.server.check()
+	if want := fmt.Sprintf("DAMAGED: %s, byte %d: ", path, at[commit]); err != nil || healthy || !strings.Contains(out, want) {
+		return fmt.Errorf("`db check` does not say %q: %w\n%s", want, err, out)
+	}
 	now, err := os.ReadFile(path)
 	if err != nil {
 		return err

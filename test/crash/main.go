@@ -97,6 +97,9 @@ func (w *world) suite(r *report, rounds int) {
 			return nil
 		}, "08.25", "08.46")
 	}
+	if rounds >= 5 {
+		r.check("checkpoints were taken and the log was cut down", w.retained)
+	}
 	if r.check("a torn end of the log is cut off", w.tornTail) {
 		r.check("a flipped byte in the middle is refused, other databases work", w.flippedByte, "08.50")
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,12 @@ type server struct {
 	http              http.Client
 }
 
+const config = `[commitlog]
+max-segment-size = 2097152
+checkpoint-transactions = 2000
+keep-segments = 1
+`
+
 func newServer(dir string) (*server, error) {
 	binary := os.Getenv("SPACETIME")
 	if binary == "" {
@@ -31,11 +38,12 @@ func newServer(dir string) (*server, error) {
 	if _, err := os.Stat(binary); err != nil {
 		return nil, fmt.Errorf("%w: run make build first", err)
 	}
-	// Small segments: a kill also hits the moment when a new one begins.
+	// Small segments and many checkpoints: a kill also hits the moments when a new
+	// one is begun and when old ones are removed.
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o755); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "data", "config.toml"), []byte("[commitlog]\nmax-segment-size = 2097152\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "data", "config.toml"), []byte(config), 0o644); err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,6 +74,17 @@ func (s *server) launch() error {
 		close(ended)
 	}()
 	return nil
+}
+
+// check runs the offline check on the data directory and returns what it printed;
+// healthy says whether it found no damage.
+func (s *server) check() (out string, healthy bool, err error) {
+	b, err := exec.Command(s.binary, "--root-dir", filepath.Join(s.dir, "root"), "db", "check", "--data-dir", s.data()).CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 3 {
+		return string(b), false, nil
+	}
+	return string(b), true, err
 }
 
 func (s *server) start(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -57,6 +58,7 @@ type world struct {
 	messages     map[string]state
 	acknowledged int
 	updates      int
+	checks       int
 	unknown      int
 	survived     int
 }
@@ -180,6 +182,12 @@ func (w *world) round() error {
 		time.Sleep(time.Duration(w.intn(150)) * time.Millisecond)
 		w.server.kill()
 	}
+	if w.intn(3) == 0 {
+		if out, healthy, err := w.server.check(); err != nil || !healthy {
+			return fmt.Errorf("`db check` after a kill: %w\n%s", err, out)
+		}
+		w.checks++
+	}
 	if err := w.server.start(w.ctx); err != nil {
 		return err
 	}
@@ -188,6 +196,29 @@ func (w *world) round() error {
 	}
 	if w.intn(3) == 0 {
 		return w.deleteAll()
+	}
+	return nil
+}
+
+// retained wants checkpoints to have been taken, and the log to have been cut
+// down to what they and the configuration need.
+func (w *world) retained() error {
+	checkpoints, err := filepath.Glob(filepath.Join(filepath.Dir(w.clog), "checkpoints", "*.checkpoint"))
+	if err != nil {
+		return err
+	}
+	segments, err := filepath.Glob(filepath.Join(w.clog, "*.stdb.log"))
+	if err != nil {
+		return err
+	}
+	fmt.Printf("     %d checkpoints and %d segments are left, %d offline checks\n", len(checkpoints), len(segments), w.checks)
+	switch {
+	case len(checkpoints) == 0 || len(checkpoints) > 3:
+		return fmt.Errorf("%d checkpoints; want two, and perhaps one that a kill left", len(checkpoints))
+	case len(segments) == 0 || slices.Min(segments) == filepath.Join(w.clog, "00000000000000000000.stdb.log"):
+		return errors.New("the first segment is still there")
+	case len(segments) > 20:
+		return fmt.Errorf("%d segments are left", len(segments))
 	}
 	return nil
 }

@@ -26,16 +26,23 @@ type world struct {
 	logs    []abi.LogRecord
 	now     sats.Timestamp
 	conn    sats.ConnectionID
+	env     map[string]string
+	tx      *store.Tx // of a procedure
+	http    func(request, body []byte) (response, responseBody []byte, err error)
 }
 
 var dbIdentity = sats.Identity{0: 0xdb, 31: 0xc2}
 
-func (w *world) DatabaseIdentity() sats.Identity                    { return dbIdentity }
-func (w *world) Now() sats.Timestamp                                { return w.now }
-func (w *world) Log(r abi.LogRecord)                                { w.logs = append(w.logs, r) }
-func (w *world) ScheduleImmediate(string, []byte)                   {}
-func (w *world) Seed(m []byte) (key [32]byte)                       { copy(key[:], m); return key }
-func (w *world) Env(*store.Tx, string, string) ([]byte, bool, bool) { return nil, false, false }
+func (w *world) DatabaseIdentity() sats.Identity  { return dbIdentity }
+func (w *world) Now() sats.Timestamp              { return w.now }
+func (w *world) Log(r abi.LogRecord)              { w.logs = append(w.logs, r) }
+func (w *world) ScheduleImmediate(string, []byte) {}
+func (w *world) Seed(m []byte) (key [32]byte)     { copy(key[:], m); return key }
+
+func (w *world) Env(_ *store.Tx, _, key string) (value []byte, declared, set bool) {
+	v, set := w.env[key]
+	return []byte(v), key == "GREETING" || key == "MOOD", set
+}
 
 func (w *world) JWT(*store.Tx, sats.ConnectionID) (claims []byte, _ bool) { return nil, false }
 

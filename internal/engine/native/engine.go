@@ -20,7 +20,10 @@ import (
 )
 
 // An Engine runs the program's module. The zero Engine is ready.
-type Engine struct{}
+type Engine struct {
+	// Sleep, if it is not nil, is told until when a procedure is about to sleep. Tests move a clock by it.
+	Sleep func(until sats.Timestamp)
+}
 
 var _ abi.Engine = (*Engine)(nil)
 
@@ -52,7 +55,7 @@ var errStale = errors.New("the module linked into this process is not the one th
 
 // Load takes a program that Program returned, now or in an earlier process. If the module has changed since, the
 // program still describes itself as it was, so that the database can be updated; calls fail.
-func (*Engine) Load(_ context.Context, program []byte, o abi.LoadOptions) (abi.Program, error) {
+func (e *Engine) Load(_ context.Context, program []byte, o abi.LoadOptions) (abi.Program, error) {
 	if !IsProgram(program) {
 		return nil, &abi.LoadError{Problem: "the program is not one that was linked into a process",
 			Fix: "run the database with the server that it was published to"}
@@ -61,7 +64,7 @@ func (*Engine) Load(_ context.Context, program []byte, o abi.LoadOptions) (abi.P
 	if err != nil {
 		return nil, err
 	}
-	p := &nativeProgram{hash: o.Hash, limits: o.Limits.WithDefaults(), definition: bytes.Clone(program[len(magic):])}
+	p := &nativeProgram{sleep: e.Sleep, hash: o.Hash, limits: o.Limits.WithDefaults(), definition: bytes.Clone(program[len(magic):])}
 	if p.hash == (sats.Hash{}) {
 		p.hash = abi.HashProgram(program)
 	}
@@ -72,6 +75,7 @@ func (*Engine) Load(_ context.Context, program []byte, o abi.LoadOptions) (abi.P
 }
 
 type nativeProgram struct {
+	sleep      func(until sats.Timestamp)
 	hash       sats.Hash
 	limits     abi.Limits
 	definition []byte
@@ -84,6 +88,7 @@ func (p *nativeProgram) Instantiate(_ context.Context, s abi.Services) (abi.Inst
 	in := &instance{p: p}
 	in.meter.services = s
 	in.host.ctx = abi.NewContext(s, p.limits, &in.meter)
+	in.host.sleep = p.sleep
 	if p.module == nil {
 		in.dead = errStale
 	} else {

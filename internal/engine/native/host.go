@@ -18,6 +18,7 @@ type host struct {
 	busy bool
 	// fatal is why the instance must not be used any more. A view that a commit refreshes may be what ended it.
 	fatal error
+	sleep func(until sats.Timestamp) // Engine.Sleep
 }
 
 var _ guest.Host = (*host)(nil)
@@ -171,6 +172,9 @@ func (h *host) AbortTx() guest.Errno {
 
 func (h *host) SleepUntil(micros int64) int64 {
 	h.busy = true
+	if h.sleep != nil && h.ctx.Call().MayWait() {
+		h.sleep(sats.Timestamp(micros))
+	}
 	now := h.ctx.SleepUntil(sats.Timestamp(micros))
 	h.busy = false
 	return now.Micros()

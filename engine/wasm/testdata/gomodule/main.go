@@ -26,6 +26,15 @@ func write(sink uint32, text string) {
 	sinkWrite(sink, unsafe.Pointer(unsafe.StringData(text)), unsafe.Pointer(&n))
 }
 
+//go:wasmimport spacetime_10.3 procedure_start_mut_tx
+func startTx(out unsafe.Pointer) uint32
+
+//go:wasmimport spacetime_10.3 procedure_commit_mut_tx
+func commitTx() uint32
+
+//go:wasmimport spacetime_10.0 datastore_table_row_count
+func rowCount(table uint32, out unsafe.Pointer) uint32
+
 //go:wasmexport __describe_module__
 func describe(sink uint32) { write(sink, "\x02\x00\x00\x00\x00") }
 
@@ -39,6 +48,76 @@ func call(id uint32, s0, s1, s2, s3, c0, c1, ts uint64, args, sink uint32) int32
 }
 
 var reducers = []func(ts int64) error{nothing, clock, load, streams, system, random, panics, exits, deadlock}
+
+//go:wasmexport __call_view_anon__
+func view(id, args, sink uint32) int32 {
+	start := time.Now()
+	var kept []string // makes the garbage collector run inside
+	for i := range 1000 {
+		kept = append(kept, strings.Repeat("x", i))
+	}
+	time.Sleep(time.Hour / 100)
+	done := make(chan int)
+	go func() { done <- len(kept) }()
+	write(sink, fmt.Sprint(<-done, time.Since(start)))
+	return 0
+}
+
+//go:wasmexport __call_procedure__
+func procedure(id uint32, s0, s1, s2, s3, c0, c1, ts uint64, args, sink uint32) int32 {
+	if err := procedures[id](int64(ts)); err != nil {
+		write(sink, err.Error())
+		return 1
+	}
+	write(sink, "done")
+	return 0
+}
+
+var procedures = []func(ts int64) error{waits, transacts}
+
+// waits sleeps in two goroutines at once, in real time.
+func waits(int64) error {
+	start := time.Now()
+	var wg sync.WaitGroup
+	for i := range 2 {
+		wg.Go(func() { time.Sleep(time.Duration(20+10*i) * time.Millisecond) })
+	}
+	wg.Wait()
+	if d := time.Since(start); d < 30*time.Millisecond || d > 10*time.Second {
+		return fmt.Errorf("slept %v", d)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+	defer cancel()
+	<-ctx.Done()
+	if d := time.Since(start); d < 35*time.Millisecond {
+		return fmt.Errorf("waited %v", d)
+	}
+	return nil
+}
+
+// transacts sleeps in a transaction, which does not wait, and has a view evaluated by its commit.
+func transacts(int64) error {
+	var now int64
+	if e := startTx(unsafe.Pointer(&now)); e != 0 {
+		return fmt.Errorf("start: %d", e)
+	}
+	start := time.Now()
+	time.Sleep(15 * time.Second)
+	if d := time.Since(start); d < 15*time.Second {
+		return fmt.Errorf("slept %v", d)
+	}
+	var n uint64
+	if e := rowCount(4096, unsafe.Pointer(&n)); e != 4 {
+		return fmt.Errorf("count: %d", e)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { time.Sleep(time.Second) }) // runs on after the commit
+	if e := commitTx(); e != 0 {
+		return fmt.Errorf("commit: %d", e)
+	}
+	wg.Wait()
+	return nil
+}
 
 func nothing(int64) error { return nil }
 
