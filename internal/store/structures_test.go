@@ -283,6 +283,28 @@ func TestDirectIndex(t *testing.T) {
 	check(t, s)
 }
 
+// A table that is a queue, new keys behind and old ones taken in front, has the pages of
+// the keys that are there.
+func TestDirectIndexOfQueue(t *testing.T) {
+	s := New(Options{})
+	def := create(t, s, withUnique(tableDef("d", col("n", sats.U64)), schema.Direct, 0))
+	const length = 300
+	tx := s.Begin()
+	for n := range uint64(15_000) {
+		mustInsert(t, tx, def.ID, sats.AppendU64(nil, n))
+		if n >= length {
+			if k, err := tx.DeletePoint(def.Indexes[0].ID, sats.AppendU64(nil, n-length)); k != 1 || err != nil {
+				t.Fatalf("key %d: %d rows, %v", n-length, k, err)
+			}
+		}
+	}
+	tx.Commit(nil)
+	check(t, s)
+	if d := s.tables[def.ID].indexes[0].direct; d == nil || d.used > length/directKeys+2 {
+		t.Errorf("the array of %d keys is %+v", length, d)
+	}
+}
+
 // TestArena stores and frees rows of all sizes beside views that must not notice.
 func TestArena(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
