@@ -67,7 +67,7 @@ func (r *procedureRun) CommitTx(ctx context.Context) error {
 // commit ends the transaction under the right to write.
 func (r *procedureRun) commit() error {
 	if err := r.db.refreshViews(r.tx, r.at); err != nil {
-		r.tx.Rollback()
+		r.db.undo(r.tx)
 		r.offset, r.hasOffset = r.db.lastOffset()
 		return viewErrorOf(err)
 	}
@@ -107,7 +107,7 @@ func (r *procedureRun) confirm(ctx context.Context) error {
 
 // AbortTx implements abi.ProcedureHost.
 func (r *procedureRun) AbortTx() {
-	if err := r.db.exec.guarded(func() { r.tx.Rollback() }); err == nil {
+	if err := r.db.exec.guarded(func() { r.db.undo(r.tx) }); err == nil {
 		r.offset, r.hasOffset = r.db.lastOffset()
 	}
 	r.tx = nil
