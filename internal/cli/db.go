@@ -109,7 +109,7 @@ func (r *run) dbDump() *cobra.Command {
 		Short: "Export rows as JSON lines",
 		Long: "Prints every row of a database as one line of JSON:\n\n" +
 			"    {\"table\":\"person\",\"row\":{\"id\":1,\"name\":\"Ada\"}}\n\n" +
-			"Numbers are exact, whatever their size. Damage ends the export with exit code 3; what was\n" +
+			"Numbers are exact, whatever their size; floats that are none are null. Damage ends the export with exit code 3; what was\n" +
 			"printed before is good. With --before the rows are those that stood before a transaction, as\n" +
 			"far back as log and checkpoints reach.\n\n" +
 			"DATABASE is a name, an identity, or the number of a folder in replicas/; it may be left out\n" +

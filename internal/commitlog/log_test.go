@@ -461,12 +461,18 @@ func TestRetain(t *testing.T) {
 		flush(t, l)
 	}
 	putFile(t, fsys, "00000000000000000000.stdb.ofs", []byte("an index"))
+	putFile(t, fsys, "00000000000000000003.stdb.log.torn", []byte("set aside"))
+	putFile(t, fsys, "00000000000000000003.stdb.log.torn1", []byte("set aside"))
+	putFile(t, fsys, "00000000000000000029.stdb.log.torn", []byte("set aside"))
 	must(t, l.Retain(0))
-	if l.First() != 0 {
+	if l.First() != 0 || len(files(t, fsys, testDir)) < 13 {
 		t.Errorf("Retain(0) removed something: First() = %d", l.First())
 	}
 	must(t, l.Retain(15))
 	first := l.First()
+	if got := fileNames(t, fsys, testDir); strings.Contains(got, "0003.stdb.log.torn") || !strings.Contains(got, "0029.stdb.log.torn") {
+		t.Errorf("after Retain(15): %s", got)
+	}
 	if first == 0 || first > 15 {
 		t.Errorf("First() = %d after Retain(15)", first)
 	}
