@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/stdbgo/spacetime/engine/js"
 	"github.com/stdbgo/spacetime/engine/wasm"
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/host"
@@ -14,5 +13,5 @@ func engines(o server.EngineOptions) (map[host.ProgramKind]abi.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[host.ProgramKind]abi.Engine{host.Wasm: w, host.JS: js.New(js.Options{Logger: o.Logger})}, nil
+	return map[host.ProgramKind]abi.Engine{host.Wasm: w, host.JS: scripts(o.Logger)}, nil
 }

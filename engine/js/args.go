@@ -6,6 +6,7 @@ import (
 
 	lib "modernc.org/libquickjs"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -133,7 +134,7 @@ func (a args) prefix(buffer, length int) (all, part []byte, ok bool) {
 
 // outOfBounds throws the error for a length that exceeds its buffer.
 func (m *vm) outOfBounds() {
-	m.throw(m.rangeError, "length argument was out of bounds for `ArrayBuffer`")
+	m.throw(m.rangeError, jshost.OutOfBounds)
 }
 
 // connection reads a BigInt of 128 bits.

@@ -7,6 +7,7 @@ import (
 
 	lib "modernc.org/libquickjs"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/internal/abi"
 )
 
@@ -24,7 +25,7 @@ func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) abi.
 	}
 	in.begin(ctx, abi.Call{Kind: abi.KindReducer, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time,
 		Sender: call.Sender, Conn: call.Conn}, in.budget(call.Budget))
-	return in.complete(func() (abi.Outcome, *thrown) { return in.runReducer(call) })
+	return in.complete(func() (abi.Outcome, *jshost.Thrown) { return in.runReducer(call) })
 }
 
 // unusable is the outcome of calls after the instance's end.
@@ -41,9 +42,9 @@ func (in *instance) budget(fuel uint64) uint64 {
 }
 
 // complete runs the body of a top-level call that has begun, and ends it.
-func (in *instance) complete(body func() (abi.Outcome, *thrown)) abi.Outcome {
+func (in *instance) complete(body func() (abi.Outcome, *jshost.Thrown)) abi.Outcome {
 	out := in.guarded(body)
-	out.Fuel = in.meter.end()
+	out.Fuel = in.meter.End()
 	if !out.Discard {
 		in.retire(&out)
 	}
@@ -52,10 +53,10 @@ func (in *instance) complete(body func() (abi.Outcome, *thrown)) abi.Outcome {
 }
 
 // guarded runs a body such that a fault of the engine becomes an outcome, and logs its failure.
-func (in *instance) guarded(body func() (abi.Outcome, *thrown)) (out abi.Outcome) {
+func (in *instance) guarded(body func() (abi.Outcome, *jshost.Thrown)) (out abi.Outcome) {
 	in.depth++
 	defer func() { in.depth-- }()
-	var raised *thrown
+	var raised *jshost.Thrown
 	if err := guard(func() error { out, raised = body(); return nil }); err != nil {
 		out = abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: err, Discard: true}
 	}
@@ -67,7 +68,7 @@ func (in *instance) guarded(body func() (abi.Outcome, *thrown)) (out abi.Outcome
 }
 
 // runReducer calls the hook and classifies its end, spec 04 §8.3 and §8.4.
-func (in *instance) runReducer(call *abi.ReducerCall) (abi.Outcome, *thrown) {
+func (in *instance) runReducer(call *abi.ReducerCall) (abi.Outcome, *jshost.Thrown) {
 	result, ok := in.callReducerHook(call)
 	if !ok {
 		return in.failed()
@@ -81,7 +82,7 @@ func (in *instance) runReducer(call *abi.ReducerCall) (abi.Outcome, *thrown) {
 		return in.resultV1(result)
 	}
 	if !isUndefined(result) {
-		in.throw(in.typeError, "Reducer returned a value other than `undefined`")
+		in.throw(in.typeError, jshost.ReducerReturned)
 		return in.failed()
 	}
 	return abi.Outcome{Status: abi.StatusOK}, nil
@@ -116,7 +117,7 @@ func (in *instance) callReducerHook(call *abi.ReducerCall) (value, bool) {
 }
 
 // resultV1 reads {tag: "ok"} or {tag: "err", value: text}.
-func (in *instance) resultV1(result value) (abi.Outcome, *thrown) {
+func (in *instance) resultV1(result value) (abi.Outcome, *jshost.Thrown) {
 	if !isObject(result) {
 		in.mismatch("a reducer result with a tag", result)
 		return in.failed()
@@ -152,7 +153,7 @@ func (in *instance) resultV1(result value) (abi.Outcome, *thrown) {
 }
 
 // failed classifies the pending exception.
-func (in *instance) failed() (abi.Outcome, *thrown) {
+func (in *instance) failed() (abi.Outcome, *jshost.Thrown) {
 	e := lib.XJS_GetException(in.tls, in.ctx)
 	if !in.stopped() {
 		in.settle()
@@ -194,18 +195,18 @@ func (in *instance) senderError(e value) (message string, is bool) {
 // ended makes an outcome of the end of a call by force. The exception, which it frees, tells where that was.
 func (in *instance) ended(e value) abi.Outcome {
 	out := abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true}
-	t := &thrown{}
+	t := &jshost.Thrown{}
 	if lib.XJS_IsError(in.tls, in.ctx, e) != 0 {
 		if stack := in.property(e, "stack"); isString(stack) {
 			text, _ := in.goString(stack)
-			t.frames = userFrames(parseStack(text), &in.p.origin)
+			t.Frames = jshost.UserFrames(parseStack(text), &in.p.origin)
 			in.drop(stack)
 		}
 	}
 	in.drop(e)
-	out.Err = &endError{in.memoryText(), t.frames, nil}
+	out.Err = &jshost.EndError{Thrown: jshost.Thrown{Text: jshost.MemoryText(in.p.limits.Memory), Frames: t.Frames}}
 	if in.stop != nil {
-		out.Err = &endError{in.stop.Error(), t.frames, in.stop}
+		out.Err = &jshost.EndError{Thrown: jshost.Thrown{Text: in.stop.Error(), Frames: t.Frames}, Trap: in.stop}
 		if in.stop.Reason == abi.TrapOutOfEnergy {
 			out.Status, out.Message = abi.StatusOutOfEnergy, abi.OutOfEnergyText
 		}
@@ -213,30 +214,14 @@ func (in *instance) ended(e value) abi.Outcome {
 	return out
 }
 
-// An endError says why and where a call was ended by force.
-type endError struct {
-	text   string
-	frames []frame
-	trap   *abi.Trap // nil: memory
-}
-
-func (e *endError) Error() string { return (&thrown{e.text, e.frames}).Error() }
-
-func (e *endError) Unwrap() error {
-	if e.trap == nil {
-		return nil
-	}
-	return e.trap
-}
-
 // record writes what the module's log is to say about a failure.
-func (in *instance) record(out *abi.Outcome, raised *thrown) {
-	var end *endError
+func (in *instance) record(out *abi.Outcome, raised *jshost.Thrown) {
+	var end *jshost.EndError
 	if errors.As(out.Err, &end) {
-		raised = &thrown{end.text, end.frames}
+		raised = &end.Thrown
 	}
 	if raised != nil {
-		in.host.Log(raised.record())
+		in.host.Log(raised.Record())
 	}
 }
 

@@ -16,9 +16,6 @@ type Engine struct{ log *slog.Logger }
 
 var _ abi.Engine = (*Engine)(nil)
 
-// DefaultMemory caps the heap of an instance for which abi.Limits names no other size.
-const DefaultMemory = 1 << 30
-
 // New makes an engine.
 func New(o Options) *Engine {
 	e := &Engine{log: o.Logger}

@@ -5,6 +5,7 @@ import (
 
 	lib "modernc.org/libquickjs"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/internal/abi"
 )
 
@@ -14,7 +15,7 @@ func (in *instance) CallView(ctx context.Context, call *abi.ViewCall) (result ab
 		return result, in.unusable()
 	}
 	c := abi.Call{Kind: abi.KindView, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time, Sender: call.Sender}
-	run := func() (out abi.Outcome, raised *thrown) {
+	run := func() (out abi.Outcome, raised *jshost.Thrown) {
 		result, out, raised = in.runView(call)
 		return out, raised
 	}
@@ -23,28 +24,28 @@ func (in *instance) CallView(ctx context.Context, call *abi.ViewCall) (result ab
 		out = in.complete(run)
 		return result, out
 	}
-	outer, before := in.host.Enter(c), in.meter.spent()
+	outer, before := in.host.Enter(c), in.meter.Spent()
 	out = in.guarded(run)
-	out.Fuel = in.meter.spent() - before
+	out.Fuel = in.meter.Spent() - before
 	in.host.Leave(outer)
 	return result, out
 }
 
 // runView calls the hook and reads what the view gave.
-func (in *instance) runView(call *abi.ViewCall) (result abi.ViewResult, out abi.Outcome, raised *thrown) {
-	name := hookView
+func (in *instance) runView(call *abi.ViewCall) (result abi.ViewResult, out abi.Outcome, raised *jshost.Thrown) {
+	name := jshost.HookView
 	if call.Anonymous {
-		name = hookViewAnon
+		name = jshost.HookViewAnon
 	}
 	hook, ok := in.hook.others[name]
 	if !ok {
-		return result, missing("view", call.Name, name), nil
+		return result, jshost.MissingHook("view", call.Name, name), nil
 	}
 	v, ok := in.callHook(hook, in.hookArgs().id(call.ID).identity(!call.Anonymous, call.Sender).bytes(call.Args))
 	if !ok {
 		out, raised = in.failed()
 		if out.Status == abi.StatusUserError { // views have no errors of their own
-			out = abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: &thrown{text: out.Message}}
+			out = abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: &jshost.Thrown{Text: out.Message}}
 		}
 		return result, out, raised
 	}
@@ -102,10 +103,10 @@ func (in *instance) CallProcedure(ctx context.Context, call *abi.ProcedureCall) 
 	}
 	in.begin(ctx, abi.Call{Kind: abi.KindProcedure, ID: call.ID, Function: call.Name, Time: call.Time,
 		Sender: call.Sender, Conn: call.Conn, Host: call.Host, Done: ctx}, in.budget(call.Budget))
-	out = in.complete(func() (abi.Outcome, *thrown) {
-		hook, ok := in.hook.others[hookProcedure]
+	out = in.complete(func() (abi.Outcome, *jshost.Thrown) {
+		hook, ok := in.hook.others[jshost.HookProcedure]
 		if !ok {
-			return missing("procedure", call.Name, hookProcedure), nil
+			return jshost.MissingHook("procedure", call.Name, jshost.HookProcedure), nil
 		}
 		v, ok := in.callHook(hook, in.hookArgs().id(call.ID).identity(true, call.Sender).connection(call.Conn).
 			time(call.Time).bytes(call.Args))
@@ -129,13 +130,13 @@ func (in *instance) CallHandler(ctx context.Context, call *abi.HandlerCall) (res
 	}
 	in.begin(ctx, abi.Call{Kind: abi.KindHandler, ID: call.ID, Function: call.Name, Time: call.Time, Sender: call.Sender,
 		Host: call.Host, Done: ctx}, in.budget(call.Budget))
-	out = in.complete(func() (abi.Outcome, *thrown) {
-		hook, ok := in.hook.others[hookHandler]
+	out = in.complete(func() (abi.Outcome, *jshost.Thrown) {
+		hook, ok := in.hook.others[jshost.HookHandler]
 		if !ok {
-			return missing("HTTP handler", call.Name, hookHandler), nil
+			return jshost.MissingHook("HTTP handler", call.Name, jshost.HookHandler), nil
 		}
 		if lib.XJS_IsFunction(in.tls, in.ctx, hook) == 0 {
-			in.throw(in.typeError, "Expected module function hook `"+hookHandler+"`, got "+in.kind(hook))
+			in.throw(in.typeError, "Expected module function hook `"+jshost.HookHandler+"`, got "+in.kind(hook))
 			return in.lost()
 		}
 		v, ok := in.callHook(hook, in.hookArgs().id(call.ID).time(call.Time).bytes(call.Request).bytes(call.Body).
@@ -179,11 +180,11 @@ func (in *instance) handlerResult(v value) (r abi.HandlerResult, ok bool) {
 }
 
 // lost classifies the pending exception of a procedure or handler, whose instance does not live on.
-func (in *instance) lost() (abi.Outcome, *thrown) {
+func (in *instance) lost() (abi.Outcome, *jshost.Thrown) {
 	out, raised := in.failed()
 	out.Discard = true
 	if out.Status == abi.StatusUserError {
-		out.Err = &thrown{text: out.Message}
+		out.Err = &jshost.Thrown{Text: out.Message}
 	}
 	return out, raised
 }

@@ -1,11 +1,8 @@
 package js
 
 import (
-	"fmt"
-
 	lib "modernc.org/libquickjs"
 
-	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -94,10 +91,4 @@ func (in *instance) settle() {
 	if in.depth == 1 {
 		in.jobs(in.stopped)
 	}
-}
-
-// missing is the outcome of a call of what the module defines but has no hook for.
-func missing(kind, name, hook string) abi.Outcome {
-	return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText,
-		Err: fmt.Errorf("the module defines the %s %s but has no hook `%s`", kind, name, hook)}
 }

@@ -6,19 +6,8 @@ import (
 
 	lib "modernc.org/libquickjs"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/internal/abi"
-)
-
-// Names of the functions that a module gives the host to call, spec 04 §8.1.
-const (
-	hookDescribe    = "__describe_module__"
-	hookReducer     = "__call_reducer__"
-	hookView        = "__call_view__"
-	hookViewAnon    = "__call_view_anon__"
-	hookProcedure   = "__call_procedure__"
-	hookHandler     = "__call_http_handler__"
-	hookErrorClass  = "__get_error_constructor__"
-	hookSenderError = "__sender_error_class__"
 )
 
 // hooks are the functions of one instance's module. Those that are not there are undefined.
@@ -40,13 +29,13 @@ func noHooks() hooks {
 // slot is where the hook of that name is kept; nil if others keeps it.
 func (h *hooks) slot(name string) *value {
 	switch name {
-	case hookDescribe:
+	case jshost.HookDescribe:
 		return &h.describe
-	case hookReducer:
+	case jshost.HookReducer:
 		return &h.reducer
-	case hookErrorClass:
+	case jshost.HookErrorClass:
 		return &h.errorClass
-	case hookSenderError:
+	case jshost.HookSenderError:
 		return &h.senderError
 	}
 	return nil
@@ -90,11 +79,11 @@ func (in *instance) registerHooks(a args, names []string) (value, abi.Errno) {
 		return exception, abi.OK
 	}
 	if in.hook.major == 2 {
-		return in.throw(in.typeError, "cannot call `register_hooks` from different versions"), abi.OK
+		return in.throw(in.typeError, jshost.HooksMixed), abi.OK
 	}
 	for _, name := range names {
 		if in.hook.has(name) {
-			return in.throw(in.typeError, "cannot call `register_hooks` multiple times"), abi.OK
+			return in.throw(in.typeError, jshost.HooksTwice), abi.OK
 		}
 	}
 	found := make([]value, 0, len(names))
@@ -117,42 +106,41 @@ func (in *instance) registerHooks(a args, names []string) (value, abi.Errno) {
 // discoverHooks finds the hooks after the module's evaluation, spec 04 §2.3.
 func (in *instance) discoverHooks(namespace value) error {
 	h := &in.hook
-	if h.has(hookDescribe) && h.has(hookReducer) {
+	if h.has(jshost.HookDescribe) && h.has(jshost.HookReducer) {
 		h.major = 1
 		return nil
 	}
 	schema := in.property(namespace, "default")
 	defer in.drop(schema)
-	const fix = "end src/index.ts with: export default schema(…)"
 	switch {
 	case isException(schema):
 		return in.uncaught()
 	case isUndefined(schema), isNull(schema):
-		return &abi.LoadError{Problem: "must export schema as default export", Fix: fix}
+		return &abi.LoadError{Problem: "must export schema as default export", Fix: jshost.FixDefault}
 	case !isObject(schema):
-		return &abi.LoadError{Problem: "default export is not a Schema object", Fix: fix}
-	case len(h.others) > 0 || h.has(hookDescribe) || h.has(hookReducer):
-		return &abi.LoadError{Problem: "TypeError: cannot call `register_hooks` from different versions"}
+		return &abi.LoadError{Problem: "default export is not a Schema object", Fix: jshost.FixDefault}
+	case len(h.others) > 0 || h.has(jshost.HookDescribe) || h.has(jshost.HookReducer):
+		return &abi.LoadError{Problem: "TypeError: " + jshost.HooksMixed}
 	}
 	object, err := in.schemaHooks(schema, namespace)
 	if err != nil {
 		return err
 	}
 	h.receiver = object
-	for _, name := range []string{hookDescribe, hookErrorClass, hookSenderError, hookReducer, hookView, hookViewAnon, hookProcedure} {
+	for _, name := range []string{jshost.HookDescribe, jshost.HookErrorClass, jshost.HookSenderError, jshost.HookReducer, jshost.HookView, jshost.HookViewAnon, jshost.HookProcedure} {
 		f, ok := in.function(object, name)
 		if !ok {
 			return in.uncaught()
 		}
 		h.set(name, f)
 	}
-	handler := in.property(object, hookHandler)
+	handler := in.property(object, jshost.HookHandler)
 	switch {
 	case isException(handler):
 		return in.uncaught()
 	case isUndefined(handler), isNull(handler):
 	default:
-		h.set(hookHandler, handler)
+		h.set(jshost.HookHandler, handler)
 	}
 	h.major = 2
 	return nil

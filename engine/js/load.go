@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"unicode/utf8"
 
 	lib "modernc.org/libquickjs"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/sats"
 )
@@ -18,7 +18,7 @@ type program struct {
 	hash     sats.Hash
 	limits   abi.Limits
 	bytecode []byte
-	origin   origin
+	origin   jshost.Origin
 
 	mu struct {
 		sync.Mutex
@@ -33,26 +33,15 @@ func (e *Engine) Load(ctx context.Context, text []byte, o abi.LoadOptions) (abi.
 		p.hash = abi.HashProgram(text)
 	}
 	if p.limits.Memory == 0 {
-		p.limits.Memory = DefaultMemory
+		p.limits.Memory = jshost.DefaultMemory
 	}
-	if !utf8.Valid(text) {
-		return nil, &abi.LoadError{Problem: "the program is not valid UTF-8",
-			Fix: "publish the bundled JavaScript file; for a WebAssembly module leave host_type=Js away"}
+	code, err := jshost.Prepare(text, &p.origin, func(code []byte) error {
+		_, err := p.compile(code)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	code, bundleMap := splitMap(text)
-	p.origin.bundle.raw = bundleMap
-	if check := standIn(code); check != nil {
-		// The engine's parser knows its limits, so it goes first.
-		if _, err := p.compile(check); err != nil {
-			return nil, err
-		}
-		lowered, rawMap, err := lower(code)
-		if err != nil {
-			return nil, err
-		}
-		code, p.origin.lowered.raw = lowered, rawMap
-	}
-	var err error
 	if p.bytecode, err = p.compile(code); err != nil {
 		return nil, err
 	}
@@ -74,10 +63,10 @@ func (p *program) compile(code []byte) (bytecode []byte, err error) {
 		}
 		copy(memory(text, len(code)), code)
 		memory(text, len(code)+1)[len(code)] = 0
-		v := lib.XJS_Eval(m.tls, m.ctx, text, lib.Tsize_t(len(code)), m.cstring(resource),
+		v := lib.XJS_Eval(m.tls, m.ctx, text, lib.Tsize_t(len(code)), m.cstring(jshost.Resource),
 			lib.MJS_EVAL_TYPE_MODULE|lib.MJS_EVAL_FLAG_COMPILE_ONLY)
 		if isException(v) {
-			return &abi.LoadError{Problem: m.exceptionText(&p.origin), Fix: fixParse}
+			return &abi.LoadError{Problem: m.exceptionText(&p.origin), Fix: jshost.FixParse}
 		}
 		out := lib.XJS_WriteObject(m.tls, m.ctx, m.out, v, lib.MJS_WRITE_OBJ_BYTECODE)
 		if out == 0 {
@@ -97,43 +86,3 @@ func (p *program) Hash() sats.Hash { return p.hash }
 
 // Close releases nothing that the garbage collector would not find.
 func (p *program) Close() error { return nil }
-
-// An origin leads from positions in the compiled text to those in the files that people wrote.
-type origin struct {
-	lowered lazyMap // compiled text to published text
-	bundle  lazyMap // published text to source files
-}
-
-// A lazyMap parses a source map when it is first asked for. Raw is nil if there is none.
-type lazyMap struct {
-	raw  []byte
-	once sync.Once
-	m    *sourceMap
-}
-
-func (l *lazyMap) get() *sourceMap {
-	l.once.Do(func() {
-		if l.raw != nil {
-			l.m, _ = parseMap(l.raw) // a damaged map is none
-			l.raw = nil
-		}
-	})
-	return l.m
-}
-
-// published returns the position in the published text.
-func (o *origin) published(p position) position {
-	if q, ok := o.lowered.get().at(p.line, p.column); ok && p.file == resource {
-		return q
-	}
-	return p
-}
-
-// source returns the position in a source file, as far as known.
-func (o *origin) source(p position) position {
-	p = o.published(p)
-	if q, ok := o.bundle.get().at(p.line, p.column); ok && p.file == resource {
-		return q
-	}
-	return p
-}

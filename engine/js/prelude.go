@@ -1,21 +1,15 @@
 package js
 
 import (
-	_ "embed"
 	"fmt"
 	"unicode/utf8"
 
 	"modernc.org/libc"
 	lib "modernc.org/libquickjs"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/internal/abi"
 )
-
-//go:embed prelude.js
-var preludeText string
-
-// symbolText is the description of the symbol moduleHooks.
-const symbolText = "SpacetimeDB.moduleHooks.v2"
 
 // A native is a function that the prelude gets from the host.
 type native = func(tls *libc.TLS, ctx uintptr, this value, argc int32, argv uintptr) value
@@ -33,23 +27,23 @@ func (m *vm) runPrelude() error {
 			return m.asUintN(args{m: m, n: argc, argv: argv})
 		},
 	}
-	text := m.heap.alloc(uint64(len(preludeText)) + 1)
+	text := m.heap.alloc(uint64(len(jshost.Prelude)) + 1)
 	if text == 0 {
 		return errNoMemory
 	}
 	defer m.heap.release(text)
-	copy(memory(text, len(preludeText)), preludeText)
-	memory(text, len(preludeText)+1)[len(preludeText)] = 0
-	f := lib.XJS_Eval(m.tls, m.ctx, text, lib.Tsize_t(len(preludeText)), m.cstring("spacetimedb_prelude"), lib.MJS_EVAL_TYPE_GLOBAL)
+	copy(memory(text, len(jshost.Prelude)), jshost.Prelude)
+	memory(text, len(jshost.Prelude)+1)[len(jshost.Prelude)] = 0
+	f := lib.XJS_Eval(m.tls, m.ctx, text, lib.Tsize_t(len(jshost.Prelude)), m.cstring("spacetimedb_prelude"), lib.MJS_EVAL_TYPE_GLOBAL)
 	if isException(f) {
-		return fmt.Errorf("prelude: %s", m.exceptionText(new(origin)))
+		return fmt.Errorf("prelude: %s", m.exceptionText(new(jshost.Origin)))
 	}
 	for i := range m.natives {
 		m.arg(i, lib.XJS_NewCFunction2(m.tls, m.ctx, functionPointer(&m.natives[i]), m.cstring(""), 2, lib.EJS_CFUNC_generic, 0))
 	}
 	r := m.call(f, undefined, len(m.natives))
 	if isException(r) {
-		return fmt.Errorf("prelude: %s", m.exceptionText(new(origin)))
+		return fmt.Errorf("prelude: %s", m.exceptionText(new(jshost.Origin)))
 	}
 	return m.makeSymbol()
 }
@@ -60,7 +54,7 @@ func (m *vm) makeSymbol() error {
 	defer m.drop(global)
 	constructor := m.property(global, "Symbol")
 	defer m.drop(constructor)
-	text := m.text(symbolText)
+	text := m.text(jshost.SymbolText)
 	defer m.drop(text)
 	m.arg(0, text)
 	if m.hooks = m.call(constructor, undefined, 1); isException(m.hooks) {

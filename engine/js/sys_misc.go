@@ -1,6 +1,9 @@
 package js
 
-import "github.com/stdbgo/spacetime/internal/abi"
+import (
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
+	"github.com/stdbgo/spacetime/internal/abi"
+)
 
 func sysIdentity(in *instance, _ args) (value, abi.Errno) {
 	id := in.host.Identity()
@@ -42,22 +45,22 @@ func sysConsoleLog(in *instance, a args) (value, abi.Errno) {
 	rec := abi.LogRecord{Level: abi.Level(uint8(level)), Message: message}
 	frames := in.scriptFrames()
 	if len(frames) > 0 {
-		p := in.p.origin.published(frames[min(1, len(frames)-1)].position)
-		rec.Filename, rec.Line, rec.HasLine = p.file, uint32(p.line), true
+		p := in.p.origin.Published(frames[min(1, len(frames)-1)].Position)
+		rec.Filename, rec.Line, rec.HasLine = p.File, uint32(p.Line), true
 	}
 	if rec.Level == abi.LogPanic {
-		rec.Trace, rec.TraceAt = trace(userFrames(frames, &in.p.origin))
+		rec.Trace, rec.TraceAt = jshost.Trace(jshost.UserFrames(frames, &in.p.origin))
 	}
 	in.host.Log(rec)
 	return undefined, abi.OK
 }
 
 // scriptFrames is the stack without native functions, of which the running host function is one.
-func (in *instance) scriptFrames() []frame {
+func (in *instance) scriptFrames() []jshost.Frame {
 	frames := in.stack()
 	kept := frames[:0]
 	for _, f := range frames {
-		if f.file != "" {
+		if f.File != "" {
 			kept = append(kept, f)
 		}
 	}

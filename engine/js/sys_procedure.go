@@ -5,6 +5,7 @@ import (
 
 	lib "modernc.org/libquickjs"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/internal/abi"
 )
 
@@ -72,7 +73,7 @@ func sysHTTPRequest(in *instance, a args) (value, abi.Errno) {
 	case failed != nil:
 		return in.throwHTTP(a.major, failed.Text), abi.OK
 	case e == abi.ErrBSATNDecode:
-		return in.throw(in.typeError, "the request is not a valid BSATN HttpRequest"), abi.OK
+		return in.throw(in.typeError, jshost.BadRequest), abi.OK
 	case e != abi.OK:
 		return undefined, e
 	}

@@ -1,13 +1,10 @@
 package js
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
-
 	"modernc.org/libc"
 	lib "modernc.org/libquickjs"
 
+	"github.com/stdbgo/spacetime/engine/internal/jshost"
 	"github.com/stdbgo/spacetime/internal/abi"
 )
 
@@ -69,7 +66,7 @@ func init() {
 	}
 	sysModules = map[string]*sysModule{}
 	for _, m := range []*sysModule{
-		{spec: "1.0", functions: join(commonFunctions, register(hookDescribe, hookReducer), []hostFunction{
+		{spec: "1.0", functions: join(commonFunctions, register(jshost.HookDescribe, jshost.HookReducer), []hostFunction{
 			{name: "identity", run: sysIdentityObject},
 			{name: "datastore_index_scan_range_bsatn", arity: 5, run: sysScanRangeV1},
 			{name: "datastore_delete_by_index_scan_range_bsatn", arity: 5, run: sysDeleteRangeV1},
@@ -78,8 +75,8 @@ func init() {
 			{name: "datastore_update_bsatn", arity: 3, run: sysUpdateV1},
 			{name: "datastore_delete_all_by_eq_bsatn", arity: 2, run: sysDeleteAllV1},
 		})},
-		{spec: "1.1", functions: register(hookView, hookViewAnon)},
-		{spec: "1.2", functions: join(register(hookProcedure), procedureFunctions)},
+		{spec: "1.1", functions: register(jshost.HookView, jshost.HookViewAnon)},
+		{spec: "1.2", functions: join(register(jshost.HookProcedure), procedureFunctions)},
 		{spec: "1.3", functions: []hostFunction{
 			{name: "datastore_index_scan_point_bsatn", arity: 2, run: sysScanPointV1},
 			{name: "datastore_delete_by_index_scan_point_bsatn", arity: 2, run: sysDeletePointV1},
@@ -108,24 +105,6 @@ func init() {
 	}
 }
 
-// unknownModule is the error for an import that names no module.
-func unknownModule(spec string) string {
-	name, version, ok := strings.Cut(spec, "@")
-	name, ok2 := strings.CutPrefix(name, "spacetime:")
-	if !ok || !ok2 || name != "sys" {
-		return fmt.Sprintf("Could not find module %q", spec)
-	}
-	major, minor, ok := strings.Cut(version, ".")
-	if _, err := strconv.ParseUint(major, 10, 16); err != nil || !ok {
-		return fmt.Sprintf("Invalid version in module spec %q", spec)
-	}
-	if _, err := strconv.ParseUint(minor, 10, 16); err != nil {
-		return fmt.Sprintf("Invalid version in module spec %q", spec)
-	}
-	return fmt.Sprintf("Could not import %q, likely because this module was built for a newer version of SpacetimeDB.\n"+
-		"It requires sys module v%s.%s, which this server does not support.", spec, major, minor)
-}
-
 // provideModules tells the engine where imports lead.
 func (m *vm) provideModules() {
 	m.modules = map[uintptr]*sysModule{}
@@ -150,7 +129,7 @@ func (m *vm) provideModules() {
 func (m *vm) loadModule(spec string) uintptr {
 	s := sysModules[spec]
 	if s == nil {
-		m.throw(m.typeError, unknownModule(spec))
+		m.throw(m.typeError, jshost.UnknownModule(spec))
 		return 0
 	}
 	module := lib.XJS_NewCModule(m.tls, m.ctx, m.cstring(spec), functionPointer(&m.exportFunc))
@@ -163,14 +142,11 @@ func (m *vm) loadModule(spec string) uintptr {
 			return 0
 		}
 	}
-	if s.hooks && lib.XJS_AddModuleExport(m.tls, m.ctx, module, m.cstring(exportHooks)) < 0 {
+	if s.hooks && lib.XJS_AddModuleExport(m.tls, m.ctx, module, m.cstring(jshost.ExportHooks)) < 0 {
 		return 0
 	}
 	return module
 }
-
-// exportHooks is the name under which the symbol of a module's hooks is exported.
-const exportHooks = "moduleHooks"
 
 // fillModule gives a module's exports their values. It returns 0, or -1 if an exception is pending.
 func (m *vm) fillModule(module uintptr) int32 {
@@ -183,7 +159,7 @@ func (m *vm) fillModule(module uintptr) int32 {
 			return -1
 		}
 	}
-	if s.hooks && lib.XJS_SetModuleExport(m.tls, m.ctx, module, m.cstring(exportHooks), m.dup(m.hooks)) < 0 {
+	if s.hooks && lib.XJS_SetModuleExport(m.tls, m.ctx, module, m.cstring(jshost.ExportHooks), m.dup(m.hooks)) < 0 {
 		return -1
 	}
 	return 0

@@ -240,6 +240,20 @@ func callerOf(key string) (c sql.Caller) {
 	return c
 }
 
+// watchQuery is told of each query that becomes live or is live no more.
+func (db *Database) watchQuery(q *subscribe.Query, step int) {
+	db.watchViews(q, step)
+	for _, p := range q.Plans {
+		for _, k := range p.KeptColumns() {
+			if step > 0 {
+				db.store.KeepIndex(k.Table, k.Col)
+			} else {
+				db.store.DropKept(k.Table, k.Col)
+			}
+		}
+	}
+}
+
 // recompile renews the plans of live queries after the schema has changed. It
 // belongs to the writer.
 func (db *Database) recompile() {

@@ -285,7 +285,7 @@ func (r *sqlRun) write() (res SQLResult, err error) {
 			failed = fatal(db.refreshViews(tx, at))
 		}
 		if failed != nil {
-			tx.Rollback()
+			db.undo(tx)
 			return
 		}
 		// Subscribers see no connection: the one of a request is nobody's (spec 05 §7.2).

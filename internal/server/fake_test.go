@@ -250,6 +250,7 @@ func (db *fakeDatabase) Attach(_ context.Context, c *subscribe.Client, who Calle
 	}
 	db.host.note("attach")
 	db.clients[c] = exited
+	db.moved.Broadcast()
 	return nil
 }
 
@@ -261,6 +262,16 @@ func (db *fakeDatabase) Detach(_ context.Context, c *subscribe.Client, who Calle
 	db.detached++
 	db.moved.Broadcast()
 	return nil
+}
+
+// waitAttached waits until n clients are there: a session begins after its handshake
+// has been answered.
+func (db *fakeDatabase) waitAttached(n int) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for len(db.clients) < n {
+		db.moved.Wait()
+	}
 }
 
 // waitDetached waits until n clients have been detached.

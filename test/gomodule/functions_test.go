@@ -11,6 +11,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/host"
 	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/module"
 	"github.com/stdbgo/spacetime/module/moduletest"
@@ -369,5 +370,34 @@ func TestModuletestFunctions(t *testing.T) {
 	}
 	if !found {
 		t.Error("the scheduled procedure has not run")
+	}
+}
+
+// A scheduled reducer is called by the database itself, with the row, not before its time.
+func TestModuletestSchedule(t *testing.T) {
+	spec.Covers(t, "03.44", "03.68")
+	db := moduletest.New(t)
+	alice := db.Connect(moduletest.User("alice"))
+	if err := moduletest.Call(alice, Plan, struct {
+		After module.TimeDuration
+		Note  string
+	}{5_000_000, "alone"}); err != nil {
+		t.Fatal(err)
+	}
+	made := func() (n int) {
+		for s := range secrets.All(db.Read()) {
+			if s.Text == "alone" {
+				n++
+			}
+		}
+		return n
+	}
+	db.Clock.Advance(4 * time.Second)
+	if made() != 0 {
+		t.Error("the reducer has run before its time")
+	}
+	db.Clock.Advance(2 * time.Second)
+	if made() != 1 || ticks.Count(db.Read()) != 0 {
+		t.Errorf("made %d rows; %d ticks are left; log %+v", made(), ticks.Count(db.Read()), db.Log())
 	}
 }

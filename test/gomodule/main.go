@@ -381,6 +381,9 @@ func OnTick(ctx *module.Context, tick Tick) error {
 	if ctx.Sender != ctx.Database() {
 		return errors.New("called by somebody else")
 	}
+	if tick.Note == "alone" && (ctx.ConnectionID != (module.ConnectionID{}) || ctx.Timestamp < tick.At.Time()) {
+		return fmt.Errorf("called by connection %v at %v", ctx.ConnectionID, ctx.Timestamp)
+	}
 	_, err := secrets.Insert(ctx, Secret{ID: 100 + uint32(tick.ID), Text: tick.Note})
 	return err
 }

@@ -109,7 +109,7 @@ func testWaitingOutcomes(t *testing.T, s *Subject) {
 }
 
 // smallFuel is used up in a moment, by every engine, but not by the initialisation of a guest.
-const smallFuel = 5_000_000
+const smallFuel = 50_000_000
 
 func testLimits(t *testing.T, s *Subject) {
 	s.items(t, "03.39")

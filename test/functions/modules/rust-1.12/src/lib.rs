@@ -1,0 +1,137 @@
+//! Views and procedures, for the first generation of the SDK.
+use spacetimedb::{
+    http, procedure, reducer, table, view, AnonymousViewContext, Identity, ProcedureContext, ReducerContext, SpacetimeType, Table, ViewContext,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+#[table(name = book, public)]
+#[derive(Clone)]
+pub struct Book {
+    #[primary_key]
+    #[auto_inc]
+    id: u64,
+    #[index(btree)]
+    owner: Identity,
+    title: String,
+    #[index(btree)]
+    year: u32,
+}
+
+/// A row of a view that is no table's.
+#[derive(SpacetimeType)]
+pub struct Shelf {
+    year: u32,
+    books: u32,
+}
+
+#[reducer]
+pub fn add_book(ctx: &ReducerContext, title: String, year: u32) {
+    ctx.db.book().insert(Book { id: 0, owner: ctx.sender, title, year });
+}
+
+#[reducer]
+pub fn remove_book(ctx: &ReducerContext, id: u64) -> Result<(), String> {
+    if ctx.db.book().id().delete(id) {
+        Ok(())
+    } else {
+        Err(format!("no book {id}"))
+    }
+}
+
+#[view(name = my_books, public)]
+fn my_books(ctx: &ViewContext) -> Vec<Book> {
+    ctx.db.book().owner().filter(ctx.sender).collect()
+}
+
+#[view(name = newest_book, public)]
+fn newest_book(ctx: &AnonymousViewContext) -> Option<Book> {
+    ctx.db.book().year().filter(0u32..).max_by_key(|b| (b.year, b.id))
+}
+
+#[view(name = shelf, public)]
+fn shelf(ctx: &AnonymousViewContext) -> Vec<Shelf> {
+    let mut years = BTreeMap::new();
+    for b in ctx.db.book().year().filter(0u32..) {
+        *years.entry(b.year).or_insert(0) += 1;
+    }
+    years.into_iter().map(|(year, books)| Shelf { year, books }).collect()
+}
+
+#[view(name = old_books, public)]
+fn old_books(ctx: &AnonymousViewContext) -> Vec<Book> {
+    ctx.db.book().year().filter(..1900u32).collect()
+}
+
+/// Fails as soon as there is a book of the year 666.
+#[view(name = fragile, public)]
+fn fragile(ctx: &AnonymousViewContext) -> Vec<Shelf> {
+    if ctx.db.book().year().filter(666u32).next().is_some() {
+        panic!("this year is cursed");
+    }
+    Vec::new()
+}
+
+#[procedure]
+fn sum(_ctx: &mut ProcedureContext, a: u32, b: u32) -> u64 {
+    u64::from(a) + u64::from(b)
+}
+
+/// Adds two books in a transaction each. Without a title the second is taken back.
+#[procedure]
+fn add_two(ctx: &mut ProcedureContext, first: String, second: String) -> u64 {
+    let sender = ctx.sender;
+    ctx.with_tx(|tx| {
+        tx.db.book().insert(Book { id: 0, owner: sender, title: first.clone(), year: 2001 });
+    });
+    let _ = ctx.try_with_tx(|tx| {
+        tx.db.book().insert(Book { id: 0, owner: sender, title: second.clone(), year: 2002 });
+        if second.is_empty() {
+            Err("no title")
+        } else {
+            Ok(())
+        }
+    });
+    ctx.with_tx(|tx| tx.db.book().count())
+}
+
+/// Adds a book of the cursed year.
+#[procedure]
+fn curse(ctx: &mut ProcedureContext) -> u64 {
+    let sender = ctx.sender;
+    ctx.with_tx(|tx| {
+        tx.db.book().insert(Book { id: 0, owner: sender, title: "cursed".into(), year: 666 });
+    });
+    1
+}
+
+/// Returns how many microseconds it has slept.
+#[procedure]
+fn nap(ctx: &mut ProcedureContext, millis: u32) -> u64 {
+    let before = ctx.timestamp;
+    ctx.sleep_until(before + Duration::from_millis(millis.into()));
+    ctx.timestamp.duration_since(before).unwrap().as_micros() as u64
+}
+
+#[procedure]
+fn fetch(ctx: &mut ProcedureContext, url: String) -> String {
+    let request = http::Request::builder().method("POST").uri(url).header("x-from", "module").body("ping").unwrap();
+    match ctx.http.send(request) {
+        Ok(response) => {
+            let (parts, body) = response.into_parts();
+            let kind = parts.headers.get("x-kind").map_or("none", |v| v.to_str().unwrap());
+            format!("{} {kind} {}", parts.status.as_u16(), body.into_string_lossy())
+        }
+        Err(e) => format!("error: {e}"),
+    }
+}
+
+#[procedure]
+fn fail(_ctx: &mut ProcedureContext) -> u64 {
+    panic!("the kettle boils");
+}
+
+#[procedure]
+fn greet(_ctx: &mut ProcedureContext) -> String {
+    "none".into()
+}
