@@ -108,7 +108,7 @@ func nestCost(c Cards, outer, inner operator) (rows, scanned uint64) {
 			return l, satAdd(lscan, l)
 		}
 		return satMul(l, r), satAdd(lscan, satMul(l, r))
-	case *ranged:
+	case *ranged, *points:
 		return satMul(l, r), satAdd(lscan, satMul(l, r))
 	}
 	both := satMul(l, r)
@@ -136,6 +136,8 @@ func uniqueOn(op operator, cols []Expr) bool {
 	case *point:
 		l = &op.leaf
 	case *ranged:
+		l = &op.leaf
+	case *points:
 		l = &op.leaf
 	default:
 		return false

@@ -26,7 +26,7 @@ func TestAccessPaths(t *testing.T) {
 		{cmp(num(3), Eq, c("x")), "point t#0 by t_x(0x03000000)"},
 		{eq("w", 1), "filter t#0.w = 0x01000000\n  scan t#0"},
 		{And{eq("y", 1), eq("z", 2), cmp(c("x"), Gt, num(0))}, "filter t#0.x > 0x00000000\n  point t#0 by t_y_z(0x01000000, 0x02000000)"},
-		{Or{eq("x", 1), eq("x", 2)}, "filter (t#0.x = 0x01000000 OR t#0.x = 0x02000000)\n  scan t#0"},
+		{Or{eq("x", 1), eq("x", 2)}, "2 points t#0 by t_x where (t#0.x = 0x01000000 OR t#0.x = 0x02000000)"},
 		{cmp(num(5), Lt, c("w")), "filter t#0.w > 0x05000000\n  scan t#0"},
 		{eq("y", 1), "range t#0 by t_y_z(0x01000000) where t#0.y = 0x01000000"},
 		{cmp(c("x"), Gt, num(1)), "range t#0 by t_x() where t#0.x > 0x01000000"},

@@ -295,6 +295,11 @@ func (p *planner) indexAccess(rel int, ix *schema.Index, bound relSet) *access {
 		parts = append(parts, keyPart{col, value})
 	}
 	a.fixed = len(parts)
+	if len(parts) == 0 && len(ix.Cols) == 1 {
+		if p.several(a, rel, ix) {
+			return a
+		}
+	}
 	if len(parts) == len(ix.Cols) {
 		a.exact = true
 		a.op = &point{p.leaf(rel), ix, parts}
@@ -313,6 +318,21 @@ func (p *planner) indexAccess(rel int, ix *schema.Index, bound relSet) *access {
 	}
 	a.op = r
 	return a
+}
+
+// several finds an IN, or an OR of equalities, over the only column of an index.
+func (p *planner) several(a *access, rel int, ix *schema.Index) bool {
+	for _, i := range p.of[rel] {
+		if p.done[i] || len(p.sets[i]) != 1 {
+			continue
+		}
+		if keys := keysOf(p.conds[i], rel); len(keys) > 1 && keys[0].Col == ix.Cols[0] {
+			a.used, a.fixed = []int{i}, 1
+			a.op = newPoints(p.leaf(rel), ix, keys, p.conds[i])
+			return true
+		}
+	}
+	return false
 }
 
 // fixedBy finds an equality of a column with a constant or, in a join, with a

@@ -60,7 +60,9 @@ func TestLongTexts(t *testing.T) {
 	} {
 		start := time.Now()
 		got := db.outcome(alice, tt.text)
-		if took := time.Since(start); took > 5*time.Second {
+		took := time.Since(start)
+		t.Logf("%s: %v", name, took)
+		if took > time.Minute { // machines are busy at times; what grows with the square would take longer
 			t.Errorf("%s takes %v", name, took)
 		}
 		if tt.want != "" && got != tt.want {
