@@ -162,7 +162,7 @@ func BenchmarkRecovery(b *testing.B) {
 	for i := range rows {
 		o.insert(i, i+1)
 	}
-	ckpts, err := commitlog.OpenCheckpoints(vfs.OS{}, dir+"/checkpoints", nil)
+	ckpts, err := commitlog.OpenCheckpoints(commitlog.CheckpointOptions{FS: vfs.OS{}, Dir: dir + "/checkpoints"})
 	if err != nil {
 		b.Fatal(err)
 	}

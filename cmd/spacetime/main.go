@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/stdbgo/spacetime"
 	"github.com/stdbgo/spacetime/internal/cli"
+	"github.com/stdbgo/spacetime/internal/host"
+	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/server"
 )
 
@@ -28,8 +31,8 @@ func main() {
 	program := &cli.Program{
 		Version: version() + ", JavaScript on " + scriptEngine(), Path: executable(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, HomeDir: home, WorkDir: work,
-		Start: start, SDK: spacetime.SDK(),
+		Getenv: os.Getenv, LookupEnv: os.LookupEnv, HomeDir: home, WorkDir: work,
+		Start: start, Describe: describe, SDK: spacetime.SDK(),
 	}
 	code := program.Main(ctx, os.Args[1:])
 	os.Exit(code)
@@ -48,6 +51,20 @@ func start(ctx context.Context, o cli.StartOptions) error {
 		NoDiskLogging: os.Getenv("SPACETIMEDB_DISABLE_DISK_LOGGING") != "",
 		PublishIssuer: os.Getenv("TEMP_SPACETIMEAUTH_ISSUER_REQUIRED_TO_PUBLISH"),
 	})
+}
+
+// describe reads what a program says about itself. It runs once: to compile it would
+// take longer.
+func describe(ctx context.Context, program []byte, js bool) (*schema.ModuleDef, error) {
+	all, err := engines(server.EngineOptions{Wasm: "interpreter", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	kind := host.Wasm
+	if js {
+		kind = host.JS
+	}
+	return host.Describe(ctx, all[kind], program)
 }
 
 func executable() string {

@@ -112,3 +112,43 @@ func BenchmarkInstantiate(b *testing.B) {
 		in.Close()
 	}
 }
+
+// What a host function costs beyond its work: a guest asks for the database's identity again and again.
+func BenchmarkHostCall(b *testing.B) {
+	in := instantiate(b, loadFile(b, "testdata/behave.wasm", abi.Limits{}), newServices())
+	in.begin(b.Context(), abi.Call{Kind: abi.KindReducer}, 1<<62)
+	defer in.end()
+	const calls = 1000
+	f := in.mod.ExportedFunction("identities")
+	for b.Loop() {
+		in.stack[0] = calls
+		if err := f.CallWithStack(&in.ctx, in.stack[:1]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/calls, "ns/call")
+}
+
+// Empty functions beside reducers.
+func BenchmarkCallFunctions(b *testing.B) {
+	in := instantiate(b, loadFile(b, "testdata/script.wasm", abi.Limits{}), newServices())
+	b.Run("view", func(b *testing.B) {
+		call := &abi.ViewCall{Name: "v"}
+		for b.Loop() {
+			in.CallView(b.Context(), call)
+		}
+	})
+	h := &procedureHost{s: newServices()}
+	b.Run("procedure", func(b *testing.B) {
+		call := &abi.ProcedureCall{Name: "p", Host: h}
+		for b.Loop() {
+			in.CallProcedure(b.Context(), call)
+		}
+	})
+	b.Run("handler", func(b *testing.B) {
+		call := &abi.HandlerCall{Name: "h", Host: h}
+		for b.Loop() {
+			in.CallHandler(b.Context(), call)
+		}
+	})
+}

@@ -56,6 +56,8 @@ type request struct {
 	body         []byte
 	json         bool
 	agent        bool // send the product's User-Agent
+	header       http.Header
+	stay         bool // follow no redirects: what is sent is for this server alone
 }
 
 func (a *api) newRequest(ctx context.Context, q request) (*http.Request, error) {
@@ -69,6 +71,9 @@ func (a *api) newRequest(ctx context.Context, q request) (*http.Request, error) 
 	if q.json {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	for name, lines := range q.header {
+		req.Header[name] = lines
+	}
 	if q.agent {
 		req.Header.Set("User-Agent", "spacetimedb-cli/"+CompatVersion)
 	}
@@ -81,7 +86,11 @@ func (a *api) open(ctx context.Context, q request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := httpClient.Do(req)
+	client := httpClient
+	if q.stay {
+		client = &http.Client{Transport: httpClient.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		return nil, a.connectError(req.URL.String(), err)
 	}

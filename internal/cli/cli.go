@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stdbgo/spacetime/internal/build"
+	"github.com/stdbgo/spacetime/internal/schema"
 	"golang.org/x/term"
 )
 
@@ -34,11 +35,16 @@ type Program struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
-	HomeDir        string
-	WorkDir        string
+	// LookupEnv tells an empty variable from one that is not set; nil: by Getenv.
+	LookupEnv func(string) (string, bool)
+	HomeDir   string
+	WorkDir   string
 
 	// Start runs a server until ctx ends.
 	Start func(ctx context.Context, o StartOptions) error
+	// Describe returns the definition that a program gives of itself; nil: publish
+	// does not look at what modules declare.
+	Describe func(ctx context.Context, program []byte, js bool) (*schema.ModuleDef, error)
 	// SDK is the source of the Go SDK: a Go module with the package module. `init
 	// --lang go` writes it to the disk, where new projects find it.
 	SDK fs.FS
@@ -123,7 +129,7 @@ func (r *run) rootCommand() *cobra.Command {
 		r.publishCommand(), r.deleteCommand(), r.logsCommand(), r.callCommand(), r.describeCommand(),
 		r.sqlCommand(), r.renameCommand(), r.listCommand(), r.loginCommand(), r.logoutCommand(),
 		r.initCommand(), r.buildCommand(), r.serverCommand(), r.subscribeCommand(), r.startCommand(),
-		r.lockCommand(true), r.lockCommand(false), r.energyCommand(), r.versionCommand(), r.dbCommand(),
+		r.lockCommand(true), r.lockCommand(false), r.envCommand(), r.energyCommand(), r.versionCommand(), r.dbCommand(),
 	)
 	root.AddCommand(r.laterCommands()...)
 	for _, c := range root.Commands() {

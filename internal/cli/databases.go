@@ -342,6 +342,12 @@ func (r *run) summary(m *schema.ModuleDef) {
 	for _, t := range m.Tables {
 		fmt.Fprintf(r.Stdout, "  %s\n", tableText(t))
 	}
+	if len(m.Views) > 0 {
+		fmt.Fprintln(r.Stdout, "Views:")
+		for _, v := range m.Views {
+			fmt.Fprintf(r.Stdout, "  %s\n", viewText(v))
+		}
+	}
 	reducers, procedures := functions(m)
 	fmt.Fprintln(r.Stdout, "Reducers:")
 	for _, f := range reducers {
@@ -363,9 +369,30 @@ func tableText(t *schema.TableDef) string {
 	if t.Access == schema.Public {
 		access = "public"
 	}
-	cols := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
+	return fmt.Sprintf("%s(%s)  %s", t.Name, columnsText(t.Columns), access)
+}
+
+func columnsText(columns []schema.ColumnDef) string {
+	cols := make([]string, len(columns))
+	for i, c := range columns {
 		cols[i] = c.Name + ": " + typeText(&sats.Typespace{}, c.Type, 0)
 	}
-	return fmt.Sprintf("%s(%s)  %s", t.Name, strings.Join(cols, ", "), access)
+	return strings.Join(cols, ", ")
+}
+
+// viewText is a view as it stands in FROM, with its columns and whose rows it shows.
+func viewText(v *schema.ViewDef) string {
+	name := v.Name
+	if len(v.Params.Elems) > 0 {
+		f := function{name: v.Name, params: v.Params}
+		name = f.signature(v.Typespace)
+	}
+	access := "private"
+	if v.IsPublic {
+		access = "public"
+	}
+	if !v.IsAnonymous {
+		access += ", of the caller"
+	}
+	return fmt.Sprintf("%s: (%s)  %s", name, columnsText(v.Columns), access)
 }

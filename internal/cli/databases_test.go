@@ -115,7 +115,7 @@ func TestDescribe(t *testing.T) {
 	want(t, u.fails(1, "describe", "--json", db, "view", "x"), "Error: Invalid entity_type 'view'. Expected one of: reducer, table.\n")
 	want(t, u.fails(1, "describe", "--json", db, "x"), "Invalid describe arguments.")
 	want(t, u.fails(1, "describe", "--json", "nope"), "Error: failed to find database `nope`.\n", "No such database")
-	want(t, u.ok("describe", db), "Tables:\n", "  item(id: u64, name: String, kind: u8, rank: i32)  public\n", "Reducers:\n", "  add_item(name: String, kind: u8, rank: i32)\n")
+	want(t, u.ok("describe", db), "Tables:\n", "  item(id: u64, name: String, kind: u8, rank: i32)  public\n", "Views:\n", "  my_secret: (", ")  public, of the caller\n", "  kind_one: (id: u64, name: String, kind: u8, rank: i32)  public\n", "Reducers:\n", "  add_item(name: String, kind: u8, rank: i32)\n")
 }
 
 func TestNamesAndLocks(t *testing.T) {

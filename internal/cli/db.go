@@ -62,13 +62,17 @@ func (r *run) dbCheck() *cobra.Command {
 			"DATABASE is a name, an identity, or the number of a folder in replicas/.",
 		Args: positionals(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			bad := false
-			err := r.eachReplica(&o, args, func(f *replicaFiles) error {
-				ok, err := r.checkReplica(f)
-				bad = bad || !ok
+			d, err := r.openData(&o)
+			if err != nil {
+				return err
+			}
+			ok := len(args) > 0 || r.checkControl(d)
+			err = d.each(args, func(f *replicaFiles) error {
+				good, err := r.checkReplica(f)
+				ok = ok && good
 				return err
 			})
-			if err == nil && bad {
+			if err = errors.Join(err, d.close()); err == nil && !ok {
 				return errDamage
 			}
 			return err
@@ -105,7 +109,7 @@ func (r *run) dbDump() *cobra.Command {
 		Short: "Export rows as JSON lines",
 		Long: "Prints every row of a database as one line of JSON:\n\n" +
 			"    {\"table\":\"person\",\"row\":{\"id\":1,\"name\":\"Ada\"}}\n\n" +
-			"Numbers are exact, whatever their size. Damage ends the export with exit code 3; what was\n" +
+			"Numbers are exact, whatever their size; floats that are none are null. Damage ends the export with exit code 3; what was\n" +
 			"printed before is good. With --before the rows are those that stood before a transaction, as\n" +
 			"far back as log and checkpoints reach.\n\n" +
 			"DATABASE is a name, an identity, or the number of a folder in replicas/; it may be left out\n" +
@@ -152,7 +156,7 @@ func (f *replicaFiles) title() string {
 		return s + ": " + strings.Join(names, ", ")
 	}
 	if f.control != nil {
-		return s + ": of no database"
+		return s + ": of no database, removed by the next start if a publish or deletion left it"
 	}
 	return s
 }
@@ -174,36 +178,54 @@ func (f *replicaFiles) matches(word string) bool {
 		slices.ContainsFunc(f.names, func(n string) bool { return strings.EqualFold(n, word) })
 }
 
-// eachReplica calls fn for the replicas of a data directory that args name, or for
-// all of them. While it runs no server can start on the directory.
-func (r *run) eachReplica(o *offline, args []string, fn func(*replicaFiles) error) (err error) {
-	dir := r.dataDir()
+// A dataDir is a data directory that no server can start on while it is open.
+type dataDir struct {
+	dir      string
+	replicas []uint64
+	control  *control.DB // nil: there is none that we can read, perhaps for the reason
+	damage   error
+	unlock   func() error
+}
+
+func (r *run) openData(o *offline) (*dataDir, error) {
+	d := &dataDir{dir: r.dataDir()}
 	if o.dir != "" {
-		dir = r.path(o.dir)
+		d.dir = r.path(o.dir)
 	}
 	fsys := vfs.OS{}
-	ids, err := host.Replicas(fsys, dir)
-	if err != nil {
-		return because(err, "the data directory cannot be read")
+	var err error
+	if d.replicas, err = host.Replicas(fsys, d.dir); err != nil {
+		return nil, because(err, "the data directory cannot be read")
 	}
-	unlock, err := lockData(fsys, dir)
-	if err != nil {
-		return err
+	if len(d.replicas) == 0 {
+		if _, err := os.Stat(filepath.Join(d.dir, "control-db")); err != nil {
+			return nil, fail("%s holds no databases: name a data directory by --data-dir", d.dir)
+		}
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
+	if d.unlock, err = lockData(fsys, d.dir); err != nil {
+		return nil, err
+	}
+	d.control, err = control.Read(control.Options{Dir: d.dir, FS: fsys, Hash: auth.HashProgram})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		d.damage = err
+		fmt.Fprintf(r.Stderr, "Databases are known by number only: %v\n\n", err)
+	}
+	return d, nil
+}
 
-	ctl, err := control.Read(control.Options{Dir: dir, FS: fsys, Hash: auth.HashProgram})
-	if errors.Is(err, fs.ErrNotExist) {
-		ctl = nil
-	} else if err != nil {
-		fmt.Fprintf(r.Stderr, "%v\nDatabases are known by number only.\n\n", err)
+func (d *dataDir) close() error {
+	var err error
+	if d.control != nil {
+		err = d.control.Close()
 	}
-	if ctl != nil {
-		defer func() { err = errors.Join(err, ctl.Close()) }()
-	}
-	found := false
-	for _, id := range ids {
-		f, err := openReplica(fsys, dir, id, ctl)
+	return errors.Join(err, d.unlock())
+}
+
+// each calls fn for the replicas that args name, or for all of them.
+func (d *dataDir) each(args []string, fn func(*replicaFiles) error) error {
+	found := len(args) == 0
+	for _, id := range d.replicas {
+		f, err := openReplica(vfs.OS{}, d.dir, id, d.control)
 		if err != nil {
 			return err
 		}
@@ -215,13 +237,20 @@ func (r *run) eachReplica(o *offline, args []string, fn func(*replicaFiles) erro
 			return err
 		}
 	}
-	switch {
-	case found:
-		return nil
-	case len(args) > 0:
-		return fail("there is no database %s in %s: `spacetime db stats --data-dir %s` lists those that are there", args[0], dir, dir)
+	if !found {
+		return fail("there is no database %s in %s: `spacetime db stats --data-dir %s` lists those that are there", args[0], d.dir, d.dir)
 	}
-	return fail("%s holds no databases: name a data directory by --data-dir", dir)
+	return nil
+}
+
+// eachReplica opens a data directory and calls fn for the replicas that args name,
+// or for all of them.
+func (r *run) eachReplica(o *offline, args []string, fn func(*replicaFiles) error) error {
+	d, err := r.openData(o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.each(args, fn), d.close())
 }
 
 func openReplica(fsys vfs.FS, dir string, id uint64, ctl *control.DB) (*replicaFiles, error) {

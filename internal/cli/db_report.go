@@ -28,6 +28,28 @@ func damageIn(err error) bool {
 	return errors.As(err, &at)
 }
 
+// checkControl reports damage to what is known of all databases.
+func (r *run) checkControl(d *dataDir) (ok bool) {
+	damage := []error{d.damage}
+	if d.control != nil {
+		all, err := d.control.Databases()
+		damage = append(damage, err)
+		for _, rec := range all {
+			if !slices.Contains(d.replicas, rec.Replica) {
+				damage = append(damage, fmt.Errorf("database %s has replica %d, and replicas/%d is not there (a server that keeps databases in memory makes none)", rec.Identity, rec.Replica, rec.Replica))
+			}
+		}
+	}
+	ok = true
+	for _, err := range damage {
+		if err != nil {
+			fmt.Fprintf(r.Stdout, "DAMAGED: %v\n\n", err)
+			ok = false
+		}
+	}
+	return ok
+}
+
 // checkReplica verifies one replica and prints what it finds; ok is false if
 // something is damaged.
 func (r *run) checkReplica(f *replicaFiles) (ok bool, err error) {
@@ -176,12 +198,11 @@ type dump struct {
 func (r *run) dumpTo(o *offline, d *dump, args []string) error {
 	if len(args) == 0 {
 		n := 0
-		err := r.eachReplica(o, nil, func(*replicaFiles) error { n++; return nil })
-		if err == nil && n > 1 {
-			err = fail("there are %d databases: name the one to export; `spacetime db stats` lists them", n)
-		}
-		if err != nil {
+		if err := r.eachReplica(o, nil, func(*replicaFiles) error { n++; return nil }); err != nil {
 			return err
+		}
+		if n != 1 {
+			return fail("there are %d databases: name the one to export; `spacetime db stats` lists them", n)
 		}
 	}
 	if d.output != "" {

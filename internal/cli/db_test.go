@@ -148,6 +148,27 @@ func TestOfflineTools(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, u.run("db", "check", "--data-dir", dir).stdout, "DAMAGED: control: program ")
+
+	// So are missing replicas and a damaged control database.
+	if err := os.Rename(filepath.Join(dir, "replicas"), filepath.Join(dir, "elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	r = u.run("db", "check", "--data-dir", dir)
+	wantMatch(t, r.stdout, `^DAMAGED: database c200[0-9a-f]{60} has replica (\d+), and replicas/\d+ is not there `)
+	if r.code != 3 {
+		t.Errorf("check without replicas: %s", r)
+	}
+	if err := os.Rename(filepath.Join(dir, "elsewhere"), filepath.Join(dir, "replicas")); err != nil {
+		t.Fatal(err)
+	}
+	db := filepath.Join(dir, "control-db", "control.db")
+	if err := os.WriteFile(db, []byte("no database"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r = u.run("db", "check", "--data-dir", dir)
+	if want(t, r.stdout, "DAMAGED: control: "+db+" is damaged"); r.code != 3 {
+		t.Errorf("check of a damaged control database: %s", r)
+	}
 }
 
 func mapsEqual(a, b map[string]string) bool {

@@ -20,6 +20,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/cli"
 	"github.com/stdbgo/spacetime/internal/host"
+	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/server"
 )
 
@@ -47,6 +48,8 @@ type user struct {
 	env   map[string]string
 	start func(context.Context, cli.StartOptions) error
 	sdk   fs.FS
+
+	describe func(context.Context, []byte, bool) (*schema.ModuleDef, error)
 }
 
 func newUser(t *testing.T) *user {
@@ -79,6 +82,7 @@ func (u *user) runContext(ctx context.Context, stdin io.Reader, args ...string) 
 	p := &cli.Program{
 		Version: "test", Path: "/bin/spacetime", Stdin: stdin, Stdout: &out, Stderr: &errs,
 		Getenv: func(k string) string { return u.env[k] }, HomeDir: u.home, WorkDir: u.work, Start: u.start, SDK: u.sdk,
+		LookupEnv: func(k string) (string, bool) { v, ok := u.env[k]; return v, ok }, Describe: u.describe,
 	}
 	code := p.Main(ctx, args)
 	return result{code, out.String(), errs.String()}

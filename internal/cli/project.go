@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -178,6 +179,12 @@ func (p *project) collect(object, parent map[string]any) error {
 		values[key] = value
 	}
 	for key, value := range object {
+		above, ok := values[key].(map[string]any)
+		if own, ok2 := value.(map[string]any); ok && ok2 && key == "env" {
+			merged := maps.Clone(above)
+			maps.Copy(merged, own)
+			value = merged
+		}
 		values[key] = value
 	}
 	children, ok := object["children"].([]any)

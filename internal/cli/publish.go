@@ -34,7 +34,8 @@ type publishOptions struct {
 	dotnet       string
 	nativeAOT    bool
 	env          string // which further project files to read
-	name         string
+	environmentOptions
+	name string
 
 	dir string // of the module; absolute
 }
@@ -92,6 +93,7 @@ func (r *run) publishCommand() *cobra.Command {
 	f.Var(once(&o.dotnet, "version", "8", "10"), "dotnet-version", "C# only: the .NET version to build for")
 	f.BoolVar(&o.nativeAOT, "native-aot", false, "C# only: compile ahead of time")
 	f.Var(once(&o.env, "name"), "env", "read spacetime.<name>.json, too")
+	o.environmentOptions.flags(cmd)
 	f.Lookup("yes").Annotations = map[string][]string{repeatable: {}}
 	for _, hidden := range []string{"num-replicas", "clear-database", "build-opts", "project-path", "org"} {
 		_ = f.MarkHidden(hidden)
@@ -188,12 +190,22 @@ func (r *run) program(ctx context.Context, o *publishOptions) ([]byte, build.Hos
 	return program, host, nil
 }
 
-func (r *run) upload(ctx context.Context, a *api, o *publishOptions, program []byte, host build.HostType) error {
+// consentRemote asks before anything is sent to a server that is not on this machine.
+func (r *run) consentRemote(a *api, o *publishOptions) error {
 	if h := strings.Split(a.entry.host, ":")[0]; h != "localhost" && h != "127.0.0.1" && !strings.HasPrefix(a.entry.host, "[::1]") {
-		fmt.Fprintf(r.Stdout, "You are about to publish to a non-local server: %s\n", a.entry.host)
-		if err := r.consent("Are you sure you want to proceed?", o.yes.all || o.yes.remote, "Publish aborted by user."); err != nil {
-			return err
+		what := "publish"
+		if o.only {
+			what = "publish environment values"
 		}
+		fmt.Fprintf(r.Stdout, "You are about to %s to a non-local server: %s\n", what, a.entry.host)
+		return r.consent("Are you sure you want to proceed?", o.yes.all || o.yes.remote, "Publish aborted by user.")
+	}
+	return nil
+}
+
+func (r *run) upload(ctx context.Context, a *api, o *publishOptions, program []byte, host build.HostType, header http.Header) error {
+	if err := r.consentRemote(a, o); err != nil {
+		return err
 	}
 	named := o.server
 	if named == "" {
@@ -217,7 +229,7 @@ func (r *run) upload(ctx context.Context, a *api, o *publishOptions, program []b
 	q.add("org", o.org)
 	q.add("host_type", string(host))
 	fmt.Fprintln(r.Stdout, "Publishing module...")
-	call := request{method: http.MethodPost, path: "/v1/database", body: program}
+	call := request{method: http.MethodPost, path: "/v1/database", body: program, header: header, stay: len(header) > 0}
 	if o.name != "" {
 		call.method, call.path = http.MethodPut, "/v1/database/"+url.PathEscape(o.name)
 	}
@@ -354,11 +366,16 @@ func (r *run) published(a *api, o *publishOptions, res *answer) error {
 				Op       string
 			}
 			PermissionDenied *struct{ Name string }
+			EnvironmentError struct {
+				Missing *struct{ Keys []string } `json:"MissingRequiredEnvironment"`
+			}
 		}
 		if err := json.Unmarshal(res.body, &body); err != nil {
 			return because(err, "the server's answer is not understood")
 		}
 		switch {
+		case body.EnvironmentError.Missing != nil:
+			return missingValues(body.EnvironmentError.Missing.Keys)
 		case body.PermissionDenied != nil && a.token == "":
 			return fail("You need to be logged in as the owner of %s to publish to %s", body.PermissionDenied.Name, body.PermissionDenied.Name)
 		case body.PermissionDenied != nil:

@@ -25,6 +25,9 @@ func (o *publishOptions) conflicts(cmd *cobra.Command) error {
 			}
 		}
 	}
+	if err := o.environmentOptions.conflicts(cmd); err != nil {
+		return err
+	}
 	if o.replicas != "" {
 		if _, err := strconv.ParseUint(o.replicas, 10, 8); err != nil {
 			return usagef(cmd, "invalid value '%s' for '--num-replicas <number>': it must be a number up to 255", o.replicas)
@@ -131,10 +134,11 @@ func (o *publishOptions) over(p *project, t *databaseTarget) (*publishOptions, e
 			return nil, fail("Config key '%s' is not supported in the config file. Available keys: %s", key, strings.Join(publishKeys, ", "))
 		}
 	}
-	if env, ok := t.values["env"].(map[string]any); t.values["env"] != nil && (!ok || len(env) > 0) {
-		return nil, fail("`env` in the config file: this version of spacetime cannot give a database an environment. Remove the key, or keep the values in a table.")
-	}
 	job := *o
+	var err error
+	if job.config, err = t.environment(); err != nil {
+		return nil, err
+	}
 	job.name = t.database()
 	if job.name == "" {
 		return nil, fail("Required key 'database' is missing from the config file or CLI")
@@ -175,7 +179,7 @@ func (r *run) publishTo(ctx context.Context, p *project, o *publishOptions) erro
 		return err
 	}
 	o.dir = r.moduleDir(o)
-	if o.name != "" && len(p.targets) > 0 {
+	if o.name != "" && len(p.targets) > 0 && !o.only {
 		if o.wasmPath == "" && o.jsPath == "" {
 			fmt.Fprintf(r.Stdout, "Publishing module %s to database '%s'\n", o.dir, o.name)
 		} else {
@@ -195,6 +199,9 @@ func (r *run) publishTo(ctx context.Context, p *project, o *publishOptions) erro
 			return err
 		}
 	}
+	if o.only {
+		return r.publishEnvironment(ctx, a, o)
+	}
 	asked := false
 	if o.name == "" && !o.yes.all && terminal(r.Stdin) && terminal(r.Stdout) {
 		if o.name, err = r.askName(o.dir); err != nil {
@@ -209,7 +216,11 @@ func (r *run) publishTo(ctx context.Context, p *project, o *publishOptions) erro
 	if err != nil {
 		return err
 	}
-	if err := r.upload(ctx, a, o, program, host); err != nil {
+	values, err := r.supplied(&o.environmentOptions, r.declarations(ctx, program, host))
+	if err != nil {
+		return err
+	}
+	if err := r.upload(ctx, a, o, program, host, o.headers(values)); err != nil {
 		return err
 	}
 	if asked {

@@ -126,15 +126,18 @@ func (c *Checkpoints) List() ([]Offset, error) {
 	return list, nil
 }
 
+// ErrAhead means that a checkpoint holds transactions that the log should.
+var ErrAhead = errors.New("a checkpoint is ahead of the log")
+
 // Restore hands the newest good checkpoint at or below a limit, which is the
 // log's next offset, to load. ok is false if there is none. load reads what was
 // written; when it is done the rest of the file is verified. After any failure the
 // next older one is tried, and load begins anew.
 //
-// Damaged ones are renamed out of the way, and so are those above the limit: the
-// log will reach their offsets with other transactions. One that the disk does
-// not give or that load refuses stays where it is. failures says why those newer
-// than the result were passed over.
+// Damaged ones are renamed out of the way. One that the disk does not give or that
+// load refuses stays where it is. failures says why those newer than the result
+// were passed over. A good one above the limit is an error, ErrAhead: it was
+// written when the log reached that far, so a part of the log is lost.
 func (c *Checkpoints) Restore(limit Offset, load func(off Offset, r io.Reader) error) (off Offset, ok bool, failures, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,7 +148,10 @@ func (c *Checkpoints) Restore(limit Offset, load func(off Offset, r io.Reader) e
 	var passed []error
 	for _, off := range slices.Backward(list) {
 		if off > limit {
-			err = fmt.Errorf("commitlog: %s is ahead of the log, which ends at %d", c.path(off), limit)
+			if err = c.Check(off); err == nil {
+				return 0, false, nil, fmt.Errorf("commitlog: %w: %s holds the transactions before %d, and the log ends at %d; "+
+					"restore the rest of the log from a copy, or remove the checkpoint to go back to there", ErrAhead, c.path(off), off, limit)
+			}
 		} else if err = c.restore(off, load); err == nil {
 			c.good[off] = true
 			return off, true, errors.Join(passed...), nil
@@ -153,7 +159,7 @@ func (c *Checkpoints) Restore(limit Offset, load func(off Offset, r io.Reader) e
 		c.log.Warn("a checkpoint is passed over", slog.Uint64("offset", uint64(off)), slog.Any("reason", err))
 		passed = append(passed, err)
 		var damaged *CorruptionError
-		if off > limit || errors.As(err, &damaged) {
+		if errors.As(err, &damaged) {
 			if err := c.reject(off); err != nil {
 				return 0, false, nil, err
 			}

@@ -461,12 +461,18 @@ func TestRetain(t *testing.T) {
 		flush(t, l)
 	}
 	putFile(t, fsys, "00000000000000000000.stdb.ofs", []byte("an index"))
+	putFile(t, fsys, "00000000000000000003.stdb.log.torn", []byte("set aside"))
+	putFile(t, fsys, "00000000000000000003.stdb.log.torn1", []byte("set aside"))
+	putFile(t, fsys, "00000000000000000029.stdb.log.torn", []byte("set aside"))
 	must(t, l.Retain(0))
-	if l.First() != 0 {
+	if l.First() != 0 || len(files(t, fsys, testDir)) < 13 {
 		t.Errorf("Retain(0) removed something: First() = %d", l.First())
 	}
 	must(t, l.Retain(15))
 	first := l.First()
+	if got := fileNames(t, fsys, testDir); strings.Contains(got, "0003.stdb.log.torn") || !strings.Contains(got, "0029.stdb.log.torn") {
+		t.Errorf("after Retain(15): %s", got)
+	}
 	if first == 0 || first > 15 {
 		t.Errorf("First() = %d after Retain(15)", first)
 	}
@@ -632,6 +638,39 @@ func TestArchive(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+// On a full disk the log stops with an error that says so, and can be opened again
+// although nothing was freed: what it holds can be read.
+func TestFullDiskCanBeRead(t *testing.T) {
+	spec.Covers(t, "08.55")
+	for room := range int64(300) {
+		fsys := vfs.NewMem()
+		l := openLog(t, testOptions(fsys))
+		fsys.SetCapacity(fsys.Used() + 2000 + 7*room)
+		var kept [][]byte
+		for err := error(nil); err == nil; {
+			r := testRecord(len(kept), 300)
+			off, appendErr := l.Append(r)
+			if err = appendErr; err == nil {
+				err = l.WaitDurable(context.Background(), off)
+			}
+			if err == nil {
+				kept = append(kept, r)
+			} else if !vfs.IsDiskFull(err) || !strings.Contains(err.Error(), "stdb.log at byte ") || !strings.Contains(err.Error(), "free some space") {
+				t.Fatalf("room %d: the error is %v", room, err)
+			}
+		}
+		if err := l.Close(); !vfs.IsDiskFull(err) {
+			t.Fatalf("room %d: Close = %v", room, err)
+		}
+		l = openLog(t, testOptions(fsys))
+		wantReplay(t, l, 0, kept)
+		fsys.SetCapacity(-1)
+		appendAll(t, l, testRecord(7, 500))
+		flush(t, l)
+		must(t, l.Close())
 	}
 }
 

@@ -23,6 +23,9 @@ func Open(opts Options) (*Log, error) {
 	}
 	l := newLog(opts)
 	if err := l.open(); err != nil {
+		if vfs.IsDiskFull(err) {
+			err = fmt.Errorf("%w; free some space", err)
+		}
 		return nil, fmt.Errorf("commitlog: open: %w", err)
 	}
 	go l.syncLoop()

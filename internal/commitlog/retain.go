@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/vfs"
@@ -33,6 +34,9 @@ func (l *Log) Retain(from Offset) error {
 	l.reading.Lock()
 	defer l.reading.Unlock()
 	n, err := l.superfluous(from)
+	if err == nil {
+		err = l.dropTorn(from)
+	}
 	for ; n > 0 && err == nil; n-- {
 		err = l.dropOldest()
 	}
@@ -85,6 +89,24 @@ func (l *Log) dropOldest() error {
 	l.mu.Lock()
 	l.mu.segments = l.mu.segments[1:]
 	l.mu.Unlock()
+	return nil
+}
+
+// dropTorn deletes segments that were set aside and lie below an offset.
+func (l *Log) dropTorn(from Offset) error {
+	entries, err := l.fs.ReadDir(l.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name, _, torn := strings.Cut(e.Name(), tornSuffix)
+		if min, ok := parseOffsetName(name, segmentSuffix); !torn || !ok || min >= from {
+			continue
+		}
+		if err := ignoreMissing(l.fs.Remove(filepath.Join(l.dir, e.Name()))); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

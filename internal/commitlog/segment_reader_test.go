@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/stdbgo/spacetime/internal/vfs"
 )
 
 // readSegment reads all commits of a segment in memory.
@@ -211,4 +213,45 @@ func FuzzReadSegment(f *testing.F) {
 			t.Fatalf("commits do not encode to their bytes: %s", fmt.Sprint(len(commits)))
 		}
 	})
+}
+
+// Every byte of a compressed segment damaged in turn: its records come back as they
+// were, or reading says that the file is damaged, and never anything else.
+func TestFlipEveryByteOfCompressedSegment(t *testing.T) {
+	plain, records, _ := smallLog(t)
+	sealed := sealSegment(t, plain)
+	noticed := 0
+	for i := range sealed {
+		data := bytes.Clone(sealed)
+		data[i] ^= 0x41
+		fsys := vfs.NewMem()
+		putFile(t, fsys, segmentName(0), data)
+		var got [][]byte
+		next, err := Read(fsys, testDir, 0, func(_ Offset, data []byte) (int, error) {
+			n, err := recordLength(data)
+			if err == nil && n <= len(data) {
+				got = append(got, bytes.Clone(data[:n]))
+			}
+			return n, err
+		})
+		switch {
+		case err == nil:
+			if int(next) != len(records) || !slices.EqualFunc(got, records, bytes.Equal) {
+				t.Fatalf("byte %d: %d records come back, or differ, without an error", i, len(got))
+			}
+		case !strings.Contains(err.Error(), segmentName(0)):
+			t.Errorf("byte %d: the error does not name the file: %v", i, err)
+		default:
+			noticed++
+		}
+		if l, err := Open(testOptions(fsys)); err == nil {
+			if l.Next() != Offset(len(records)) {
+				t.Errorf("byte %d: the log opens with %d records of %d", i, l.Next(), len(records))
+			}
+			must(t, l.Close())
+		}
+	}
+	if noticed < len(sealed)/2 {
+		t.Errorf("only %d of %d damaged bytes were noticed", noticed, len(sealed))
+	}
 }

@@ -118,6 +118,11 @@ func (l *Log) recycle(b *batch) {
 func (l *Log) write(b *batch) error {
 	b.seal(l.epoch)
 	if _, err := l.f.WriteAt(b.buf, l.end); err != nil {
+		if vfs.IsDiskFull(err) {
+			// The piece that was written is nothing, and without the space that it
+			// takes the log could not even be opened.
+			_ = l.f.Truncate(l.end)
+		}
 		return l.failure("write", err)
 	}
 	l.end += int64(len(b.buf))

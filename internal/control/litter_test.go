@@ -3,11 +3,13 @@ package control
 import (
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/stdbgo/spacetime/internal/vfs"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -142,4 +144,109 @@ func TestProgramOfTwoPublishes(t *testing.T) {
 	if n := programFiles(t, dir); n != 0 {
 		t.Errorf("%d program files", n)
 	}
+}
+
+// Whenever the power fails while programs are stored, replaced and removed: every
+// database has its program, and nothing else is left after the next start.
+func TestProgramsSurvivePowerCuts(t *testing.T) {
+	for seed := range uint64(2) {
+		for n := 0; ; n++ {
+			dir, disk := t.TempDir(), vfs.NewMem()
+			must(t, disk.MkdirAll(dir))
+			d, err := Open(Options{Dir: dir, FS: disk, Hash: hash})
+			must(t, err)
+			calls := 0
+			var crashed *vfs.Mem
+			off := errors.New("the power is off")
+			disk.SetHook(func(op vfs.Op, _ string) error {
+				if !op.Changes() {
+					return nil
+				}
+				if calls++; calls-1 == n {
+					crashed = disk.CrashClone(rand.New(rand.NewPCG(seed, uint64(n))))
+				}
+				if crashed != nil {
+					return off
+				}
+				return nil
+			})
+			err = lifeOfPrograms(d)
+			if (err == nil) != (crashed == nil) {
+				t.Fatalf("seed %d operation %d: %v", seed, n, err)
+			}
+			must(t, d.Close())
+			done := crashed == nil
+			if done {
+				disk.SetHook(nil)
+				crashed = disk.CrashClone(nil)
+			}
+			d, err = Open(Options{Dir: dir, FS: crashed, Hash: hash})
+			if err != nil {
+				t.Fatalf("seed %d operation %d: %v", seed, n, err)
+			}
+			all, err := d.Databases()
+			must(t, err)
+			programs := map[Hash]bool{}
+			for _, rec := range all {
+				programs[rec.InitialProgram] = true
+				if _, err := d.Program(sats.Hash(rec.InitialProgram)); err != nil {
+					t.Fatalf("seed %d operation %d: %v", seed, n, err)
+				}
+			}
+			if files := filesBelow(t, crashed, d.programs); files != len(programs) {
+				t.Fatalf("seed %d operation %d: %d files of programs for %d", seed, n, files, len(programs))
+			}
+			must(t, d.Close())
+			if done {
+				break
+			}
+		}
+	}
+}
+
+// lifeOfPrograms publishes, resets and deletes.
+func lifeOfPrograms(d *DB) error {
+	for i, p := range []string{"a", "b", "a"} {
+		h, err := d.PutProgram([]byte(p))
+		if err != nil {
+			return err
+		}
+		replica, err := d.NextReplica()
+		if err != nil {
+			return err
+		}
+		rec := Database{ID: uint64(100 + i), Identity: identity(byte(i)), Owner: identity(1), Kind: Wasm, InitialProgram: Hash(h), Replica: replica}
+		if err := errors.Join(d.Insert(rec, ""), d.ReleaseProgram(h)); err != nil {
+			return err
+		}
+	}
+	h, err := d.PutProgram([]byte("c"))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(d.Replace(identity(1), 77, Wasm, h), d.ReleaseProgram(h)); err != nil {
+		return err
+	}
+	for _, id := range []byte{0, 2} {
+		if err := errors.Join(d.Delete(identity(id)), d.SweepPrograms()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func filesBelow(t *testing.T, fsys vfs.FS, dir string) (n int) {
+	t.Helper()
+	entries, err := fsys.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			n += filesBelow(t, fsys, filepath.Join(dir, e.Name()))
+		} else {
+			n++
+		}
+	}
+	return n
 }

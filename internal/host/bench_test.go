@@ -62,6 +62,7 @@ func BenchmarkCall(b *testing.B) {
 			var n atomic.Uint64
 			b.ReportAllocs()
 			b.ResetTimer()
+			cpu := cpuTime()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					i := n.Add(1)
@@ -71,6 +72,7 @@ func BenchmarkCall(b *testing.B) {
 					}
 				}
 			})
+			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

@@ -222,7 +222,7 @@ func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp
 // rollback undoes a transaction whose reducer failed, and says so where spec 03
 // §12.1 wants it said.
 func (db *Database) rollback(tx *store.Tx, r *reducer, at sats.Timestamp, out abi.Outcome) {
-	tx.Rollback()
+	db.undo(tx)
 	if out.Status == abi.StatusUserError {
 		db.log.call(at, r.Name, out.Message)
 		return

@@ -39,6 +39,20 @@ func (db *Database) commit(tx *store.Tx, in *store.Inputs, ev *subscribe.Event) 
 	return offset, nil
 }
 
+// undo rolls back a transaction that may have taken numbers of sequences. No number is
+// given twice, not after a crash either (spec 08 §6.4), so the batch they came from is
+// written down; that happens once in 4,096 numbers. A log that refuses has stopped the
+// database. Where nothing was ever committed there is nothing a number could be in.
+func (db *Database) undo(tx *store.Tx) {
+	tx.Rollback()
+	if !db.store.SequencesBehind() || db.store.NextOffset() == 0 {
+		return
+	}
+	tx = db.store.Begin()
+	tx.SaveSequences()
+	_, _ = db.commit(tx, nil, nil)
+}
+
 func (db *Database) append(c *store.Commit) error {
 	off, err := db.journal.Append(c.Record)
 	if err != nil {

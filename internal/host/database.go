@@ -72,9 +72,13 @@ type Database struct {
 		begun chan struct{}
 		err   error
 	}
-	failure atomic.Pointer[failure]
-	counts  txCounts
-	gauges  gauges
+	failure  atomic.Pointer[failure]
+	counts   txCounts
+	viewRuns txCounts // by view
+	// procedureCounts are of transactions, not of calls.
+	procedureCounts txCounts
+	requests        httpCounts
+	gauges          gauges
 }
 
 type failure struct{ err error }
@@ -103,7 +107,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
 	db.procs.init()
-	db.subs.Watch = db.watchViews
+	db.subs.Watch = db.watchQuery
 	return db
 }
 
@@ -149,10 +153,10 @@ func (db *Database) use(m *module) {
 	db.mod = m
 	db.subs.HideCaller = m.def.Version == schema.V10
 	for _, p := range m.procedures {
-		p.counts = db.counts.of(p.Name)
+		p.counts = db.procedureCounts.of(p.Name)
 	}
 	for _, h := range m.handlers {
-		h.counts = db.counts.of(h.Name)
+		h.counts = db.procedureCounts.of(h.Name)
 	}
 	db.current.Store(m)
 }

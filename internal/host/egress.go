@@ -104,7 +104,11 @@ func (e *egress) do(ctx context.Context, request, body []byte) (response, respon
 	case timed.Err() != nil:
 		err = context.Cause(timed)
 	}
-	return nil, nil, &abi.HTTPError{Text: hops.describe(err)}
+	failed := &abi.HTTPError{Text: hops.describe(err)}
+	if errors.Is(err, errTimeout) {
+		return nil, nil, fmt.Errorf("%w: %w", errTimeout, failed)
+	}
+	return nil, nil, failed
 }
 
 func timeoutOf(r *HTTPRequest) time.Duration {

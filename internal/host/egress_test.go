@@ -489,4 +489,11 @@ func TestReducersRunDuringHTTP(t *testing.T) {
 	if res := <-ended; res.Status != Committed {
 		t.Errorf("fetch: %+v", res)
 	}
+	s.Close()
+	if res := w.procedure(db, alice, "fetch"); res.Status != Trapped {
+		t.Errorf("without a server: %+v", res)
+	}
+	if got, want := db.Stats().HTTP, (HTTPStats{Requests: 2, Successful: 1, Failed: 1, ResponseBytes: 2}); got != want {
+		t.Errorf("counts %+v; want %+v", got, want)
+	}
 }

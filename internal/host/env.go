@@ -187,8 +187,8 @@ func storeEnvironment(tx *store.Tx, u *EnvUpdate, def *schema.ModuleDef) (change
 		return false, err
 	}
 	ix := tx.Table(schema.StEnv).UniqueIndexOn(0)
-	for k, v := range old {
-		if value, ok := now[k]; ok && value == v {
+	for _, k := range slices.Sorted(maps.Keys(old)) {
+		if value, ok := now[k]; ok && value == old[k] {
 			continue
 		}
 		if _, err := tx.DeletePoint(ix.ID, sats.AppendString(nil, k)); err != nil {
@@ -196,11 +196,11 @@ func storeEnvironment(tx *store.Tx, u *EnvUpdate, def *schema.ModuleDef) (change
 		}
 		changed = true
 	}
-	for k, v := range now {
-		if value, ok := old[k]; ok && value == v {
+	for _, k := range slices.Sorted(maps.Keys(now)) {
+		if value, ok := old[k]; ok && value == now[k] {
 			continue
 		}
-		row := schema.StEnvRow{Key: k, Value: v}
+		row := schema.StEnvRow{Key: k, Value: now[k]}
 		if _, _, err := tx.Insert(schema.StEnv, row.Append(nil)); err != nil {
 			return false, err
 		}

@@ -152,6 +152,9 @@ func TestEnvironmentRefused(t *testing.T) {
 		t.Errorf("%d transactions; program changed: %t", after-offset, db.ProgramHash() != hash)
 	}
 	want(t, "st_env", w.rows(db, "st_env"), before)
+	if line := "Database update failed: environment key \\\"C\\\": required value is missing"; !strings.Contains(logsOf(t, db), line) {
+		t.Errorf("no record %s in %s", line, logsOf(t, db))
+	}
 	if logs := logsOf(t, db) + w.log.String() + fmt.Sprintf("%v %+v %#v", cases[0].env, cases[0].env, cases[0].env); strings.Contains(logs, "secret") {
 		t.Errorf("a value in %s", logs)
 	}

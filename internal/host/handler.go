@@ -84,8 +84,7 @@ func (db *Database) CallHandler(ctx context.Context, req *RouteRequest) (RouteRe
 }
 
 func (db *Database) runHandler(m *module, h *handler, inst abi.Instance, req *RouteRequest) (res RouteResponse, err error) {
-	run := &procedureRun{db: db, name: h.Name, confirmed: true}
-	start := db.host.opts.Clock.Now()
+	run := &procedureRun{db: db, name: h.Name, counts: h.counts, confirmed: true}
 	out := db.guard(m, inst, run, func(ctx context.Context) abi.Outcome {
 		result, out := inst.CallHandler(ctx, &abi.HandlerCall{
 			ID: h.ID, Name: h.Name, Time: db.exec.stamp(), Sender: req.Sender, JWT: req.JWT,
@@ -96,7 +95,6 @@ func (db *Database) runHandler(m *module, h *handler, inst abi.Instance, req *Ro
 		}
 		return out
 	})
-	h.counts.add(out.Status == abi.StatusOK && err == nil, db.since(start))
 	if out.Status != abi.StatusOK {
 		return RouteResponse{}, &HandlerError{detailOf(out)}
 	}

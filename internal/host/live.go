@@ -153,6 +153,7 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 			return sql.CheckRowLimit(v, caller, plans...)
 		},
 		Prepare: func(qs []*subscribe.Query) (store.Reader, error) { return fresh.prepare(v, qs) },
+		Once:    db.sqlLimits(caller, db.host.opts.Clock.Now(), nil),
 		Micros:  func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
 	}, msg)
 	db.push(d)
@@ -237,6 +238,20 @@ func callerOf(key string) (c sql.Caller) {
 		c.Identity, _ = sats.ParseIdentity(key[1:65])
 	}
 	return c
+}
+
+// watchQuery is told of each query that becomes live or is live no more.
+func (db *Database) watchQuery(q *subscribe.Query, step int) {
+	db.watchViews(q, step)
+	for _, p := range q.Plans {
+		for _, k := range p.KeptColumns() {
+			if step > 0 {
+				db.store.KeepIndex(k.Table, k.Col)
+			} else {
+				db.store.DropKept(k.Table, k.Col)
+			}
+		}
+	}
 }
 
 // recompile renews the plans of live queries after the schema has changed. It

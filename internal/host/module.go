@@ -134,7 +134,7 @@ func (r *reducer) decodeArgs(args []byte, isJSON bool) ([]byte, error) {
 	var n int
 	switch {
 	case isJSON:
-		args, err = sats.ParseJSONArgs(nil, r.Typespace, r.Params, r.Name, args)
+		args, err = sats.ParseJSONArgs(nil, r.Typespace, r.Params, r.Name, sourceNames(args, r.Params, r.ParamCols))
 		n = len(args)
 	case r.args != nil:
 		n, err = r.args.Validate(args)

@@ -126,6 +126,10 @@ func (r *Replica) inspectCheckpoints(in *Inspection) error {
 		if c.Size, c.Damage = ckpts.Size(off); c.Damage == nil {
 			c.Damage = ckpts.Check(off)
 		}
+		if c.Damage == nil && c.Offset > in.Next {
+			c.Damage = fmt.Errorf("%w: checkpoint %d holds the transactions before it, and the log in %s ends at %d",
+				commitlog.ErrAhead, c.Offset, filepath.Join(r.Dir, clogDir), in.Next)
+		}
 		if c.Damage != nil {
 			in.Damage = append(in.Damage, c.Damage)
 		}
@@ -167,7 +171,7 @@ func (r *Replica) Load(in *Inspection, before uint64) (*Contents, error) {
 		break
 	}
 	if c.Store == nil {
-		c.Store = store.New(store.Options{})
+		c.Store = store.New(store.Options{Together: together})
 	}
 	if len(in.Segments) > 0 && in.First > c.Checkpoint {
 		return nil, errors.Join(fmt.Errorf("no checkpoint leads to transaction %d, where the log begins", in.First), errors.Join(failures...))
@@ -189,7 +193,7 @@ func (r *Replica) Load(in *Inspection, before uint64) (*Contents, error) {
 }
 
 func (c *Contents) loadCheckpoint(ckpts *commitlog.Checkpoints, off commitlog.Offset) error {
-	s := store.New(store.Options{})
+	s := store.New(store.Options{Together: together})
 	in, err := ckpts.Open(off)
 	if err != nil {
 		return err

@@ -44,6 +44,7 @@ func createDatabase(h *Host, info DatabaseInfo, program []byte) (*Database, erro
 // environment: it must be on disk before somebody relies on it.
 func (db *Database) startNew(info DatabaseInfo, p abi.Program, program []byte) error {
 	err := db.start(info.Kind, p, program, true)
+	db.info.Environment = EnvUpdate{} // values stay in no more places than need be
 	if err == nil && len(info.Environment.Values) > 0 {
 		_, err = db.WaitDurable(background, 0)
 	}

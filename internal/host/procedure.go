@@ -169,7 +169,7 @@ func (p *procedure) decodeArgs(args []byte, isJSON bool) ([]byte, error) {
 	var err error
 	n := 0
 	if isJSON {
-		args, err = sats.ParseJSONArgs(nil, p.Typespace, p.Params, p.Name, args)
+		args, err = sats.ParseJSONArgs(nil, p.Typespace, p.Params, p.Name, sourceNames(args, p.Params, p.ParamCols))
 		n = len(args)
 	} else {
 		n, err = p.Typespace.Validate(p.Params, args)
@@ -182,7 +182,7 @@ func (p *procedure) decodeArgs(args []byte, isJSON bool) ([]byte, error) {
 
 // runProcedure runs an admitted call and gives its instance back.
 func (db *Database) runProcedure(a admitted, c Caller, at sats.Timestamp) ProcedureResult {
-	run := &procedureRun{db: db, name: a.p.Name, confirmed: c.Confirmed}
+	run := &procedureRun{db: db, name: a.p.Name, counts: a.p.counts, confirmed: c.Confirmed}
 	start := db.host.opts.Clock.Now()
 	var value []byte
 	out := db.guard(a.m, a.inst, run, func(ctx context.Context) (out abi.Outcome) {
@@ -195,7 +195,6 @@ func (db *Database) runProcedure(a admitted, c Caller, at sats.Timestamp) Proced
 		return out
 	})
 	res := ProcedureResult{Procedure: a.p.ProcedureDef, Energy: out.Fuel, Duration: db.since(start), Offset: run.offset, HasOffset: run.hasOffset}
-	a.p.counts.add(out.Status == abi.StatusOK, res.Duration)
 	switch out.Status {
 	case abi.StatusOK:
 		res.Value, res.Timestamp = value, at

@@ -278,3 +278,38 @@ func TestWaitingProceduresSurvive(t *testing.T) {
 		t.Error(db.Err())
 	}
 }
+
+// A scheduled procedure that has found no instance yet does not hold up an update,
+// nor does a client's that runs; both end as they should.
+func TestUpdatePassesWaitingProcedures(t *testing.T) {
+	w := newWorld(t)
+	w.opts.ProcedureInstances = map[ProgramKind]int{Wasm: 1}
+	w.restart()
+	k := newProcTicker(w, "passes")
+	held, release := make(chan struct{}), make(chan struct{})
+	k.open("hold", func(context.Context, *abi.ProcedureCall) error {
+		close(held)
+		<-release
+		return nil
+	})
+	db := w.create(k.fakeModule)
+	ended := make(chan ProcedureResult, 1)
+	go func() { ended <- w.procedure(db, alice, "hold") }()
+	<-held
+	w.call(db, alice, "plan", timerRow(0, msTime(k, 1), "add"))
+	w.clock.advance(time.Second)
+	eventually(t, "a scheduled procedure that waits", func() bool { return db.current.Load().pool.lenWaiting() == 1 })
+	next := newProcTicker(w, "passes2")
+	next.open("hold", func(context.Context, *abi.ProcedureCall) error { return nil })
+	if _, err := w.update(db, next.fakeModule, UpdatePolicy{}); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(time.Millisecond)
+	settled(t, db)
+	want(t, "runs of the new module", next.ran(), []string{"add at 1"})
+	want(t, "runs of the old module", k.ran(), nil)
+	close(release)
+	if res := <-ended; res.Status != Committed {
+		t.Errorf("the client's procedure: %+v", res)
+	}
+}

@@ -211,6 +211,15 @@ func TestProcedureTransactions(t *testing.T) {
 		}
 	}
 	w.call(db, alice, "add", u32(9), str("Ida")) // the right to write is free
+	counts := map[string]uint64{}
+	for _, s := range db.Stats().Transactions {
+		if s.Procedure {
+			counts[fmt.Sprint(s.Reducer, " ", s.Committed)] = s.Count
+		}
+	}
+	if got := fmt.Sprint(counts); got != "map[abort false:1 crash false:1 dangle false:1 several false:1 several true:2]" {
+		t.Errorf("counts %s", got)
+	}
 	// Nothing of whoever called is in the log: a restart reads it all back.
 	w.restart()
 	db = w.open()

@@ -26,10 +26,12 @@ var (
 type procedureRun struct {
 	db        *Database
 	name      string
-	confirmed bool // commits return when they are durable
+	counts    *txCount // of its transactions
+	confirmed bool     // commits return when they are durable
 
-	tx *store.Tx
-	at sats.Timestamp // of tx
+	tx    *store.Tx
+	at    sats.Timestamp // of tx
+	began time.Time
 
 	offset    uint64 // of the last transaction that ended
 	hasOffset bool
@@ -42,7 +44,7 @@ func (r *procedureRun) StartTx(ctx context.Context) (*store.Tx, sats.Timestamp, 
 	if err := r.db.exec.borrow(ctx); err != nil {
 		return nil, 0, err
 	}
-	r.tx, r.at = r.db.store.Begin(), r.db.exec.stamp()
+	r.tx, r.at, r.began = r.db.store.Begin(), r.db.exec.stamp(), r.db.host.opts.Clock.Now()
 	return r.tx, r.at, nil
 }
 
@@ -55,6 +57,7 @@ func (r *procedureRun) CommitTx(ctx context.Context) error {
 	if err == nil {
 		err = failed
 	}
+	r.counts.add(err == nil, r.db.since(r.began))
 	if err != nil || !r.confirmed || !r.hasOffset {
 		return err
 	}
@@ -64,7 +67,7 @@ func (r *procedureRun) CommitTx(ctx context.Context) error {
 // commit ends the transaction under the right to write.
 func (r *procedureRun) commit() error {
 	if err := r.db.refreshViews(r.tx, r.at); err != nil {
-		r.tx.Rollback()
+		r.db.undo(r.tx)
 		r.offset, r.hasOffset = r.db.lastOffset()
 		return viewErrorOf(err)
 	}
@@ -104,11 +107,12 @@ func (r *procedureRun) confirm(ctx context.Context) error {
 
 // AbortTx implements abi.ProcedureHost.
 func (r *procedureRun) AbortTx() {
-	if err := r.db.exec.guarded(func() { r.tx.Rollback() }); err == nil {
+	if err := r.db.exec.guarded(func() { r.db.undo(r.tx) }); err == nil {
 		r.offset, r.hasOffset = r.db.lastOffset()
 	}
 	r.tx = nil
 	r.db.exec.release()
+	r.counts.add(false, r.db.since(r.began))
 }
 
 // finish ends a transaction that the call has left open. Instances do that
@@ -149,7 +153,9 @@ func (r *procedureRun) SleepUntil(ctx context.Context, t sats.Timestamp) (sats.T
 
 // HTTP implements abi.ProcedureHost.
 func (r *procedureRun) HTTP(ctx context.Context, request, body []byte) (response, responseBody []byte, err error) {
+	r.db.requests.begin(body)
 	response, responseBody, err = r.db.host.egress.do(ctx, request, body)
+	r.db.requests.end(responseBody, err)
 	var failed *abi.HTTPError
 	if errors.As(err, &failed) {
 		r.db.logger.Debug("a request of a module failed", slog.String("function", r.name), slog.String("error", failed.Text))

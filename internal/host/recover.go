@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"sync"
 
 	"github.com/stdbgo/spacetime/internal/commitlog"
 	"github.com/stdbgo/spacetime/internal/store"
@@ -28,7 +30,7 @@ func (h *Host) replay(info DatabaseInfo, journal *commitlog.Log, ckpts *commitlo
 	}
 	r := &recovery{}
 	begin := func() {
-		r.store = store.New(store.Options{DatabaseID: info.Identity, HashSeed: binary.LittleEndian.Uint64(seed[:])})
+		r.store = store.New(store.Options{DatabaseID: info.Identity, HashSeed: binary.LittleEndian.Uint64(seed[:]), Together: together})
 	}
 	begin()
 	off, ok, failures, err := ckpts.Restore(journal.Next(), func(off commitlog.Offset, in io.Reader) error {
@@ -73,6 +75,20 @@ func (r *recovery) replayLog(journal *commitlog.Log) error {
 		return fmt.Errorf("replay ended at transaction %d, the log at %d", got, want)
 	}
 	return nil
+}
+
+// together runs functions on all processors and returns when they have ended.
+func together(jobs []func()) {
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for _, job := range jobs {
+		free <- struct{}{}
+		wg.Go(func() {
+			job()
+			<-free
+		})
+	}
+	wg.Wait()
 }
 
 // loadSnapshot fills a new store with the checkpoint at an offset.

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stdbgo/spacetime/internal/commitlog"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/vfs"
 	"github.com/stdbgo/spacetime/sats"
@@ -87,6 +90,54 @@ func TestCrashAtRandomPoints(t *testing.T) {
 			n = checkPairs(t, w, db, durable)
 		}
 		w.stop()
+	}
+}
+
+// A number that a reducer saw is never given again, though the reducer failed, and the
+// power with it.
+func TestNumbersAreNotRepeated(t *testing.T) {
+	spec.Covers(t, "08.13")
+	w := newWorld(t)
+	given := map[uint32]bool{}
+	m := newFake("numbers").
+		addTable("numbered", params(sats.E("id", sats.U32), sats.E("x", sats.U32)), primary(0), autoInc(0)).
+		reducer("add", params(sats.E("fail", sats.U32)), func(c *fakeCall) error {
+			_, generated, err := c.Tx.Insert(c.table("numbered").ID, append(u32(0), c.Args...))
+			if err != nil {
+				return err
+			}
+			n := sats.NewReader(generated).U32()
+			if given[n] {
+				t.Errorf("%d is given a second time", n)
+			}
+			given[n] = true
+			if sats.NewReader(c.Args).U32() == 1 {
+				return userError("no")
+			}
+			return nil
+		})
+	db := w.create(m)
+	for round := range uint64(4) {
+		res, err := db.CallReducer(background, &CallRequest{Caller: alice, Name: "add", Args: u32(1)})
+		if err != nil || res.Status == Committed {
+			t.Fatalf("a failing call: %v, status %d", err, res.Status)
+		}
+		if round == 2 {
+			w.call(db, alice, "add", u32(0))
+		}
+		if next := db.store.NextOffset(); next > 0 {
+			if _, err := db.WaitDurable(background, next-1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.crash(round)
+		if db, err = w.host.Open(background, w.info, func() ([]byte, error) { return []byte("numbers"), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.stop()
+	if len(given) != 5 {
+		t.Errorf("%d numbers were given, want 5", len(given))
 	}
 }
 
@@ -286,6 +337,132 @@ func TestBadCheckpointsFallBack(t *testing.T) {
 			if got := names(".bad"); len(got) == 0 && i > 0 {
 				t.Errorf("the damaged checkpoint was not set aside: %v", names(""))
 			}
+		}
+		w.stop()
+	}
+}
+
+// The log of a database cut, and damaged, at every byte: what was committed before
+// the cut is there, whole; damage is an error that names file and byte, or takes
+// the last commit alone, which may be torn.
+func TestEveryByteOfALog(t *testing.T) {
+	spec.Covers(t, "08.46", "08.50")
+	w := newWorld(t)
+	db := w.create(pairs())
+	if _, err := db.WaitDurable(background, 0); err != nil {
+		t.Fatal(err)
+	}
+	const n = 6
+	for i := range n {
+		res := w.call(db, alice, "add", u32(uint32(i)))
+		if _, err := db.WaitDurable(background, res.Offset); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.stop()
+	segment := "/data/replicas/1/" + clogDir + "/00000000000000000000.stdb.log"
+	log, err := vfs.ReadFile(w.fs, segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends []int // of the commits
+	for at := 10; at < len(log); {
+		at += 26 + int(binary.LittleEndian.Uint32(log[at+18:]))
+		ends = append(ends, at)
+	}
+	if len(ends) != 1+n {
+		t.Fatalf("%d commits; want one of init and %d", len(ends), n)
+	}
+	w.start()
+	open := func(data []byte) (pairs int, err error) {
+		disk := vfs.NewMem()
+		h, err := New(Options{Dir: "/data", FS: disk, Rand: rand.NewChaCha8([32]byte{1})})
+		if err == nil {
+			err = disk.MkdirAll(filepath.Dir(segment))
+		}
+		if err == nil {
+			err = vfs.WriteFileAtomic(disk, segment, data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, fresh, err := h.recover(w.info)
+		if err != nil {
+			return 0, err
+		}
+		defer db.close(false)
+		if !fresh {
+			pairs = checkPairs(t, w, db, 0)
+		}
+		return pairs, nil
+	}
+	for cut := range log {
+		want := -1
+		for _, end := range ends {
+			if end <= cut {
+				want++
+			}
+		}
+		got, err := open(log[:cut])
+		if err != nil || got != max(want, 0) {
+			t.Fatalf("cut at byte %d of %d: %d transactions, %v; want %d", cut, len(log), got, err, want)
+		}
+	}
+	last := ends[len(ends)-2]
+	for at := range log {
+		damaged := bytes.Clone(log)
+		damaged[at] ^= 0x24
+		got, err := open(damaged)
+		switch {
+		case at >= last && (err != nil || got != n-1):
+			t.Fatalf("byte %d, in the last commit, damaged: %d transactions, %v", at, got, err)
+		case at < last && at != 8 && at != 9 && (err == nil || !strings.Contains(err.Error(), segment+", byte ")):
+			t.Fatalf("byte %d damaged: %d transactions, %v; want an error with file and byte", at, got, err)
+		}
+	}
+}
+
+// A log that is gone, or ends before a checkpoint, is noticed: the database does not
+// begin anew.
+func TestLostLogIsNoticed(t *testing.T) {
+	for _, lose := range []string{"all", "the newest segment", "the end"} {
+		w := newWorld(t)
+		w.opts.CheckpointTx, w.opts.Retention.All = 10, true
+		w.restart()
+		db := w.create(pairs())
+		for i := range 300 {
+			w.call(db, alice, "add", u32(uint32(i)))
+			db.ckpt.work.Wait()
+		}
+		w.stop()
+		clog := "/data/replicas/1/" + clogDir
+		entries, err := w.fs.ReadDir(clog)
+		if err != nil || len(entries) < 4 {
+			t.Fatal(entries, err)
+		}
+		newest := entries[len(entries)-1].Name()
+		switch lose {
+		case "all":
+			err = w.fs.RemoveAll(clog)
+		case "the newest segment":
+			err = errors.Join(w.fs.Remove(filepath.Join(clog, newest)), w.fs.Remove(filepath.Join(clog, entries[len(entries)-2].Name())))
+		case "the end":
+			err = w.fs.Remove(filepath.Join(clog, newest))
+			var f vfs.File
+			if err == nil {
+				f, err = w.fs.OpenRW(filepath.Join(clog, entries[len(entries)-2].Name()))
+			}
+			if err == nil {
+				err = errors.Join(f.Truncate(400), f.Close())
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.start()
+		_, err = w.host.Open(background, w.info, func() ([]byte, error) { return []byte("pairs"), nil })
+		if !errors.Is(err, commitlog.ErrAhead) {
+			t.Errorf("%s lost: %v; want ErrAhead", lose, err)
 		}
 		w.stop()
 	}

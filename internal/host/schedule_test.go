@@ -106,7 +106,7 @@ func (k *ticker) expect(what string, runs ...string) {
 const second = 1_000_000
 
 func TestOneShot(t *testing.T) {
-	spec.Covers(t, "08.26", "08.29")
+	spec.Covers(t, "08.26", "08.29", "03.44", "03.68")
 	w := newWorld(t)
 	k := newTicker(w, "ticker")
 	db := w.create(k.fakeModule)

@@ -122,23 +122,32 @@ const (
 // env is what the statement gets from the database. The time counts from the
 // request on.
 func (r *sqlRun) env() sql.Env {
-	opts, limit := &r.db.host.opts, r.db.host.opts.SQLTime
-	check := func() error {
+	return sql.Env{
+		Default: r.db.columnDefault,
+		Limits:  r.db.sqlLimits(r.caller, r.start, r.gone),
+		Micros:  func() int64 { return r.db.since(r.start).Microseconds() },
+	}
+}
+
+// sqlLimits bounds what began at start, and ends it when gone is closed. The owner's
+// may take as much as they need.
+func (db *Database) sqlLimits(c sql.Caller, start time.Time, gone <-chan struct{}) query.Limits {
+	opts := &db.host.opts
+	l := query.Limits{Check: func() error {
 		select {
-		case <-r.gone:
+		case <-gone:
 			return errors.New("The caller of the SQL statement has gone")
 		default:
 		}
-		if !r.caller.IsOwner && limit > 0 && r.db.since(r.start) > limit {
-			return timeLimit(limit)
+		if !c.IsOwner && opts.SQLTime > 0 && db.since(start) > opts.SQLTime {
+			return timeLimit(opts.SQLTime)
 		}
 		return nil
+	}}
+	if !c.IsOwner {
+		l.Memory = max(opts.SQLMemory, 0)
 	}
-	return sql.Env{
-		Default: r.db.columnDefault,
-		Limits:  query.Limits{Memory: max(opts.SQLMemory, 0), Check: check},
-		Micros:  func() int64 { return r.db.since(r.start).Microseconds() },
-	}
+	return l
 }
 
 func timeLimit(d time.Duration) error {
@@ -276,7 +285,7 @@ func (r *sqlRun) write() (res SQLResult, err error) {
 			failed = fatal(db.refreshViews(tx, at))
 		}
 		if failed != nil {
-			tx.Rollback()
+			db.undo(tx)
 			return
 		}
 		// Subscribers see no connection: the one of a request is nobody's (spec 05 §7.2).

@@ -1,6 +1,9 @@
 package host
 
 import (
+	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,11 +24,30 @@ type Stats struct {
 	Timers       int             // rows of schedule tables that wait for their time
 	Clients      int             // attached ones
 	Queries      int             // distinct live queries
+	Views        []ViewStats
+	Instances    int       // of views that have been evaluated
+	HTTP         HTTPStats // requests of the module
 }
 
-// TxStats count the calls of one reducer that ended alike.
+// ViewStats count the evaluations of one view.
+type ViewStats struct {
+	View  string
+	Count uint64
+	Time  time.Duration // spent in them
+}
+
+// HTTPStats count the HTTP requests of modules.
+type HTTPStats struct {
+	Requests, Successful, Failed, TimedOut uint64 // TimedOut ones are Failed, too
+	InProgress                             int64
+	RequestBytes, ResponseBytes            uint64 // of bodies
+}
+
+// TxStats count the calls of one reducer that ended alike, or the transactions of one
+// procedure or HTTP handler.
 type TxStats struct {
 	Reducer   string
+	Procedure bool // that is what Reducer names
 	Committed bool
 	Count     uint64
 	Time      time.Duration // spent in them
@@ -38,6 +60,13 @@ func (db *Database) Stats() Stats {
 		ModuleMemory: db.gauges.memory.Load(), Waiting: db.exec.waiting(), Timers: db.sched.waiting(),
 		Clients: int(db.gauges.clients.Load()), Queries: int(db.gauges.queries.Load()),
 	}
+	s.Instances = int(db.views.count.Load())
+	s.Views = db.viewCounts()
+	for _, t := range db.procedureCounts.stats() {
+		t.Procedure = true
+		s.Transactions = append(s.Transactions, t)
+	}
+	s.HTTP = db.requests.stats()
 	if l, ok := db.journal.(*commitlog.Log); ok {
 		s.Log = l.Stats()
 	}
@@ -57,7 +86,25 @@ func (db *Database) gauge() {
 	db.gauges.queries.Store(int64(queries))
 }
 
-// A txCount counts the calls of one reducer.
+// viewCounts returns the counts of all views, successful evaluations and others together.
+func (db *Database) viewCounts() []ViewStats {
+	sum := map[string]*ViewStats{}
+	var list []ViewStats
+	for _, t := range db.viewRuns.stats() {
+		v := sum[t.Reducer]
+		if v == nil {
+			v = &ViewStats{View: t.Reducer}
+			sum[t.Reducer] = v
+		}
+		v.Count, v.Time = v.Count+t.Count, v.Time+t.Time
+	}
+	for _, v := range byName(slices.Collect(maps.Values(sum)), func(v *ViewStats) string { return v.View }) {
+		list = append(list, *v)
+	}
+	return list
+}
+
+// A txCount counts the calls of one reducer or view.
 type txCount struct {
 	committed, failed struct {
 		count, nanos atomic.Uint64
@@ -105,9 +152,41 @@ func (t *txCounts) stats() (list []TxStats) {
 			{false, c.failed.count.Load(), c.failed.nanos.Load()},
 		} {
 			if n.count > 0 {
-				list = append(list, TxStats{name, n.committed, n.count, time.Duration(n.time)})
+				list = append(list, TxStats{Reducer: name, Committed: n.committed, Count: n.count, Time: time.Duration(n.time)})
 			}
 		}
 	}
 	return list
+}
+
+// httpCounts are the HTTPStats that grow.
+type httpCounts struct {
+	requests, successful, failed, timedOut, sent, received atomic.Uint64
+	running                                                atomic.Int64
+}
+
+func (c *httpCounts) begin(body []byte) {
+	c.requests.Add(1)
+	c.running.Add(1)
+	c.sent.Add(uint64(len(body)))
+}
+
+func (c *httpCounts) end(body []byte, err error) {
+	c.running.Add(-1)
+	c.received.Add(uint64(len(body)))
+	switch {
+	case err == nil:
+		c.successful.Add(1)
+		return
+	case errors.Is(err, errTimeout):
+		c.timedOut.Add(1)
+	}
+	c.failed.Add(1)
+}
+
+func (c *httpCounts) stats() HTTPStats {
+	return HTTPStats{
+		Requests: c.requests.Load(), Successful: c.successful.Load(), Failed: c.failed.Load(), TimedOut: c.timedOut.Load(),
+		InProgress: c.running.Load(), RequestBytes: c.sent.Load(), ResponseBytes: c.received.Load(),
+	}
 }

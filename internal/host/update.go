@@ -119,7 +119,6 @@ func (db *Database) Update(ctx context.Context, kind ProgramKind, program []byte
 
 // succeed ends a module that was replaced, and starts the schedule of its successor.
 func (db *Database) succeed(old *module) error {
-	db.sched.settle()
 	err := old.retire(func() {
 		if err := old.program.Close(); err != nil {
 			db.logger.Warn("the old program does not close", "error", err)
@@ -128,6 +127,7 @@ func (db *Database) succeed(old *module) error {
 	if err != nil {
 		db.logger.Warn("the old module does not close", "error", err)
 	}
+	db.sched.settle()
 	return db.exec.do(background, func(sats.Timestamp) { db.restartSchedule() })
 }
 
@@ -162,6 +162,7 @@ func (db *Database) migrate(at sats.Timestamp, m *module, program []byte, plan *
 	}
 	if err != nil {
 		tx.Rollback()
+		db.log.system(db.services.Now(), abi.LogWarn, fmt.Sprintf("Database update failed: %v", err))
 		return 0, err
 	}
 	err = db.carryOut(tx, plan)

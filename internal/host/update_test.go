@@ -244,8 +244,8 @@ func TestFailedUpdate(t *testing.T) {
 		t.Error("the client was sent away")
 	}
 	w.call(db, alice, "add", u32(3), str("Ann"))
-	if logs := logsOf(t, db); strings.Count(logs, `"level":"Warn"`) != 2 || !strings.Contains(logs, "Database update failed: ") {
-		t.Errorf("want two warnings of failed updates in\n%s", logs)
+	if logs := logsOf(t, db); strings.Count(logs, `"level":"Warn"`) != 3 || !strings.Contains(logs, "Database update failed: ") {
+		t.Errorf("want three warnings of failed updates in\n%s", logs)
 	}
 	want(t, "persons", w.rows(db, "person"), []string{`(id = 1, name = "Ann")`, `(id = 2, name = "Ann")`, `(id = 3, name = "Ann")`})
 }

@@ -49,10 +49,12 @@ func (db *Database) evaluate(tx *store.Tx, m *module, x *viewInstance, at sats.T
 	}
 	reads := new(store.ReadSet)
 	tx.TrackReads(reads)
+	start := db.host.opts.Clock.Now()
 	res, out := m.callView(db.calls, &abi.ViewCall{
 		ID: v.Index, Name: v.Name, Anonymous: v.IsAnonymous, Sender: x.sender, Args: x.args, Tx: tx, Time: at,
 	})
 	tx.TrackReads(nil)
+	db.viewRuns.of(v.Name).add(out.Status == abi.StatusOK, db.since(start))
 	if out.Status != abi.StatusOK {
 		return nil, viewFailure(v, out)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -156,9 +157,27 @@ type modelClient struct {
 }
 
 type modelSet struct {
+	queries []modelQuery
+	rows    map[string]int
+}
+
+// A modelQuery is a query on a view: on the view alone, or with one of forms.
+type modelQuery struct {
 	view *randomView
 	arg  uint32
-	rows map[string]int
+	form int
+	text string
+}
+
+// forms are queries whose result is a part of a view's rows, each of which is a note.
+var forms = []struct {
+	text string
+	keep func(r noteRow) bool
+}{
+	{"SELECT * FROM %[1]s", func(noteRow) bool { return true }},
+	{"SELECT * FROM %[1]s WHERE n >= 4", func(r noteRow) bool { return r.n >= 4 }},
+	{"SELECT note.* FROM note JOIN %[1]s v ON note.id = v.id", func(noteRow) bool { return true }},
+	{"SELECT v.* FROM %[1]s v JOIN note ON v.id = note.id WHERE note.n < 6 AND v.n <> 1", func(r noteRow) bool { return r.n < 6 && r.n != 1 }},
 }
 
 func (m *modelClient) Send(msg subscribe.Message) {
@@ -331,17 +350,21 @@ func (m *viewModel) dml(t *rapid.T) {
 	}
 }
 
-func (m *viewModel) query(t *rapid.T) (v *randomView, arg uint32, text string) {
-	v = rapid.SampledFrom(m.views).Draw(t, "view")
-	text = "SELECT * FROM " + v.name
-	if len(v.params) > 0 {
-		arg = rapid.Uint32Range(0, 2).Draw(t, "argument")
-		text += fmt.Sprintf("(%d)", arg)
+func (m *viewModel) query(t *rapid.T) modelQuery {
+	q := modelQuery{view: rapid.SampledFrom(m.views).Draw(t, "view")}
+	q.form = rapid.IntRange(0, len(forms)-1).Draw(t, "form")
+	from := q.view.name
+	if len(q.view.params) > 0 {
+		q.form = 0
+		q.arg = rapid.Uint32Range(0, 2).Draw(t, "argument")
+		from += fmt.Sprintf("(%d", q.arg)
 		if rapid.Bool().Draw(t, "as a fraction") {
-			text = text[:len(text)-1] + ".0)"
+			from += ".0"
 		}
+		from += ")"
 	}
-	return v, arg, text
+	q.text = fmt.Sprintf(forms[q.form].text, from)
+	return q
 }
 
 func (m *viewModel) subscribe(t *rapid.T) {
@@ -349,10 +372,17 @@ func (m *viewModel) subscribe(t *rapid.T) {
 	if len(k.sets) > 5 {
 		t.Skip("enough")
 	}
-	v, arg, text := m.query(t)
+	s := &modelSet{rows: map[string]int{}}
+	var texts []string
+	for range rapid.IntRange(1, 3).Draw(t, "queries") {
+		q := m.query(t)
+		if !slices.Contains(texts, q.text) { // repetitions count once
+			s.queries, texts = append(s.queries, q), append(texts, q.text)
+		}
+	}
 	k.last++
-	k.sets[k.last] = &modelSet{v, arg, map[string]int{}}
-	m.handle(k, &wire.SubscribeSet{RequestID: k.last, QuerySetID: k.last, Queries: []string{text}})
+	k.sets[k.last] = s
+	m.handle(k, &wire.SubscribeSet{RequestID: k.last, QuerySetID: k.last, Queries: texts})
 }
 
 func (m *viewModel) unsubscribe(t *rapid.T) {
@@ -375,8 +405,8 @@ func (m *viewModel) handle(k *modelClient, msg wire.ClientMessage) {
 
 func (m *viewModel) selectRows(t *rapid.T) {
 	k := rapid.SampledFrom(m.clients).Draw(t, "client")
-	v, arg, text := m.query(t)
-	res, err := m.db.SQL(background, k.who, text)
+	q := m.query(t)
+	res, err := m.db.SQL(background, k.who, q.text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,20 +414,24 @@ func (m *viewModel) selectRows(t *rapid.T) {
 	for _, row := range res.Rows {
 		got[string(row)]++
 	}
-	if want := m.expected(v, k.who.Identity, arg); !maps.Equal(got, want) {
-		t.Fatalf("%s gives %d rows; want %d", text, len(got), len(want))
+	if want := m.expected(k.who.Identity, q); !maps.Equal(got, want) {
+		t.Fatalf("%s gives %d rows; want %d", q.text, len(got), len(want))
 	}
 }
 
-// expected returns what a reader of a view sees: nothing where it could not be
+// expected returns what a reader of views sees: nothing where one could not be
 // evaluated.
-func (m *viewModel) expected(v *randomView, sender sats.Identity, arg uint32) map[string]int {
+func (m *viewModel) expected(sender sats.Identity, queries ...modelQuery) map[string]int {
 	want := map[string]int{}
-	if m.instance(v, sender, arg) == nil {
-		return want
-	}
-	for _, r := range v.rows(m.notes, sender, arg) {
-		want[string(r.bytes())] = 1
+	for _, q := range queries {
+		if m.instance(q.view, sender, q.arg) == nil {
+			continue
+		}
+		for _, r := range q.view.rows(m.notes, sender, q.arg) {
+			if forms[q.form].keep(r) {
+				want[string(r.bytes())]++
+			}
+		}
 	}
 	return want
 }
@@ -416,15 +450,17 @@ func (m *viewModel) check(t *rapid.T) {
 	wanted := map[viewKey]bool{}
 	for i, k := range m.clients {
 		for id, s := range k.sets {
-			if want := m.expected(s.view, k.who.Identity, s.arg); !maps.Equal(s.rows, want) {
-				t.Fatalf("client %d, set %d on %s(%d): %d rows; want %d", i, id, s.view.name, s.arg, len(s.rows), len(want))
+			if want := m.expected(k.who.Identity, s.queries...); !maps.Equal(s.rows, want) {
+				t.Fatalf("client %d, set %d of %v: %d rows; want %d", i, id, s.queries, len(s.rows), len(want))
 			}
-			x := m.instance(s.view, k.who.Identity, s.arg)
-			if x == nil && s.view.fails == nil {
-				t.Fatalf("client %d looks at %s, which is not evaluated", i, s.view.name)
-			}
-			if x != nil {
-				wanted[x.viewKey] = true
+			for _, q := range s.queries {
+				x := m.instance(q.view, k.who.Identity, q.arg)
+				if x == nil && q.view.fails == nil {
+					t.Fatalf("client %d looks at %s, which is not evaluated", i, q.view.name)
+				}
+				if x != nil {
+					wanted[x.viewKey] = true
+				}
 			}
 		}
 	}

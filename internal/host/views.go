@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/query"
@@ -27,7 +28,8 @@ type views struct {
 	wanted map[viewKey]int
 	expiry viewExpiry
 	diff   rowDiff
-	limit  int // of instances
+	limit  int          // of instances
+	count  atomic.Int64 // of instances, for those who only look
 }
 
 // A viewKey names an instance: one per view, list of arguments and, if the view
@@ -65,12 +67,14 @@ func (w *views) add(x *viewInstance, reads *store.ReadSet) {
 	x.number = w.last
 	w.instances[x.viewKey], w.numbers[x.number] = x, x
 	w.reads.Replace(x.number, reads)
+	w.count.Store(int64(len(w.instances)))
 }
 
 func (w *views) drop(x *viewInstance) {
 	delete(w.instances, x.viewKey)
 	delete(w.numbers, x.number)
 	w.reads.Remove(x.number)
+	w.count.Store(int64(len(w.instances)))
 }
 
 // A viewError says that a view could not be evaluated. The transaction that needed

@@ -282,6 +282,11 @@ func TestViewRunsWhenWhatItReadChanges(t *testing.T) {
 	g.ran(t, "small", 2)
 	want(t, "nothing", w.sql(db, alice, "SELECT * FROM nothing"), nil)
 
+	s := db.Stats()
+	if s.Instances != 4 || len(s.Views) != 4 || s.Views[0].View != "first" || s.Views[0].Count != 2 {
+		t.Errorf("counts of views: %d instances, %+v", s.Instances, s.Views)
+	}
+
 	// What the transaction takes back does not count.
 	runs := g.runs["small"]
 	if res, _ := db.CallReducer(background, &CallRequest{Caller: alice, Name: "put", Args: note(4, aliceID, 4)}); res.Status != Committed {
@@ -900,7 +905,7 @@ func TestViewReadsEnvironment(t *testing.T) {
 
 // The commit of a procedure's transaction refreshes views, with their arguments, before
 // the procedure goes on; a view that fails ends it and takes the transaction back.
-func TestProcedureCommitRefreshesViews(t *testing.T) {
+func TestProcedureCommitAndArguments(t *testing.T) {
 	spec.Covers(t, "03.47", "03.67")
 	w := newWorld(t)
 	g := newGallery("gallery")
@@ -946,4 +951,37 @@ func TestProcedureCommitRefreshesViews(t *testing.T) {
 	want(t, "fault", w.rows(db, "fault"), nil)
 	w.call(db, alice, "put", note(6, aliceID, 60)) // the right to write was given back
 	want(t, "above", w.backing(db, "above"), []string{"5:50", "6:60"})
+}
+
+// A row-level security rule may read a view; it is the caller's instance, evaluated when
+// the caller reads the table.
+func TestRuleThatReadsView(t *testing.T) {
+	w := newWorld(t)
+	g := newGallery("gallery")
+	g.section(schema.SecRLS).RLS = []string{"SELECT note.* FROM note JOIN mine v ON note.id = v.id"}
+	db := w.create(g.fakeModule)
+	w.call(db, alice, "put", note(1, aliceID, 1))
+	w.call(db, alice, "put", note(2, bobID, 2))
+	want(t, "alice's notes", w.sql(db, alice, "SELECT * FROM note"), []string{"1:1"})
+	want(t, "the owner's notes", w.sql(db, owner, "SELECT * FROM note"), []string{"1:1", "2:2"})
+	g.ran(t, "mine", 1)
+	v := &viewer{t: t, rows: map[string]int{}, who: bob}
+	v.client = &subscribe.Client{Identity: bobID, Connection: bob.Conn, Protocol: wire.V2, Out: v}
+	if err := db.Attach(background, v.client, bob, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM note"}})
+	w.call(db, alice, "put", note(3, bobID, 3))
+	w.call(db, alice, "put", note(4, aliceID, 4))
+	w.call(db, alice, "put", note(2, aliceID, 2)) // bob's no more
+	db.send.flush()
+	if len(v.rows) != 1 || v.rows[string(note(3, bobID, 3))] != 1 {
+		t.Errorf("bob holds %v; want his one note", v.rows)
+	}
+	want(t, "messages", v.log, []string{"applied 1", "update", "update"})
+	want(t, "alice's notes", w.sql(db, alice, "SELECT * FROM note"), []string{"1:1", "2:2", "4:4"})
+	w.clock.advance(time.Hour)
+	if n := len(db.views.instances); n != 1 {
+		t.Errorf("%d instances are left; want the one that bob's query reads", n)
+	}
 }

@@ -285,6 +285,15 @@ func Map(e Expr, f func(Expr) Expr) Expr {
 	return e
 }
 
+// Size counts the expressions in e.
+func Size(e Expr) int {
+	n := 1
+	for _, x := range children(e) {
+		n += Size(x)
+	}
+	return n
+}
+
 // Equal reports whether two expressions are the same.
 func Equal(a, b Expr) bool {
 	same := func() bool { return slices.EqualFunc(children(a), children(b), Equal) }

@@ -77,6 +77,7 @@ type Plan struct {
 	terms   []step            // delta terms, by relation
 	touches [][]*schema.Table // the tables whose change makes a term run
 	single  predicate
+	kept    []KeptColumn
 	states  int
 	bufs    int
 	frames  sync.Pool
@@ -102,7 +103,7 @@ func Compile(q Select) *Plan {
 	if q.live() && len(p.tables) > 0 {
 		p.compileDelta(b)
 	}
-	p.states, p.bufs = b.states, b.bufs
+	p.states, p.bufs, p.kept = b.states, b.bufs, b.kept
 	p.frames.New = func() any {
 		return &frame{
 			rows: make([][]byte, len(p.all)), ops: make([]opState, p.states), bufs: make([][]byte, p.bufs),

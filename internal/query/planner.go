@@ -183,14 +183,24 @@ func (p *planner) join(op operator, bound relSet, rel int) operator {
 		return &nest{op, p.take(a)}
 	}
 	own, other := p.equalities(rel, bound)
+	lookup, column := p.lookup(op, bound, rel)
 	if len(own) == 0 || p.again {
-		return &nest{op, p.kept(rel, bound)}
+		whole := &nest{op, p.kept(rel, bound)}
+		if lookup == nil {
+			return whole
+		}
+		return &either{lookup, whole, column}
 	}
 	inner := p.filtered(p.first(rel), relSet{rel})
 	p.finishEqualities(rel, bound)
 	if p.delta {
-		// What the transaction changed is small; the other table is read once.
-		return &hashJoin{build: op, probe: inner, buildKeys: other, probeKeys: own}
+		// What the transaction changed is small; the other table is read once, or not
+		// at all.
+		hash := &hashJoin{build: op, probe: inner, buildKeys: other, probeKeys: own}
+		if lookup == nil {
+			return hash
+		}
+		return &either{lookup, hash, column}
 	}
 	return &hashJoin{build: inner, probe: op, buildKeys: own, probeKeys: other}
 }

@@ -22,6 +22,7 @@ type builder struct {
 	tables []*schema.Table
 	states int
 	bufs   int
+	kept   []KeptColumn
 }
 
 func (b *builder) state() int { b.states++; return b.states - 1 }

@@ -1,8 +1,12 @@
 package server
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +154,57 @@ func TestParseDuration(t *testing.T) {
 		got, err := parseDuration(tt.text)
 		if got != tt.want || (err != nil) != tt.bad {
 			t.Errorf("%q: %v, %v", tt.text, got, err)
+		}
+	}
+}
+
+// Whenever the power fails while the files of a data directory are written, they
+// are there whole or not at all, and the next start goes on.
+func TestMetadataSurvivesPowerCuts(t *testing.T) {
+	for seed := range uint64(30) {
+		for n := 0; ; n++ {
+			disk, calls := vfs.NewMem(), 0
+			var crashed *vfs.Mem
+			start := func(fsys *vfs.Mem, version string) error {
+				if _, err := LoadConfig(fsys, "/data"); err != nil {
+					return err
+				}
+				return checkMetadata(fsys, "/data", version)
+			}
+			disk.SetHook(func(op vfs.Op, _ string) error {
+				if op.Changes() {
+					if calls++; calls-1 == n {
+						crashed = disk.CrashClone(rand.New(rand.NewPCG(seed, uint64(n))))
+					}
+				}
+				return nil
+			})
+			for _, version := range []string{"2.8.3", "2.9.0"} {
+				if err := start(disk, version); err != nil {
+					t.Fatal(err)
+				}
+			}
+			done := crashed == nil
+			if done {
+				disk.SetHook(nil)
+				crashed = disk.CrashClone(nil)
+			}
+			for name, want := range map[string][]string{"config.toml": {defaultConfig}, "metadata.toml": {"version = \"2.8.3\"", "version = \"2.9.0\""}} {
+				text, err := vfs.ReadFile(crashed, "/data/"+name)
+				if errors.Is(err, fs.ErrNotExist) && !done {
+					continue
+				}
+				whole := slices.ContainsFunc(want, func(w string) bool { return strings.Contains(string(text), w) })
+				if err != nil || !whole || done && !strings.Contains(string(text), want[len(want)-1]) {
+					t.Fatalf("seed %d operation %d: %s: %q, %v", seed, n, name, text, err)
+				}
+			}
+			if err := start(crashed, "2.9.0"); err != nil {
+				t.Fatalf("seed %d operation %d: %v", seed, n, err)
+			}
+			if done {
+				break
+			}
 		}
 	}
 }

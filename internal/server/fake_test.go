@@ -250,6 +250,7 @@ func (db *fakeDatabase) Attach(_ context.Context, c *subscribe.Client, who Calle
 	}
 	db.host.note("attach")
 	db.clients[c] = exited
+	db.moved.Broadcast()
 	return nil
 }
 
@@ -261,6 +262,16 @@ func (db *fakeDatabase) Detach(_ context.Context, c *subscribe.Client, who Calle
 	db.detached++
 	db.moved.Broadcast()
 	return nil
+}
+
+// waitAttached waits until n clients are there: a session begins after its handshake
+// has been answered.
+func (db *fakeDatabase) waitAttached(n int) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for len(db.clients) < n {
+		db.moved.Wait()
+	}
 }
 
 // waitDetached waits until n clients have been detached.
@@ -421,7 +432,10 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 	return SQLResult{}, errors.New("no such table: `x`. If the table exists, it may be marked private.")
 }
 
-func (db *fakeDatabase) StreamSQL(ctx context.Context, _ <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+	if text == "MANY" || text == "BROKEN" {
+		return db.many(text == "BROKEN", sink)
+	}
 	res, err := db.SQL(ctx, who, text)
 	if err != nil || len(res.Columns.Elems) == 0 {
 		return res, err
@@ -435,6 +449,25 @@ func (db *fakeDatabase) StreamSQL(ctx context.Context, _ <-chan struct{}, who Ca
 		}
 	}
 	res.Rows = nil
+	return res, nil
+}
+
+// manyRows is how many rows the statement MANY has; BROKEN fails after half of them.
+const manyRows = 200_000
+
+func (db *fakeDatabase) many(broken bool, sink SQLSink) (res SQLResult, err error) {
+	res = SQLResult{Columns: sats.Product(sats.E("id", sats.U32)), Duration: time.Millisecond, Offset: 5, HasOffset: true}
+	if err := sink.Begin(res); err != nil {
+		return res, err
+	}
+	for i := range uint32(manyRows) {
+		if broken && i == manyRows/2 {
+			return res, errors.New("Division by zero")
+		}
+		if err := sink.Row(sats.AppendU32(nil, i)); err != nil {
+			return res, err
+		}
+	}
 	return res, nil
 }
 

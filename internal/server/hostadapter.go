@@ -68,11 +68,18 @@ func (d databases) Stats() []DatabaseStats {
 		s := db.Stats()
 		out := DatabaseStats{
 			Identity: s.Identity, LogBytes: s.Log.Bytes, ModuleMemory: s.ModuleMemory,
-			QueueLength: s.Waiting, Connections: s.Clients, Queries: s.Queries,
+			QueueLength: s.Waiting, Connections: s.Clients, Queries: s.Queries, HTTP: s.HTTP, Instances: s.Instances,
+		}
+		for _, v := range s.Views {
+			out.Views = append(out.Views, ViewStats(v))
 		}
 		for _, t := range s.Transactions {
+			kind := "Reducer"
+			if t.Procedure {
+				kind = "Procedure"
+			}
 			out.Transactions = append(out.Transactions,
-				TransactionStats{Type: "Reducer", Function: t.Reducer, Committed: t.Committed, Count: t.Count, Time: t.Time})
+				TransactionStats{Type: kind, Function: t.Reducer, Committed: t.Committed, Count: t.Count, Time: t.Time})
 		}
 		for _, t := range s.Tables {
 			out.Tables = append(out.Tables, TableStats{ID: uint32(t.Table.ID), Name: t.Table.Name, Rows: t.Rows, Bytes: t.Bytes})

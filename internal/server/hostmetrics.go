@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/stdbgo/spacetime/internal/host"
 )
 
 // A hostCollector turns the counts of the host into series when they are asked
@@ -11,10 +13,19 @@ import (
 type hostCollector struct {
 	from StatsProvider
 
-	txns, txnTime           *prometheus.Desc
-	tableRows, tableBytes   *prometheus.Desc
-	logBytes, memory, queue *prometheus.Desc
-	subscribers, queries    *prometheus.Desc
+	txns, txnTime                      *prometheus.Desc
+	tableRows, tableBytes              *prometheus.Desc
+	logBytes, memory, queue            *prometheus.Desc
+	subscribers, queries               *prometheus.Desc
+	viewCalls, viewTime, viewInstances *prometheus.Desc
+	requests                           []requestSeries
+	requestsInProgress                 *prometheus.Desc
+}
+
+// A requestSeries counts something about the HTTP requests of modules.
+type requestSeries struct {
+	desc *prometheus.Desc
+	of   func(*host.HTTPStats) uint64
 }
 
 func newHostCollector(from StatsProvider) *hostCollector {
@@ -32,6 +43,19 @@ func newHostCollector(from StatsProvider) *hostCollector {
 		queue:       desc("spacetime_worker_instance_operation_queue_length", "Jobs that wait for the right to write.", labelIdentity),
 		subscribers: desc("spacetime_subscription_connections", "Connections that may subscribe.", labelIdentity),
 		queries:     desc("spacetime_query_subscriptions", "Distinct live queries.", labelIdentity),
+
+		viewCalls:     desc("view_calls", "Evaluations of a view.", labelDB, "view"),
+		viewTime:      desc("view_call_time_usec", "Microseconds spent in evaluations of a view.", labelDB, "view"),
+		viewInstances: desc("spacetime_view_instances", "Instances of views that are kept up to date.", labelDB),
+		requests: []requestSeries{
+			{desc("spacetime_procedure_num_http_requests", "HTTP requests of procedures.", labelDB), func(s *host.HTTPStats) uint64 { return s.Requests }},
+			{desc("spacetime_procedure_num_successful_http_requests", "Those with a response.", labelDB), func(s *host.HTTPStats) uint64 { return s.Successful }},
+			{desc("spacetime_procedure_num_failed_http_requests", "Those without a response.", labelDB), func(s *host.HTTPStats) uint64 { return s.Failed }},
+			{desc("spacetime_procedure_num_timeout_http_requests", "Those that took too long.", labelDB), func(s *host.HTTPStats) uint64 { return s.TimedOut }},
+			{desc("spacetime_procedure_http_request_size_bytes", "Bytes of their bodies.", labelDB), func(s *host.HTTPStats) uint64 { return s.RequestBytes }},
+			{desc("spacetime_procedure_http_response_size_bytes", "Bytes of the responses' bodies.", labelDB), func(s *host.HTTPStats) uint64 { return s.ResponseBytes }},
+		},
+		requestsInProgress: desc("spacetime_procedure_num_in_progress_http_requests", "Those under way.", labelDB),
 	}
 }
 
@@ -58,6 +82,15 @@ func (c *hostCollector) Collect(out chan<- prometheus.Metric) {
 			gauge(c.tableRows, float64(t.Rows), labels...)
 			gauge(c.tableBytes, float64(t.Bytes), labels...)
 		}
+		for _, v := range db.Views {
+			counter(c.viewCalls, float64(v.Count), id, v.View)
+			counter(c.viewTime, float64(v.Time.Microseconds()), id, v.View)
+		}
+		gauge(c.viewInstances, float64(db.Instances), id)
+		for _, r := range c.requests {
+			counter(r.desc, float64(r.of(&db.HTTP)), id)
+		}
+		gauge(c.requestsInProgress, float64(db.HTTP.InProgress), id)
 		gauge(c.logBytes, float64(db.LogBytes), id)
 		gauge(c.memory, float64(db.ModuleMemory), id)
 		gauge(c.queue, float64(db.QueueLength), id)

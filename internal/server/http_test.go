@@ -784,7 +784,7 @@ func TestDisconnectRunsWhenTheClientLeaves(t *testing.T) {
 }
 
 func TestSQL(t *testing.T) {
-	spec.Covers(t, "08.44", "06.39")
+	spec.Covers(t, "08.44", "06.39", "07.38")
 	r := newRig(t)
 	_, alice := r.identity()
 	r.published("shop", alice, "p")

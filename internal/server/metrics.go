@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/stdbgo/spacetime/internal/host"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -181,6 +182,16 @@ type DatabaseStats struct {
 	QueueLength  int    // jobs that wait for the right to write
 	Connections  int    // subscribers
 	Queries      int    // distinct live queries
+	Views        []ViewStats
+	Instances    int // of views that have been evaluated
+	HTTP         host.HTTPStats
+}
+
+// ViewStats count the evaluations of one view.
+type ViewStats struct {
+	View  string
+	Count uint64
+	Time  time.Duration // spent in them
 }
 
 // TransactionStats count the transactions of one kind and function.

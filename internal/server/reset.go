@@ -112,13 +112,11 @@ func (s *Server) sweptPrograms(err error) {
 	}
 }
 
-// sweep removes what publishes and deletions left behind that a crash cut short.
-func (s *Server) sweep(ctx context.Context) {
-	replicas, err := s.control.Litter()
-	if err != nil {
-		s.log.Error("left-over replicas cannot be listed", "error", err)
-	}
+// sweep removes replicas that publishes and deletions left behind in another run.
+func (s *Server) sweep(ctx context.Context, replicas []uint64) {
 	for _, replica := range replicas {
-		s.discard(ctx, replica)
+		if ctx.Err() == nil {
+			s.discard(ctx, replica)
+		}
 	}
 }

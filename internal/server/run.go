@@ -69,7 +69,7 @@ type Running struct {
 	launch   context.CancelFunc
 	launched sync.WaitGroup
 	closers  []func() error // in order of opening
-	inMemory bool
+	litter   []uint64       // replicas that the last run left behind
 }
 
 // Run starts a server, serves until ctx ends, and shuts it down.
@@ -116,7 +116,7 @@ func Open(o RunOptions) (*Running, error) {
 
 // prepare opens everything but the port.
 func prepare(o *RunOptions) (_ *Running, err error) {
-	r := &Running{serving: make(chan error, 1), inMemory: o.InMemory}
+	r := &Running{serving: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -203,6 +203,13 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 		return err
 	}
 	r.closers = append(r.closers, ctl.Close)
+	// Read before anybody can publish: replicas of publishes under way are litter,
+	// too. Where databases live in memory the files are those of other runs.
+	if !o.InMemory {
+		if r.litter, err = ctl.Litter(); err != nil {
+			return err
+		}
+	}
 	engines, err := o.Engines(EngineOptions{CacheDir: filepath.Join(o.DataDir, "cache"), Wasm: config.Wasm.Engine, Logger: r.log})
 	if err != nil {
 		return err
@@ -254,9 +261,7 @@ func (r *Running) startDatabases() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.launch = cancel
 	r.launched.Go(func() {
-		if !r.inMemory { // the files of one in memory belong to another run
-			r.server.sweep(ctx)
-		}
+		r.server.sweep(ctx, r.litter)
 		r.server.launchAll(ctx)
 	})
 }

@@ -450,3 +450,64 @@ func TestMetadata(t *testing.T) {
 		}
 	}
 }
+
+// What a publish that a crash cut short and a deletion leave behind is gone after the
+// next start, and a deletion takes the files at once; others stay.
+func TestNoFilesAreLeftBehind(t *testing.T) {
+	defer client.CloseIdleConnections()
+	dir := t.TempDir()
+	r := started(t, runOptions(dir, io.Discard))
+	var owner struct{ Token string }
+	if err := json.Unmarshal([]byte(r.want(t, "POST", "/v1/identity", "", "", 200, "token")), &owner); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"stays", "goes"} {
+		r.want(t, "PUT", "/v1/database/"+name, owner.Token, kettle(t), 200, "created")
+	}
+	replicas := func() string {
+		entries, err := os.ReadDir(filepath.Join(dir, "replicas"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return strings.Join(names, " ")
+	}
+	both := replicas()
+	r.want(t, "DELETE", "/v1/database/goes", owner.Token, "", 200, "")
+	one := replicas()
+	if strings.Count(both, " ") != 1 || one == both || !strings.HasPrefix(both, one) {
+		t.Errorf("replicas: %q, and %q after a deletion", both, one)
+	}
+	// A publish ends here, by a crash of the process.
+	replica, err := r.server.control.NextReplica()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, "replicas", fmt.Sprint(replica), "clog")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(left, "00000000000000000000.stdb.log"), []byte("(ds)^2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r = started(t, runOptions(dir, io.Discard))
+	for range 500 {
+		if replicas() == one {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := replicas(); got != one {
+		t.Errorf("replicas after the next start: %q; want %q", got, one)
+	}
+	r.want(t, "POST", "/v1/database/stays/sql", owner.Token, "SELECT * FROM st_module", 200, "rows")
+	if err := r.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1028,6 +1028,7 @@ func TestShutdownClosesSessions(t *testing.T) {
 		all = append(all, p)
 	}
 	stuck := r.raw(token, "v2.bsatn", "") // never answers the Close
+	db.waitAttached(5)
 	done := make(chan error, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -207,20 +207,33 @@ func hasAggregate(e expr) bool {
 // perGroup rewrites an expression over the input into one over groups: what is a
 // grouping expression becomes its slot. A column that is left has no one value.
 func (c *checker) perGroup(sp span, e query.Expr) (query.Expr, error) {
+	sizes := make([]int, len(c.group.groups))
+	for i, g := range c.group.groups {
+		sizes[i] = query.Size(g)
+	}
 	var bad *query.Column
-	var rewrite func(query.Expr) query.Expr
-	rewrite = func(e query.Expr) query.Expr {
+	// Only expressions of one size are compared, so that a long chain of operators is
+	// not compared again at every link.
+	var rewrite func(query.Expr) (query.Expr, int)
+	rewrite = func(e query.Expr) (query.Expr, int) {
+		before, n := bad, 1
+		out := query.Map(e, func(x query.Expr) query.Expr {
+			y, k := rewrite(x)
+			n += k
+			return y
+		})
 		for i, g := range c.group.groups {
-			if query.Equal(e, g) {
-				return &query.Slot{N: i, Type: query.TypeOf(g), Null: query.Nullable(g)}
+			if n == sizes[i] && query.Equal(e, g) {
+				bad = before
+				return &query.Slot{N: i, Type: query.TypeOf(g), Null: query.Nullable(g)}, n
 			}
 		}
 		if col, ok := e.(*query.Column); ok && bad == nil {
 			bad = col
 		}
-		return query.Map(e, rewrite)
+		return out, n
 	}
-	out := rewrite(e)
+	out, _ := rewrite(e)
 	if bad != nil {
 		return nil, c.errorAt(sp, "Column `%s` must appear in GROUP BY or in an aggregate", c.rels[bad.Rel].table.Cols[bad.Col].Name)
 	}

@@ -13,7 +13,15 @@ func (c *checker) unexpected(sp span, expected, inferred *sats.Type) *Error {
 }
 
 func (c *checker) literalError(l *litExpr, t *sats.Type) *Error {
-	return c.errorAt(l.span, "The literal expression `%s` cannot be parsed as type `%s`", l.text, t)
+	err := c.errorAt(l.span, "The literal expression `%s` cannot be parsed as type `%s`", l.text, t)
+	if t.Kind == sats.KindSum && t.Special() == sats.SpecialNone {
+		var variants []string
+		for _, v := range t.Elems {
+			variants = append(variants, v.Name.Text)
+		}
+		err.Suggestion = didYouMean(l.text, variants)
+	}
+	return err
 }
 
 func (c *checker) badOperator(sp span, op string, t *sats.Type) *Error {
@@ -186,7 +194,16 @@ func (c *checker) typeless(e expr) bool {
 	case *colExpr:
 		return c.floatWord(e)
 	case *binExpr:
-		return e.op != '|' && c.typeless(e.l) && c.typeless(e.r)
+		// Chains of operators are asked again at every link.
+		free, ok := c.free[e]
+		if !ok {
+			free = e.op != '|' && c.typeless(e.l) && c.typeless(e.r)
+			if c.free == nil {
+				c.free = map[*binExpr]bool{}
+			}
+			c.free[e] = free
+		}
+		return free
 	case *signExpr:
 		return c.typeless(e.x)
 	case *funcExpr:

@@ -204,12 +204,9 @@ func (p *parser) like(from int, x expr, not, fold bool) (expr, error) {
 	return e, nil
 }
 
-// subselect parses a SELECT inside parentheses.
+// subselect parses a SELECT inside parentheses; the expressions in it count the
+// nesting.
 func (p *parser) subselect() (*selectStmt, error) {
-	if err := p.enter(); err != nil {
-		return nil, err
-	}
-	defer p.leave()
 	from := p.i
 	p.i++
 	st, err := p.selectStmt(from)

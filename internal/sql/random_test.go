@@ -120,6 +120,11 @@ func TestDeltaEqualsReevaluation(t *testing.T) {
 				t.Fatalf("%s: %v", q.text(), err)
 			}
 			lives = append(lives, live{q, c, q.result(t, tx)})
+			if rapid.Bool().Draw(t, "kept") { // as for subscriptions
+				for _, k := range c.Plan.KeptColumns() {
+					s.KeepIndex(k.Table, k.Col)
+				}
+			}
 		}
 		tx.Rollback()
 		for range rapid.IntRange(1, 6).Draw(t, "transactions") {

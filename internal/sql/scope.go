@@ -29,6 +29,7 @@ type checker struct {
 	rels    []relation
 	env     Env
 	group   grouping
+	free    map[*binExpr]bool // answers of typeless
 	views   []*query.ViewRead // of the statement
 	total   int               // relations of the statement
 	sender  bool              // the result depends on the caller: :sender was used, or a view that takes the sender

@@ -182,6 +182,8 @@ func TestBuilderTexts(t *testing.T) {
 		where(`"person"."f" = 1.5e-9`), where(`"person"."f" < 1e+21`), where(`"person"."f" = -3.25`), where(`"person"."f" > 1e-05`),
 		where(`("person"."f32" = 0.10000000149011612)`), where(`("person"."f" = 1` + strings.Repeat("0", 300) + `)`),
 		where(`"person"."big" = 1267650600228229401496703205376`),
+		where(`"person"."f" = NaN`), where(`"person"."f" = Infinity`), where(`("person"."f" < inf)`), where(`("person"."f32" > -inf)`), where(`("person"."f" = nan)`), where(`"person"."f" = -Infinity`),
+		where(`("person"."f" = "person"."f")`), where(`("person"."data" = "person"."data")`),
 		where(`("person"."data" = 0xdeadbeef)`),
 		`SELECT "person".* FROM "orders" JOIN "person" ON "person"."id" = "orders"."person_id"`,
 		`SELECT "orders".* FROM "person" JOIN "orders" ON "person"."id" = "orders"."person_id"`,
@@ -197,6 +199,62 @@ func TestBuilderTexts(t *testing.T) {
 		if err := db.compileError(alice, text); err != nil {
 			t.Errorf("as a statement: %s: %v", text, err)
 		}
+	}
+}
+
+// Columns of every type can be compared in live queries, options among them: the
+// value that prunes is the one that is stored.
+func TestLiveOptions(t *testing.T) {
+	spec.Covers(t, "07.105", "07.57")
+	kind := sats.Sum(sats.E("A", sats.Unit), sats.E("B", sats.U8))
+	db := newDatabase(t, tableSpec{name: "t", pk: "id", index: []string{"o"}, cols: []sats.Element{sats.E("id", sats.U32), sats.E("o", sats.Option(sats.U32)), sats.E("p", sats.Option(sats.U32)), sats.E("k", kind)}})
+	texts := []string{
+		"SELECT * FROM t WHERE o = 5", "SELECT * FROM t WHERE o <> 5", "SELECT * FROM t WHERE NOT (o = 5)", "SELECT * FROM t WHERE o IS NULL", "SELECT * FROM t WHERE o = p", "SELECT * FROM t WHERE o IN (5, 6)",
+		"SELECT * FROM t WHERE o IS DISTINCT FROM p", "SELECT * FROM t WHERE k = 'A'", "SELECT * FROM t WHERE k > 'A' AND o BETWEEN 1 AND 5", "SELECT a.* FROM t a JOIN t b ON a.id = b.id AND b.o = 5", "SELECT * FROM t WHERE (o = 5) IS NOT TRUE",
+	}
+	var lives []*Query
+	var have []rowBag
+	for _, text := range texts {
+		q, err := db.subscribe(alice, text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		lives, have = append(lives, q), append(have, rowBag{})
+	}
+	if k := lives[0].Occurrences[0].Keys; len(k) != 1 || string(k[0].Value) != "\x00\x05\x00\x00\x00" {
+		t.Errorf("the search argument of an option column is %x", k)
+	}
+	for _, step := range []string{
+		"INSERT INTO t VALUES (1, 5, NULL, 'A'), (2, NULL, NULL, 'A'), (3, 6, 6, '{\"B\":1}'), (4, 5, 5, '{\"B\":2}')", "UPDATE t SET o = p", "UPDATE t SET o = 5 WHERE id IN (1, 2)", "UPDATE t SET p = o, k = '{\"B\":1}' WHERE k = 'A'",
+		"DELETE FROM t WHERE o = 5 AND id = 1", "UPDATE t SET o = NULL", "DELETE FROM t",
+	} {
+		tx := db.Begin()
+		st, err := CompileStatement(tx, step, owner, Env{})
+		if err == nil {
+			_, err = st.Exec(tx)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", step, err)
+		}
+		d := tx.Commit(nil).Delta
+		tx = db.Begin()
+		for i, q := range lives {
+			changed := false
+			if err := q.Plan.Delta(tx, d, func(row []byte) { have[i].add(row, 1); changed = true }, func(row []byte) { have[i].add(row, -1); changed = true }); err != nil {
+				t.Fatal(err)
+			}
+			want := rowBag{}
+			if err := q.Plan.Run(tx, func(row []byte) bool { want.add(row, 1); return true }); err != nil {
+				t.Fatal(err)
+			}
+			if !have[i].equal(want) {
+				t.Errorf("after %s: %s\n got %s\nwant %s", step, texts[i], have[i], want)
+			}
+			if changed && !selected(tx, d, q.Occurrences) {
+				t.Errorf("after %s: %s is pruned, and changed", step, texts[i])
+			}
+		}
+		tx.Rollback()
 	}
 }
 

@@ -543,6 +543,7 @@ func TestHintsOfSuperset(t *testing.T) {
 	for text, want := range map[string]string{
 		"SELECT id FROM p WHERE team = NULL":  " at Line: 1, Column 31 Use IS NULL or IS NOT NULL.",
 		"SELECT id FROM p a JOIN p b ON TRUE": " at Line: 1, Column 8 Write `a.id` if you mean that table.",
+		"SELECT id FROM p WHERE st = 'idle'":  " at Line: 1, Column 29 Did you mean `Idle`?",
 		"SELECT st + st FROM p":               " at Line: 1, Column 8 CAST converts between types.",
 		"SELECT id FROM p\nORDER BY tem":      " at Line: 2, Column 10 Did you mean `team`?",
 		"SELECT id FROM p ORDER BY 3":         " at Line: 1, Column 27 It is a position in the list of columns.",

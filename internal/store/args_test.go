@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -280,6 +281,64 @@ func TestLargeRows(t *testing.T) {
 	wantRows(t, v, def.ID, row(2, 6<<20))
 	v.Close()
 	check(t, s)
+}
+
+// Rows of 100 MB are stored, read through views and indexes, updated, rolled back, and come
+// back from the log and from a snapshot.
+func TestHugeRows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moves a gigabyte")
+	}
+	const size = 100_000_000
+	row := func(id uint32, fill byte) []byte { return sats.AppendBytes(u32(id), bytes.Repeat([]byte{fill}, size)) }
+	s := New(Options{})
+	d := withUnique(tableDef("blob", col("id", sats.U32), col("data", sats.Bytes)), schema.BTree, 0)
+	var log [][]byte
+	tx := s.Begin()
+	def, err := tx.CreateTable(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log = append(log, bytes.Clone(tx.Commit(nil).Record))
+	one, other := row(1, 'a'), row(1, 'b')
+	tx = s.Begin()
+	mustInsert(t, tx, def.ID, one)
+	log = append(log, tx.Commit(nil).Record)
+	v := s.View()
+	tx = s.Begin()
+	if _, _, err := tx.Update(def.ID, def.Indexes[0].ID, other); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := tx.FindUnique(def.Indexes[0].ID, u32(1)); !ok || !bytes.Equal(got, other) {
+		t.Error("the transaction does not see its row")
+	}
+	tx.Rollback()
+	if got, ok := v.FindUnique(def.Indexes[0].ID, u32(1)); !ok || !bytes.Equal(got, one) {
+		t.Error("the view has lost the row")
+	}
+	var snapshot bytes.Buffer
+	if err := s.WriteSnapshot(v, &snapshot); err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	check(t, s)
+	fromSnapshot := New(Options{})
+	if err := errors.Join(fromSnapshot.LoadSnapshot(&snapshot), fromSnapshot.FinishReplay()); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*Store{restart(t, log), fromSnapshot} {
+		tx := r.Begin()
+		if got, ok := tx.FindUnique(def.Indexes[0].ID, u32(1)); !ok || !bytes.Equal(got, one) {
+			t.Error("recovery has lost the row")
+		}
+		if ok, err := tx.DeleteRow(def.ID, one); !ok || err != nil {
+			t.Errorf("DeleteRow = %v, %v", ok, err)
+		}
+		tx.Commit(nil)
+		if n := r.tables[def.ID].rows.bytes; n != 0 {
+			t.Errorf("an empty table keeps %d bytes", n)
+		}
+	}
 }
 
 func TestRowsOfDelta(t *testing.T) {

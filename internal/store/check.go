@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/stdbgo/spacetime/internal/schema"
 )
@@ -48,7 +49,7 @@ func (t *table) check() error {
 		if q := t.find(row); q != p {
 			fail("row at %x is found at %x", p, q)
 		}
-		for _, ix := range t.indexes {
+		for _, ix := range slices.Concat(t.indexes, t.kept) {
 			if n := ix.occurrences(row, p); n != 1 {
 				fail("index %s has the row at %x %d times", ix.def.Name, p, n)
 			}
@@ -76,6 +77,14 @@ func (t *table) check() error {
 		}
 		if err := ix.check(); err != nil {
 			fail("index %s: %w", ix.def.Name, err)
+		}
+	}
+	for _, ix := range t.kept {
+		if ix.layout != t.def.Layout || !ix.alive {
+			fail("the kept index %s is not what the table says", ix.def.Name)
+		}
+		if err := ix.check(); err != nil {
+			fail("the kept index %s: %w", ix.def.Name, err)
 		}
 	}
 	if err := t.rows.check(); err != nil {

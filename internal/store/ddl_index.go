@@ -34,6 +34,7 @@ func (t *table) setIndexes(indexes []*index) {
 	for _, ix := range t.indexes {
 		ix.alive = true
 	}
+	t.kept = nil // whoever needs one builds it for the new definition
 	t.chooseIdent()
 }
 

@@ -102,6 +102,9 @@ var memoryCases = []memoryCase{
 func TestMemory(t *testing.T) {
 	for _, c := range memoryCases {
 		for _, n := range []int{5_000, 20_000} {
+			if n > 5_000 && testing.Short() {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s/rows=%d", c.name, n), func(t *testing.T) { c.test(t, n) })
 		}
 	}

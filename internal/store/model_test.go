@@ -556,13 +556,41 @@ func (m *machine) rollback(t *rapid.T) {
 	if m.tx == nil {
 		return
 	}
-	m.saved(t, m.tx.Rollback())
+	m.tx.Rollback()
+	m.saved(t)
 	m.tx, m.m = nil, m.committed.clone()
+	m.sameSchema(t, "rolled back")
+}
+
+// sameSchema compares all definitions with the committed ones.
+func (m *machine) sameSchema(t *rapid.T, what string) {
+	v := m.s.View()
+	defer v.Close()
+	n := 0
+	for _, d := range v.Tables() {
+		if d.Kind == schema.System {
+			continue
+		}
+		n++
+		mt := m.committed[d.Name]
+		if mt == nil || v.TableByName(d.Name) != d {
+			t.Fatalf("%s: there is a table %s", what, d.Name)
+		}
+		sameDefinition(t, d, mt.def)
+		for _, x := range d.Indexes {
+			if table, ix := v.IndexByName(x.Name); table != d || ix != x {
+				t.Fatalf("%s: the name of index %s leads elsewhere", what, x.Name)
+			}
+		}
+	}
+	if n != len(m.committed) {
+		t.Fatalf("%s: %d tables, want %d", what, n, len(m.committed))
+	}
 }
 
 // saved writes the rows of sequences that a rollback has left behind.
-func (m *machine) saved(t *rapid.T, behind bool) {
-	if !behind {
+func (m *machine) saved(t *rapid.T) {
+	if !m.s.SequencesBehind() {
 		return
 	}
 	tx := m.s.Begin()
@@ -854,4 +882,5 @@ func (m *machine) restart(t *rapid.T) {
 	}
 	m.m = m.committed.clone()
 	m.m.sameAs(t, "restarted", v)
+	m.sameSchema(t, "restarted")
 }

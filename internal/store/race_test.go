@@ -194,3 +194,27 @@ func TestViewInsideTransaction(t *testing.T) {
 	look("after clear")
 	check(t, s)
 }
+
+// However many rows an index has lost, a view looks at few of them under the store's lock.
+func TestViewCatchesUpWithoutTheLock(t *testing.T) {
+	s, def := filled(t, 5000, schema.BTree, true)
+	v := s.View()
+	defer v.Close()
+	tx := s.Begin()
+	if _, err := tx.Clear(def.ID); err != nil {
+		t.Fatal(err)
+	}
+	tx.Commit(nil)
+	x := v.cat.indexes.get(uint32(def.Indexes[1].ID))
+	lost := v.catchUp(x.ix, &v.tables[x.e.at])
+	if !s.mu.TryLock() {
+		t.Fatal("the lock is held")
+	}
+	defer s.mu.Unlock()
+	if left := len(lost.unseen(x.ix.t)); left > s.rangeSlice {
+		t.Errorf("%d rows are left to look at under the lock, want at most %d", left, s.rangeSlice)
+	}
+	if len(lost.order) < 5000-s.rangeSlice {
+		t.Errorf("%d lost rows were found before it, want 5000", len(lost.order))
+	}
+}

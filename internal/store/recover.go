@@ -57,8 +57,40 @@ func (s *Store) finishReplay() error {
 				return fmt.Errorf("table %s: %w", row.Name, err)
 			}
 		}
-		if err := s.tables[row.ID].finish(def, c); err != nil {
+		s.tables[row.ID].define(def)
+	}
+	if err := s.buildIndexes(c.tables); err != nil {
+		return err
+	}
+	for _, row := range c.tables {
+		if err := s.tables[row.ID].finish(c); err != nil {
 			return fmt.Errorf("table %s: %w", row.Name, err)
+		}
+	}
+	return nil
+}
+
+// buildIndexes fills the indexes of all tables from their rows.
+func (s *Store) buildIndexes(tables []schema.StTableRow) error {
+	var jobs []func()
+	var indexes []*index
+	for _, row := range tables {
+		indexes = append(indexes, s.tables[row.ID].indexes...)
+	}
+	clashes := make([][]byte, len(indexes))
+	for i, ix := range indexes {
+		jobs = append(jobs, func() { clashes[i] = ix.build() })
+	}
+	if s.opts.Together != nil {
+		s.opts.Together(jobs)
+	} else {
+		for _, job := range jobs {
+			job()
+		}
+	}
+	for i, clash := range clashes {
+		if clash != nil {
+			return fmt.Errorf("table %s: %w", indexes[i].t.def.Name, uniqueViolation(indexes[i], clash))
 		}
 	}
 	return nil
@@ -252,9 +284,8 @@ func sorted[R any](rows []R, by func(R) uint32) []R {
 	return rows
 }
 
-// finish gives a replayed table its definition, and builds from its rows what a
-// running table has.
-func (t *table) finish(def *schema.Table, c *catalogueRows) error {
+// define gives a replayed table its definition, and empty indexes.
+func (t *table) define(def *schema.Table) {
 	t.def, t.ephemeral = def, isEphemeral(def)
 	size, fixed := def.Layout.FixedSize()
 	if t.rows.epochs == nil {
@@ -266,12 +297,13 @@ func (t *table) finish(def *schema.Table, c *catalogueRows) error {
 		t.count = 0
 	}
 	for _, d := range def.Indexes {
-		ix := newIndex(d, def.Layout, t)
-		if clash := ix.build(); clash != nil {
-			return uniqueViolation(ix, clash)
-		}
-		t.indexes = append(t.indexes, ix)
+		t.indexes = append(t.indexes, newIndex(d, def.Layout, t))
 	}
+}
+
+// finish gives a replayed table what a running table has, now that its indexes are
+// built.
+func (t *table) finish(c *catalogueRows) error {
 	t.chooseIdent()
 	if t.set != nil {
 		if err := t.checkSet(); err != nil {

@@ -162,9 +162,15 @@ func putTruncated(b []byte, v sats.I128) {
 	copy(b, full[:])
 }
 
-// SaveSequences writes the rows of sequences that a rollback has left behind.
+// SequencesBehind reports that a rollback may have left the row of a sequence behind the
+// values that were handed out. One should then commit a transaction with
+// [Tx.SaveSequences], lest a crash hands them out again (spec 08 §6.4).
+func (s *Store) SequencesBehind() bool { return s.behind }
+
+// SaveSequences writes the rows of sequences that are behind.
 func (tx *Tx) SaveSequences() {
 	tx.mustBeOpen()
+	tx.s.behind = false
 	for _, e := range tx.s.catalog().entries {
 		for _, q := range e.t.seqs {
 			if q.stored != q.pos.allocated {

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
 	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -99,6 +101,45 @@ func TestGeneratedWidths(t *testing.T) {
 			t.Errorf("%v: an explicit value generates %x", typ, got)
 		}
 		tx.Commit(nil)
+		check(t, s)
+	}
+}
+
+// A zero is replaced and nothing else, in integers of every width, signed or not; values
+// that were given, negative ones too, are kept and do not move the sequence.
+func TestSequenceTrigger(t *testing.T) {
+	spec.Covers(t, "08.11", "08.14")
+	for _, typ := range []*sats.Type{
+		sats.U8, sats.I8, sats.U16, sats.I16, sats.U32, sats.I32, sats.U64, sats.I64, sats.U128Type, sats.I128Type, sats.U256Type, sats.I256Type,
+	} {
+		s := New(Options{})
+		def := create(t, s, withSequence(tableDef("t", col("n", typ), col("x", sats.U32)), 0))
+		size := typ.Kind.Size()
+		number := func(n int64) []byte {
+			b := make([]byte, size)
+			for i := range b {
+				b[i] = byte(n >> min(8*i, 63))
+			}
+			return b
+		}
+		want := int64(1)
+		for i, n := range []int64{0, -1, 0, -128, 5, 0, 1 << 6, 0, 0} {
+			tx := s.Begin()
+			stored, generated, err := tx.Insert(def.ID, append(number(n), u32(uint32(i))...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case n != 0 && (len(generated) > 0 || !bytes.Equal(stored[:size], number(n))):
+				t.Errorf("%v: %d becomes %x, and %x is generated", typ, n, stored[:size], generated)
+			case n == 0 && (!bytes.Equal(generated, number(want)) || !bytes.Equal(stored[:size], generated)):
+				t.Errorf("%v: %x is generated and %x stored, want %d", typ, generated, stored[:size], want)
+			}
+			if n == 0 {
+				want++
+			}
+			tx.Commit(nil)
+		}
 		check(t, s)
 	}
 }

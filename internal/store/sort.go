@@ -36,7 +36,7 @@ func sortBytes(es []entry, shift, last int) {
 		}
 		shift -= 8 // they agree in this byte, too
 	}
-	if last == 0 {
+	if last == 0 || shift+8 > last {
 		slices.SortFunc(es, compareEntry)
 	}
 }

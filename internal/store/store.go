@@ -17,6 +17,11 @@ type Options struct {
 	// HashSeed makes hash tables hard to fill with colliding keys by somebody who
 	// does not know it. It shows nowhere.
 	HashSeed uint64
+
+	// Together runs functions that do not depend on each other, beside each other as
+	// far as there are processors, and returns when all have ended; the indexes of a
+	// store that recovers are built so. nil: one after the other.
+	Together func([]func())
 }
 
 // A Store holds the tables of one database.
@@ -38,6 +43,8 @@ type Store struct {
 	tables map[schema.TableID]*table
 	cat    *catalog // of tables as the writer sees them; nil: to be built
 	tx     Tx
+	behind bool               // see SequencesBehind
+	kept   map[keptColumn]int // how often each is asked for; the writer's
 	pool   commitPool
 	replay *replay // nil once recovery is over
 
@@ -148,6 +155,9 @@ func (t *table) bytes() uint64 {
 		n += t.set.bytes()
 	}
 	for _, ix := range t.indexes {
+		n += ix.bytes()
+	}
+	for _, ix := range t.kept {
 		n += ix.bytes()
 	}
 	return n

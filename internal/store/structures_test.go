@@ -73,6 +73,26 @@ func compareTree(t *testing.T, tree *btree, have map[entry]bool) {
 	}
 }
 
+// Keys that come in descending order enter full leaves in front, whose right neighbours
+// have room.
+func TestBtreeDescending(t *testing.T) {
+	tree := newBtree(nil)
+	have := map[entry]bool{}
+	for k := uint64(5000); k > 0; k-- {
+		e := entry{k, 1}
+		tree.insert(&treeProbe{key: e.key, ptr: e.ptr})
+		have[e] = true
+		if k%50 == 0 {
+			compareTree(t, tree, have)
+		}
+	}
+	for k := uint64(1); k <= 5000; k++ {
+		if !tree.remove(&treeProbe{key: k, ptr: 1}) {
+			t.Fatalf("key %d is lost", k)
+		}
+	}
+}
+
 func TestBtreeFill(t *testing.T) {
 	for _, n := range []int{0, 1, bulkFill, bulkFill + 1, 10_000} {
 		es := make([]entry, n)
@@ -261,6 +281,28 @@ func TestDirectIndex(t *testing.T) {
 	}
 	tx.Commit(nil)
 	check(t, s)
+}
+
+// A table that is a queue, new keys behind and old ones taken in front, has the pages of
+// the keys that are there.
+func TestDirectIndexOfQueue(t *testing.T) {
+	s := New(Options{})
+	def := create(t, s, withUnique(tableDef("d", col("n", sats.U64)), schema.Direct, 0))
+	const length = 300
+	tx := s.Begin()
+	for n := range uint64(15_000) {
+		mustInsert(t, tx, def.ID, sats.AppendU64(nil, n))
+		if n >= length {
+			if k, err := tx.DeletePoint(def.Indexes[0].ID, sats.AppendU64(nil, n-length)); k != 1 || err != nil {
+				t.Fatalf("key %d: %d rows, %v", n-length, k, err)
+			}
+		}
+	}
+	tx.Commit(nil)
+	check(t, s)
+	if d := s.tables[def.ID].indexes[0].direct; d == nil || d.used > length/directKeys+2 {
+		t.Errorf("the array of %d keys is %+v", length, d)
+	}
 }
 
 // TestArena stores and frees rows of all sizes beside views that must not notice.

@@ -23,6 +23,7 @@ type table struct {
 	rows    arena
 	count   int
 	indexes []*index    // in the order of def.Indexes
+	kept    []*index    // beside the schema, see Store.KeepIndex
 	ident   *index      // the unique index that finds equal rows; nil: set does
 	set     *hashMap    // rows by the hash of their bytes
 	seqs    []*sequence // in column order
@@ -137,6 +138,9 @@ func (t *table) link(p rowPtr, row []byte) {
 	for _, ix := range t.indexes {
 		ix.add(row, p)
 	}
+	for _, ix := range t.kept {
+		ix.add(row, p)
+	}
 	if t.set != nil {
 		t.set.add(t.rowHash(row), p)
 	}
@@ -145,6 +149,9 @@ func (t *table) link(p rowPtr, row []byte) {
 func (t *table) unlink(p rowPtr, row []byte) {
 	t.count--
 	for _, ix := range t.indexes {
+		ix.remove(row, p)
+	}
+	for _, ix := range t.kept {
 		ix.remove(row, p)
 	}
 	if t.set != nil {
@@ -259,13 +266,10 @@ func (t *table) update(old rowPtr, row []byte) rowPtr {
 	t.inserted++
 	stored, was := t.rows.get(p), t.rows.get(old)
 	for _, ix := range t.indexes {
-		var a, b [64]byte
-		if bytes.Equal(ix.keyOf(was, a[:0]), ix.keyOf(stored, b[:0])) {
-			ix.move(stored, old, p)
-			continue
-		}
-		ix.remove(was, old)
-		ix.add(stored, p)
+		ix.replace(was, stored, old, p)
+	}
+	for _, ix := range t.kept {
+		ix.replace(was, stored, old, p)
 	}
 	if t.set != nil {
 		t.set.remove(t.rowHash(was), old)
@@ -273,6 +277,17 @@ func (t *table) update(old rowPtr, row []byte) rowPtr {
 	}
 	t.vacate(old, was)
 	return p
+}
+
+// replace enters a row that takes the place of another.
+func (ix *index) replace(was, row []byte, old, p rowPtr) {
+	var a, b [64]byte
+	if bytes.Equal(ix.keyOf(was, a[:0]), ix.keyOf(row, b[:0])) {
+		ix.move(row, old, p)
+		return
+	}
+	ix.remove(was, old)
+	ix.add(row, p)
 }
 
 // touch notes that the transaction changed the slot.
@@ -355,6 +370,10 @@ func (t *table) reindex() {
 	})
 	for _, ix := range t.indexes {
 		ix.build()
+	}
+	for _, ix := range t.kept {
+		ix.reset()
+		ix.fill()
 	}
 }
 

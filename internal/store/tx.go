@@ -50,12 +50,9 @@ func (tx *Tx) mustBeOpen() {
 	}
 }
 
-// Rollback undoes everything but consumed sequence values. If it returns true, the row
-// of a sequence is behind the values that were handed out: the caller should commit a
-// transaction with [Tx.SaveSequences], lest a crash hands them out again.
-func (tx *Tx) Rollback() (behind bool) {
+// Rollback undoes everything but consumed sequence values. See [Store.SequencesBehind].
+func (tx *Tx) Rollback() {
 	tx.mustBeOpen()
-	behind = len(tx.seqs) > 0
 	s := tx.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,6 +61,7 @@ func (tx *Tx) Rollback() (behind bool) {
 	}
 	for _, u := range slices.Backward(tx.seqs) {
 		u.seq.stored = u.stored
+		s.behind = true
 	}
 	for _, t := range tx.tables {
 		t.rollback(tx.reindex[t])
@@ -76,7 +74,6 @@ func (tx *Tx) Rollback() (behind bool) {
 		s.cat = s.committed
 	}
 	tx.end()
-	return behind
 }
 
 // end closes the transaction, whose tables are settled.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"container/heap"
 	"iter"
 	"slices"
 
@@ -13,36 +14,54 @@ type lostRows struct {
 	seen  int // position in the table's list of removed rows
 	order []rowPtr
 	byKey map[uint64][]rowPtr
-	all   map[rowPtr]struct{}
+	all   map[rowPtr]int // place in order
 }
 
 func (l *lostRows) has(p rowPtr) bool { _, ok := l.all[p]; return ok }
 
-// catchUp brings the view's lost rows of an index up to date. The caller holds the
-// store's lock.
+// catchUp brings the view's lost rows of an index nearly up to date, without holding the
+// store's lock for long, however many there are; [lostRows.finish] does the rest under
+// the lock.
 func (v *View) catchUp(ix *index, vt *viewTable) *lostRows {
 	l := v.lost[ix]
 	if l == nil {
 		if v.lost == nil {
 			v.lost = map[*index]*lostRows{}
 		}
-		l = &lostRows{seen: vt.removed, all: map[rowPtr]struct{}{}, byKey: map[uint64][]rowPtr{}}
+		l = &lostRows{seen: vt.removed, all: map[rowPtr]int{}, byKey: map[uint64][]rowPtr{}}
 		v.lost[ix] = l
 	}
-	t := ix.t
-	for _, p := range t.removed[l.seen-t.removedBase:] {
+	for range 16 { // a writer that is faster than this has to wait
+		v.s.mu.Lock()
+		removed := l.unseen(ix.t)
+		v.s.mu.Unlock()
+		if len(removed) <= v.s.rangeSlice {
+			break
+		}
+		l.add(ix, vt, removed)
+	}
+	return l
+}
+
+// finish brings lost rows up to date. The caller holds the store's lock.
+func (l *lostRows) finish(ix *index, vt *viewTable) { l.add(ix, vt, l.unseen(ix.t)) }
+
+// unseen returns the end of the list of removed rows. While a view is open the list only
+// grows, so that what is returned stays as it is.
+func (l *lostRows) unseen(t *table) []rowPtr { return t.removed[l.seen-t.removedBase:] }
+
+func (l *lostRows) add(ix *index, vt *viewTable, removed []rowPtr) {
+	for _, p := range removed {
 		row, ok := vt.get(p)
 		if !ok || l.has(p) {
 			continue
 		}
-		var buf [64]byte
-		k := ix.slotKey(ix.keyOf(row, buf[:0]))
-		l.all[p] = struct{}{}
+		k := ix.slotKeyOf(row)
+		l.all[p] = len(l.order)
 		l.byKey[k] = append(l.byKey[k], p)
 		l.order = append(l.order, p)
 	}
-	l.seen = t.removedBase + len(t.removed)
-	return l
+	l.seen += len(removed)
 }
 
 func (v *View) FindUnique(id schema.IndexID, key []byte) ([]byte, bool) {
@@ -65,6 +84,7 @@ func (v *View) FindUnique(id schema.IndexID, key []byte) ([]byte, bool) {
 
 // findUnique looks a key up; ok is false if the index follows the table no longer.
 func (v *View) findUnique(ix *index, vt *viewTable, key []byte) (row []byte, ok bool) {
+	lost := v.catchUp(ix, vt)
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	if !ix.alive {
@@ -75,7 +95,8 @@ func (v *View) findUnique(ix *index, vt *viewTable, key []byte) (row []byte, ok 
 			return row, true
 		}
 	}
-	for _, p := range v.catchUp(ix, vt).byKey[ix.slotKey(key)] {
+	lost.finish(ix, vt)
+	for _, p := range lost.byKey[ix.slotKey(key)] {
 		if row, ok := vt.get(p); ok && ix.matches(row, key) {
 			return row, true
 		}
@@ -128,8 +149,28 @@ type rangeWalk struct {
 	lo, hi *treeProbe // what is left of the range; nil: no bound
 
 	last    *treeProbe // the last entry read
-	pending []lostRow  // in the range and not given yet, in key order
+	pending []lostRow  // in the range and not given yet: a heap by key
 	seen    int        // of lostRows.order
+}
+
+// Len and the others make the walk the heap of its pending rows.
+func (w *rangeWalk) Len() int { return len(w.pending) }
+func (w *rangeWalk) Less(i, j int) bool {
+	return w.key == nil && w.compareByKey(w.pending[i].row, w.pending[j].row) < 0
+}
+func (w *rangeWalk) Swap(i, j int) { w.pending[i], w.pending[j] = w.pending[j], w.pending[i] }
+func (w *rangeWalk) Push(x any)    { w.pending = append(w.pending, x.(lostRow)) }
+func (w *rangeWalk) Pop() any {
+	last := len(w.pending) - 1
+	x := w.pending[last]
+	w.pending = w.pending[:last]
+	return x
+}
+
+// compareByKey orders two rows of the view by their keys.
+func (w *rangeWalk) compareByKey(a, b []byte) int {
+	var buf [64]byte
+	return w.ix.compareKey(a, w.ix.keyOf(b, buf[:0]), len(w.ix.parts))
 }
 
 type lostRow struct {
@@ -181,10 +222,12 @@ func (w *rangeWalk) compareTo(row []byte, p *treeProbe) int {
 
 // scan reads the rest of the range without the index.
 func (w *rangeWalk) scan() (rows [][]byte) {
-	given := w.pending
+	pending := make(map[rowPtr]bool, len(w.pending))
+	for _, l := range w.pending {
+		pending[l.p] = true
+	}
 	w.vt.each(func(p rowPtr, row []byte) bool {
-		pending := slices.ContainsFunc(given, func(l lostRow) bool { return l.p == p })
-		if pending || w.wants(p, row) && !w.given(p) {
+		if pending[p] || w.wants(p, row) && !w.given(p) {
 			rows = append(rows, row)
 		}
 		return true
@@ -197,28 +240,40 @@ func (w *rangeWalk) scan() (rows [][]byte) {
 // rows are given with their key, before the live ones of that key that come later.
 func (w *rangeWalk) given(p rowPtr) bool {
 	l := w.v.lost[w.ix]
-	return w.last != nil && l != nil && slices.Contains(l.order[:w.seen], p)
+	if w.last == nil || l == nil {
+		return false
+	}
+	at, ok := l.all[p]
+	return ok && at < w.seen
 }
 
 func (w *rangeWalk) sort(rows [][]byte) {
 	if w.key != nil {
 		return
 	}
-	slices.SortStableFunc(rows, func(a, b []byte) int {
-		var buf [64]byte
-		return w.ix.compareKey(a, w.ix.keyOf(b, buf[:0]), len(w.ix.parts))
-	})
+	slices.SortStableFunc(rows, w.compareByKey)
 }
 
-// slice reads the next entries of the index's tree. ok is false if there is none.
+// slice returns the rows of the next entries of the index's tree, and the lost ones among
+// them. ok is false if there is no tree.
 func (w *rangeWalk) slice() (rows [][]byte, more, ok bool) {
+	lost := w.v.catchUp(w.ix, w.vt)
+	w.addLost(lost)
+	if rows, more, ok = w.read(lost); ok {
+		rows = w.merge(rows, more)
+	}
+	return rows, more, ok
+}
+
+// read is the part of slice that needs the store's lock.
+func (w *rangeWalk) read(lost *lostRows) (rows [][]byte, more, ok bool) {
 	w.v.s.mu.Lock()
 	defer w.v.s.mu.Unlock()
 	ix := w.ix
 	if !ix.alive || ix.ordered == nil || w.key == nil && ix.def.Algo == schema.Hash {
 		return nil, false, false
 	}
-	lost := w.v.catchUp(ix, w.vt)
+	lost.finish(ix, w.vt)
 	w.addLost(lost)
 	from := w.lo
 	if w.last != nil {
@@ -241,45 +296,30 @@ func (w *rangeWalk) slice() (rows [][]byte, more, ok bool) {
 			break
 		}
 	}
-	return w.merge(rows, more), more, true
+	return rows, more, true
 }
 
 // addLost enters newly lost rows that belong to what is left of the range. Those up
 // to the last entry read were given when they were still in the index.
 func (w *rangeWalk) addLost(lost *lostRows) {
-	before := len(w.pending)
 	for _, p := range lost.order[w.seen:] {
 		if row, ok := w.vt.get(p); ok && w.wants(p, row) {
-			w.pending = append(w.pending, lostRow{p, row})
+			heap.Push(w, lostRow{p, row})
 		}
 	}
 	w.seen = len(lost.order)
-	if len(w.pending) > before && w.key == nil {
-		slices.SortStableFunc(w.pending, func(a, b lostRow) int {
-			var buf [64]byte
-			return w.ix.compareKey(a.row, w.ix.keyOf(b.row, buf[:0]), len(w.ix.parts))
-		})
-	}
 }
 
 // merge adds the pending rows whose keys the slice has reached, all of them at the
 // end of the range.
 func (w *rangeWalk) merge(rows [][]byte, more bool) [][]byte {
-	n := len(w.pending)
-	if more {
-		n = 0
-		for n < len(w.pending) && w.compareTo(w.pending[n].row, w.last) <= 0 {
-			n++
-		}
+	n := len(rows)
+	for len(w.pending) > 0 && (!more || w.compareTo(w.pending[0].row, w.last) <= 0) {
+		rows = append(rows, heap.Pop(w).(lostRow).row)
 	}
-	if n == 0 {
-		return rows
+	if len(rows) > n {
+		w.sort(rows)
 	}
-	for _, l := range w.pending[:n] {
-		rows = append(rows, l.row)
-	}
-	w.pending = w.pending[n:]
-	w.sort(rows)
 	return rows
 }
 

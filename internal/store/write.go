@@ -227,6 +227,9 @@ func (t *table) clear() {
 	for _, ix := range t.indexes {
 		ix.reset()
 	}
+	for _, ix := range t.kept {
+		ix.reset()
+	}
 	if t.set != nil {
 		t.set = t.newSet()
 	}

@@ -97,10 +97,15 @@ func (c *Client) Send(m Message) {
 	w.bytes += len(m.Body)
 }
 
-// fits reports whether the plans can be evaluated on the request's Reader.
+// fits reports whether the plans can be evaluated on the request's Reader, which is
+// known without doing so unless one of their expressions can fail.
 func (req *Request) fits(plans []*query.Plan) error {
 	for _, p := range plans {
-		if p.Stale(req.Reader) != nil {
+		err := p.Stale(req.Reader)
+		if err == nil && p.CanFail() {
+			err = p.Run(req.Reader, func([]byte) bool { return true })
+		}
+		if err != nil {
 			return errEvaluating
 		}
 	}

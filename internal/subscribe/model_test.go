@@ -35,7 +35,22 @@ func newBench(t rapid.TB) *bench {
 	b.a = b.create(tx, "a", []schema.ColumnDef{{Name: "id", Type: sats.U32}, {Name: "x", Type: sats.U32}}, 0)
 	b.b = b.create(tx, "b", []schema.ColumnDef{{Name: "id", Type: sats.U32}, {Name: "a", Type: sats.U32}, {Name: "s", Type: sats.String}}, 0, 1)
 	tx.Commit(nil)
+	b.m.Watch = b.keep
 	return b
+}
+
+// keep has the store keep the columns by which live queries look rows up, as the host
+// does.
+func (b *bench) keep(q *subscribe.Query, step int) {
+	for _, p := range q.Plans {
+		for _, k := range p.KeptColumns() {
+			if step > 0 {
+				b.store.KeepIndex(k.Table, k.Col)
+			} else {
+				b.store.DropKept(k.Table, k.Col)
+			}
+		}
+	}
 }
 
 // create makes a table whose first listed column is its key; all are indexed.
@@ -100,9 +115,9 @@ func (b *bench) commit(fn func(tx *store.Tx), ev *subscribe.Event) {
 	tx := b.store.Begin()
 	fn(tx)
 	c := tx.Commit(nil)
-	v := b.store.View()
-	defer v.Close()
-	b.m.Publish(v, c.Delta, c.Offset, c.Logged, ev).Deliver()
+	tx = b.store.Begin()
+	defer tx.Rollback()
+	b.m.Publish(tx, c.Delta, c.Offset, c.Logged, ev).Deliver()
 }
 
 func (b *bench) evaluate(text string) map[string]int {

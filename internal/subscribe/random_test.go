@@ -38,6 +38,7 @@ type relation struct {
 	*schema.Table
 	kinds   []kind
 	indexed []int
+	rules   []*statement // row-level security: a row is visible if one of them returns it
 }
 
 // A condition is a predicate over a tuple of rows, one per relation of a query.
@@ -57,18 +58,32 @@ type statement struct {
 // evaluateAll is the brute force: every tuple is looked at, decoded, with nothing of
 // the package query.
 func (q *statement) evaluateAll(t rapid.TB, r store.Reader) map[string]int {
+	return q.evaluate(t, r, nil)
+}
+
+// evaluate is evaluateAll for a rule of own, whose rows are all visible to it.
+func (q *statement) evaluate(t rapid.TB, r store.Reader, own *relation) map[string]int {
 	type row struct {
 		bytes  string
 		values []sats.Value
 	}
 	rows := make([][]row, len(q.from))
 	for i, rel := range q.from {
+		var visible map[string]int
+		if rel != own && len(rel.rules) > 0 {
+			visible = map[string]int{}
+			for _, rule := range rel.rules {
+				maps.Copy(visible, rule.evaluate(t, r, rel))
+			}
+		}
 		for b := range r.Scan(rel.ID) {
 			v, err := sats.DecodeValue(sats.NewReader(b), nil, rel.Layout.Type())
 			if err != nil {
 				t.Fatal(err)
 			}
-			rows[i] = append(rows[i], row{string(b), v.(sats.ProductValue)})
+			if visible == nil || visible[string(b)] > 0 {
+				rows[i] = append(rows[i], row{string(b), v.(sats.ProductValue)})
+			}
 		}
 	}
 	bag := map[string]int{}
@@ -96,6 +111,9 @@ func (q *statement) evaluateAll(t rapid.TB, r store.Reader) map[string]int {
 // randomBench is a bench with tables of random columns and indexes.
 func randomBench(t *rapid.T) (*bench, []*relation) {
 	b := &bench{t: t, store: store.New(store.Options{}), m: subscribe.NewManager()}
+	if rapid.IntRange(0, 3).Draw(t, "kept") > 0 {
+		b.m.Watch = b.keep
+	}
 	tx := b.store.Begin()
 	defer tx.Commit(nil)
 	var rels []*relation
@@ -117,6 +135,16 @@ func randomBench(t *rapid.T) (*bench, []*relation) {
 		}
 		rel.Table = b.create(tx, fmt.Sprintf("t%d", n), cols, ids...)
 		rels = append(rels, rel)
+	}
+	for i, rel := range rels {
+		// Rules read tables that come later, so that they do not depend on each other.
+		for range rapid.IntRange(0, 4).Draw(t, "rules") - 2 {
+			rule := randomStatement(t, []*relation{rel}, append([]*relation{rel}, rels[i+1:]...))
+			rel.rules = append(rel.rules, rule)
+			if err := tx.CreateRLS(rel.ID, rule.sql); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	return b, rels
 }
@@ -172,14 +200,14 @@ func randomCondition(t *rapid.T, names []string, from []*relation, depth int) co
 }
 
 // randomStatement makes a query of one relation or of two joined through an index.
-func randomStatement(t *rapid.T, rels []*relation) *statement {
+func randomStatement(t *rapid.T, firsts, seconds []*relation) *statement {
 	q := &statement{cond: condition{true: func([][]sats.Value) bool { return true }}}
-	first := rapid.SampledFrom(rels).Draw(t, "first")
+	first := rapid.SampledFrom(firsts).Draw(t, "first")
 	q.from = []*relation{first}
 	names := []string{"x"}
 	text := "SELECT x.* FROM " + first.Name + " x"
 	if rapid.Bool().Draw(t, "join") {
-		second := rapid.SampledFrom(rels).Draw(t, "second")
+		second := rapid.SampledFrom(seconds).Draw(t, "second")
 		a := rapid.SampledFrom(first.indexed).Draw(t, "join column")
 		var match []int
 		for c, k := range second.kinds {
@@ -223,17 +251,17 @@ func randomTransaction(t *rapid.T, b *bench, tx *store.Tx, rels []*relation) {
 	}
 }
 
-// TestRandomQueriesFollow makes random schemas, queries and transactions and demands of
-// every client that it knows exactly what a brute-force evaluation of its queries
-// yields, after every transaction, whatever it subscribes to and ends in between. Some
-// answers are made only after further transactions.
+// TestRandomQueriesFollow makes random schemas, some with row-level security, queries
+// and transactions and demands of every client that it knows exactly what a brute-force
+// evaluation of its queries yields, after every transaction, whatever it subscribes to
+// and ends in between. Some answers are made only after further transactions.
 func TestRandomQueriesFollow(t *testing.T) {
 	spec.Covers(t, "07.52", "07.53", "07.59", "07.62")
 	rapid.Check(t, func(t *rapid.T) {
 		b, rels := randomBench(t)
 		var pool []*statement
 		for range rapid.IntRange(3, 8).Draw(t, "queries") {
-			q := randomStatement(t, rels)
+			q := randomStatement(t, rels, rels)
 			if _, err := b.compile(q.sql); err != nil {
 				t.Fatalf("%s: %v", q.sql, err)
 			}
@@ -305,6 +333,9 @@ func TestRandomQueriesFollow(t *testing.T) {
 		}
 		if clients, queries := b.m.Len(); clients+queries != 0 {
 			t.Fatalf("%d clients and %d queries are left", clients, queries)
+		}
+		if err := b.store.Check(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/wire"
 	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
@@ -36,6 +37,12 @@ func (c *Client) room(n int) error {
 	return nil
 }
 
+// maxOnce is how many bytes of rows the one message may hold that answers a one-off
+// query.
+const maxOnce = 256 << 20
+
+var errManyRows = fmt.Errorf("The result is larger than %d MiB, which is as much as fits one answer; narrow it, or read it in parts with ORDER BY, LIMIT and OFFSET", maxOnce>>20)
+
 // errEvaluating answers a subscription whose registered queries could not be
 // evaluated; it has been undone.
 var errEvaluating = errors.New("Internal error evaluating queries")
@@ -62,6 +69,8 @@ type Request struct {
 	// read at most for the answer to be made at once. For more Handle returns an
 	// *Evaluation, and Reader must stay open until that has Run.
 	Large uint64
+	// Once bounds what a one-off query may take.
+	Once query.Limits
 	// Micros is the time since the client's message was read, in microseconds.
 	Micros func() uint64
 }
@@ -255,11 +264,22 @@ func (m *Manager) oneOff(req *Request, msg *wire.OneOffQuery, v1Client bool) Del
 // list. Event tables have none.
 func (req *Request) oneOffRows(q *Query) (table string, rows []byte, err error) {
 	var l wire.RowList
+	left := maxOnce
 	for _, p := range q.Plans {
 		if p.EmptyInput(req.Reader) {
 			continue
 		}
-		if err := addRows(&l, req.Reader, p); err != nil {
+		err := p.RunWithin(req.Reader, req.Once, func(row []byte) bool {
+			if left -= len(row); left < 0 {
+				return false
+			}
+			l.Add(row)
+			return true
+		})
+		if err == nil && left < 0 {
+			err = errManyRows
+		}
+		if err != nil {
 			return "", nil, err
 		}
 	}

@@ -74,7 +74,7 @@ func TestBadQueryFailsTheMessage(t *testing.T) {
 }
 
 func TestLegacySetIsReplaced(t *testing.T) {
-	spec.Covers(t, "05.20")
+	spec.Covers(t, "05.20", "07.61")
 	b := newBench(t)
 	b.commit(addA(b, 1, 1), nobody)
 	k := b.client(wire.V1Binary)

@@ -97,7 +97,7 @@ func (w *world) suite(r *report, rounds int) {
 			return nil
 		}, "08.25", "08.46")
 	}
-	if rounds >= 5 {
+	if w.acknowledged >= 40_000 { // on a slow machine there may be nothing to remove
 		r.check("checkpoints were taken and the log was cut down", w.retained)
 	}
 	if r.check("a torn end of the log is cut off", w.tornTail) {
