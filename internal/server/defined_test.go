@@ -119,7 +119,7 @@ type realRig struct {
 func newRealRig(t testing.TB) *realRig {
 	t.Helper()
 	engine := &definedEngine{does: map[string]func(*abi.ReducerCall, abi.Services) error{}}
-	h, err := host.New(host.Options{Dir: filepath.Join(t.TempDir(), "data"), FS: vfs.OS{}, Engines: map[host.ProgramKind]abi.Engine{host.Wasm: engine}})
+	h, err := host.New(host.Options{Dir: filepath.Join(t.TempDir(), "data"), FS: vfs.OS{}, Engines: map[host.ProgramKind]abi.Engine{host.Wasm: engine, host.JS: engine}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/sha3"
 
 	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/host"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/sats"
@@ -62,10 +63,11 @@ func (p *peer) wantSentAway() {
 }
 
 func TestSameProgramAgain(t *testing.T) {
-	spec.Covers(t, "02.51")
+	spec.Covers(t, "02.51", "03.10")
 	r := playing(t)
 	p := r.client()
 	rows := r.rows("SELECT * FROM st_module")
+	r.wantProgram(host.Wasm, game().program())
 	for _, query := range []string{"", "policy=Compatible"} {
 		r.want(r.publish(game(), query), 200, r.success("db", r.id, "updated"))
 	}
@@ -78,6 +80,22 @@ func TestSameProgramAgain(t *testing.T) {
 	if logs := r.logs(); strings.Contains(logs, "Updated program") || strings.Count(logs, "Invoking `init` reducer") != 1 {
 		t.Errorf("the log says\n%s", logs)
 	}
+}
+
+// wantProgram checks what the catalogue says of the program: its kind, hash and bytes.
+func (r *realRig) wantProgram(kind host.ProgramKind, program []byte) {
+	r.t.Helper()
+	want := fmt.Sprintf(`,%d,"%s","%x",`, kind, abi.HashProgram(program).JSON(), program)
+	if row := r.rows("SELECT * FROM st_module")[0]; !strings.Contains(row, want) {
+		r.t.Errorf("st_module: %s; want %s", row, want)
+	}
+}
+
+func TestKindOfProgram(t *testing.T) {
+	spec.Covers(t, "04.1")
+	r := newRealRig(t)
+	r.must(game(), "host_type=Js")
+	r.wantProgram(host.JS, game().program())
 }
 
 func TestQuietMigrations(t *testing.T) {
