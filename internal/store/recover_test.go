@@ -538,3 +538,35 @@ func TestNewSystemTablesInOldDatabase(t *testing.T) {
 		t.Error("rows of the new tables are lost")
 	}
 }
+
+// A log that has rows for a table after it was dropped was written by no server.
+func TestReplayRowsOfDroppedTable(t *testing.T) {
+	s := New(Options{})
+	var log [][]byte
+	tx := s.Begin()
+	def, err := tx.CreateTable(tableDef("gone", col("x", sats.U32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log = append(log, bytes.Clone(tx.Commit(nil).Record))
+	tx = s.Begin()
+	if err := tx.DropTable(def.ID); err != nil {
+		t.Fatal(err)
+	}
+	log = append(log, bytes.Clone(tx.Commit(nil).Record))
+	for name, record := range map[string][]byte{
+		"insert":   slices.Concat([]byte{flagMutations, 1}, u32(uint32(def.ID)), []byte{1}, u32(7), []byte{0, 0}),
+		"delete":   slices.Concat([]byte{flagMutations, 0, 1}, u32(uint32(def.ID)), []byte{1}, u32(7), []byte{0}),
+		"truncate": slices.Concat([]byte{flagMutations, 0, 0, 1}, u32(uint32(def.ID))),
+	} {
+		r := New(Options{})
+		for off, rec := range log {
+			if _, err := r.ReplayRecord(uint64(off), rec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := r.ReplayRecord(2, record); err == nil {
+			t.Errorf("%s: rows of a dropped table are replayed", name)
+		}
+	}
+}
