@@ -306,7 +306,10 @@ func TestUpdatePassesWaitingProcedures(t *testing.T) {
 	}
 	w.clock.advance(time.Millisecond)
 	settled(t, db)
-	want(t, "runs of the new module", next.ran(), []string{"add at 1"})
+	// It is overdue, so it may run before the clock goes on, or after.
+	if ran := next.ran(); len(ran) != 1 || ran[0] != "add at 0" && ran[0] != "add at 1" {
+		t.Errorf("runs of the new module: %q; want one", ran)
+	}
 	want(t, "runs of the old module", k.ran(), nil)
 	close(release)
 	if res := <-ended; res.Status != Committed {
