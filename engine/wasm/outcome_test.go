@@ -138,10 +138,10 @@ func TestOthersRunDuringEndlessLoop(t *testing.T) {
 			if out.Status != abi.StatusTrap || !out.Discard || !strings.Contains(out.Err.Error(), context.Canceled.Error()) {
 				t.Errorf("a cancelled call ended as %v: %v", out.Status, out.Err)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("a cancelled call goes on")
 		}
-		if worst > 2*time.Second {
+		if worst > 30*time.Second { // a guest that is not interrupted has it wait for ever
 			t.Errorf("garbage collection waited for %v", worst)
 		}
 	}
