@@ -236,7 +236,11 @@ func TestInstancesRunConcurrently(t *testing.T) {
 func TestCallDoesNotAllocate(t *testing.T) {
 	in := instantiate(t, loadFile(t, "testdata/behave.wasm", abi.Limits{}), newServices())
 	call := &abi.ReducerCall{ID: doNothing, Name: "nothing", Args: []byte{1, 2, 3}}
-	if n := testing.AllocsPerRun(100, func() { in.CallReducer(context.Background(), call) }); n > 0 {
-		t.Errorf("a call allocates %f times", n)
+	n := 1.0
+	for range 5 { // others may allocate meanwhile, but not each time
+		n = min(n, testing.AllocsPerRun(100, func() { in.CallReducer(context.Background(), call) }))
+	}
+	if n > 0 {
+		t.Error("a call allocates")
 	}
 }

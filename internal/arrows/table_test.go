@@ -73,7 +73,7 @@ var arrows = map[string][]string{
 
 // outside lists directories that are no rooms and may import what they like.
 // No room may import them.
-var outside = []string{"tools", "examples", "bench", "test", "internal/arrows", "internal/leaktest", "internal/spec"}
+var outside = []string{"tools", "examples", "bench", "test", "internal/arrows", "internal/spec"}
 
 // stdlibOnly lists the rooms that a user's WebAssembly module is compiled from:
 // they import the standard library and one another, so that a module builds on

@@ -1143,12 +1143,16 @@ func TestWriterBatches(t *testing.T) {
 		}
 		round() // waits for the disk once and makes the buffers
 		round()
-		conn.written = 0
-		if allocs := testing.AllocsPerRun(20, round); allocs != 0 {
-			t.Errorf("%v: %v allocations for 100 messages", protocol, allocs)
+		allocs := 1e9
+		for range 5 { // others may allocate meanwhile, but not each time
+			conn.written = 0
+			allocs = min(allocs, testing.AllocsPerRun(20, round))
+			if conn.written != 21 {
+				t.Errorf("%v: %d writes in 21 rounds", protocol, conn.written)
+			}
 		}
-		if conn.written != 21 {
-			t.Errorf("%v: %d writes in 21 rounds", protocol, conn.written)
+		if allocs != 0 {
+			t.Errorf("%v: %v allocations for 100 messages", protocol, allocs)
 		}
 		if ss.out.length() != 0 {
 			t.Errorf("%v: %d messages still count", protocol, ss.out.length())

@@ -60,7 +60,7 @@ func TestLongTexts(t *testing.T) {
 	} {
 		start := time.Now()
 		got := db.outcome(alice, tt.text)
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > time.Minute { // far more than any takes, far less than what is not bounded
 			t.Errorf("%s takes %v", name, took)
 		}
 		if tt.want != "" && got != tt.want {
