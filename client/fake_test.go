@@ -9,17 +9,19 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"go.uber.org/goleak"
 
 	"github.com/stdbgo/spacetime/client"
+	"github.com/stdbgo/spacetime/internal/leaktest"
 	"github.com/stdbgo/spacetime/internal/wire"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 	"github.com/stdbgo/spacetime/sats"
 )
 
-const patience = 10 * time.Second
+// patience is how long a test waits for what has to come. Only a failure takes that
+// long, so it is more than any machine needs, however busy.
+const patience = time.Minute
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 var background = context.Background()
 

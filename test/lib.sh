@@ -6,6 +6,7 @@
 #   stop_server [SIGNAL]  stops it and waits for its end
 #   stdb ARGS             the command line, with a configuration of its own
 #   rust_toolchain        makes cargo build for wasm32, or says why it cannot
+#   eventually COMMAND    waits up to two minutes until it succeeds
 #   check WHAT COMMAND    counts one test: it passes if the command does
 #   covers ITEMS          prints checklist items that a passed test has proven
 #   finish                prints "N passed, N failed" and exits
@@ -36,8 +37,8 @@ start_server() {
   uri=http://127.0.0.1:$port
   "$SPACETIME" --root-dir "$work/root" start --listen-addr "127.0.0.1:$port" --data-dir "$work/data" "$@" >>"$work/server.log" 2>&1 &
   server_pid=$!
-  local i
-  for i in $(seq 200); do
+  local end=$((SECONDS + 120))
+  while [ $SECONDS -lt $end ]; do
     curl -sf -o /dev/null "$uri/v1/ping" && return 0
     kill -0 "$server_pid" 2>/dev/null || break
     sleep 0.05
@@ -79,6 +80,15 @@ rust_toolchain() {
   fi
   echo "skipped: Rust modules: no compiler for wasm32-unknown-unknown (Debian: rustc-web cargo-web rust-web-src lld-19)"
   return 1
+}
+
+# Only what fails takes that long: a busy machine must not.
+eventually() {
+  local end=$((SECONDS + 120))
+  while ! "$@"; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.1
+  done
 }
 
 check() {

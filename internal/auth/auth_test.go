@@ -22,14 +22,14 @@ import (
 	"time"
 
 	"github.com/zeebo/blake3"
-	"go.uber.org/goleak"
 
+	"github.com/stdbgo/spacetime/internal/leaktest"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/vfs"
 	"github.com/stdbgo/spacetime/sats"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // start is the time at which the clock of an authority under test stands.
 var start = time.Unix(1_800_000_000, 0)

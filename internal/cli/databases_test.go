@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -72,9 +73,12 @@ func TestLogs(t *testing.T) {
 	if strings.Contains(u.ok("logs", db), "__spacetimedb__") {
 		t.Error("system locations are printed")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	r := u.runContext(ctx, strings.NewReader(""), "logs", "-f", db)
+	var r result
+	for limit := time.Second; limit < patience && strings.Count(r.stdout, "\n") < 10; limit *= 4 { // a busy machine needs more
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		r = u.runContext(ctx, strings.NewReader(""), "logs", "-f", db)
+		cancel()
+	}
 	if r.code != 0 || strings.Count(r.stdout, "\n") != 10 {
 		t.Errorf("-f gave %d lines: %s", strings.Count(r.stdout, "\n"), r)
 	}
@@ -160,18 +164,24 @@ func TestSubscribe(t *testing.T) {
 	if r := u.run("subscribe", db, "select * from pulse", "-n", "1", "-t", "1"); r.code != 1 || r.stdout != "" || r.stderr != unstable+"timed out after 1s\nError: subscription timed out after 1s after receiving 0/1 updates\n" {
 		t.Error(r)
 	}
-	if r := u.run("subscribe", db, "select * from pulse", "--timeout", "1", "--print-initial-update"); r.code != 0 || r.stdout != "{}\n" || r.stderr != unstable+"timed out after 1s\n" {
+	if r := u.run("subscribe", db, "select * from pulse", "--timeout", "5", "--print-initial-update"); r.code != 0 || r.stdout != "{}\n" || r.stderr != unstable+"timed out after 5s\n" {
 		t.Error(r)
 	}
-	wantEqual(t, u.ok("subscribe", db, "-n", "0", "-t", "9", "--print-initial-update", "--confirmed", "true", "--", "select * from pulse", "select * from timer"), "{}\n")
+	wantEqual(t, u.ok("subscribe", db, "-n", "0", "-t", "60", "--print-initial-update", "--confirmed", "true", "--", "select * from pulse", "select * from timer"), "{}\n")
 	initial := u.ok("subscribe", db, "select * from scalar", "-n", "0", "--print-initial-update")
 	want(t, initial, `{"scalar":{"deletes":[],"inserts":[{"id":1,"flag":true,`, `"a_64":9007199254740993`, `"a_128":12800000000000000000000`, `"a_64":18446744073709551615`, `340282366920938463463374607431768211455`, `"a_256":"0x`+strings.Repeat("f", 64)+`"`)
 
 	// an insert, then an update: deletes stand before inserts
 	at := realServer(t)
-	done := make(chan result)
+	done := make(chan result, 1)
+	live := make(chan struct{})
+	first := sync.OnceFunc(func() { close(live) })
 	go func() {
-		done <- u.runContext(t.Context(), strings.NewReader(""), "subscribe", db, "select * from item where kind = 77", "-n", "2", "-t", "20", "--print-initial-update")
+		done <- u.runWatched(t.Context(), strings.NewReader(""), writerFunc(func(p []byte) (int, error) {
+			first()
+			return len(p), nil
+		}), "subscribe", db, "select * from item where kind = 77", "-n", "2", "-t", "60", "--print-initial-update")
+		first()
 	}()
 	conn, err := client.Dial(t.Context(), client.Options{URL: at, Database: db})
 	if err != nil {
@@ -180,7 +190,7 @@ func TestSubscribe(t *testing.T) {
 	defer conn.Close()
 	owner := newUser(t)
 	owner.setConfig(at, wantMatch(t, u.config(), `(?m)^spacetimedb_token = .*$`)[0]+"\n")
-	time.Sleep(500 * time.Millisecond) // the subscription must be there first; it has no other sign than its line
+	<-live // the initial update is the sign that the subscription is there
 	owner.ok("call", db, "add_item", "bowl", "77", "1")
 	owner.ok("sql", db, "update item set rank = 2 where kind = 77")
 	r := <-done
@@ -188,7 +198,7 @@ func TestSubscribe(t *testing.T) {
 	if r.code != 0 {
 		t.Error(r)
 	}
-	wantEqual(t, u.fails(1, "subscribe", db, "select * from nope", "-t", "9"), unstable+"Error: encountered error in initial subscribe: no such table: `nope`. If the table exists, it may be marked private., executing: `select * from nope`\n")
+	wantEqual(t, u.fails(1, "subscribe", db, "select * from nope", "-t", "60"), unstable+"Error: encountered error in initial subscribe: no such table: `nope`. If the table exists, it may be marked private., executing: `select * from nope`\n")
 	want(t, u.fails(1, "subscribe", db), "  <query>\n\nUsage: spacetime subscribe [database] <query> [query...] (or --no-config for legacy behavior)\n")
 }
 

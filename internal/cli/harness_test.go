@@ -78,9 +78,15 @@ func (u *user) run(args ...string) result { u.t.Helper(); return u.runWith("", a
 
 func (u *user) runContext(ctx context.Context, stdin io.Reader, args ...string) result {
 	u.t.Helper()
+	return u.runWatched(ctx, stdin, io.Discard, args...)
+}
+
+// runWatched shows what is printed to seen, too, as it comes.
+func (u *user) runWatched(ctx context.Context, stdin io.Reader, seen io.Writer, args ...string) result {
+	u.t.Helper()
 	var out, errs bytes.Buffer
 	p := &cli.Program{
-		Version: "test", Path: "/bin/spacetime", Stdin: stdin, Stdout: &out, Stderr: &errs,
+		Version: "test", Path: "/bin/spacetime", Stdin: stdin, Stdout: io.MultiWriter(&out, seen), Stderr: &errs,
 		Getenv: func(k string) string { return u.env[k] }, HomeDir: u.home, WorkDir: u.work, Start: u.start, SDK: u.sdk,
 		LookupEnv: func(k string) (string, bool) { v, ok := u.env[k]; return v, ok }, Describe: u.describe,
 	}

@@ -105,7 +105,9 @@ func (s *terminal) seen() string {
 	return s.text.String()
 }
 
-const patience = 20 * time.Second
+// patience is how long a test waits for what has to come. Only a failure takes that
+// long, so it is more than any machine needs, however busy.
+const patience = time.Minute
 
 // expect waits until what has been printed since the position matches, and
 // returns the position after it.

@@ -379,8 +379,8 @@ func TestSearchIsNotQuadratic(t *testing.T) {
 	start := time.Now()
 	l := openLog(t, testOptions(fsys))
 	defer l.Close()
-	if took := time.Since(start); l.Next() != 1 || took > 20*time.Second {
-		t.Errorf("Next() = %d after %v; want 1 within 20 s", l.Next(), took)
+	if took := time.Since(start); l.Next() != 1 || took > 2*time.Minute {
+		t.Errorf("Next() = %d after %v; want 1 within two minutes", l.Next(), took)
 	}
 }
 

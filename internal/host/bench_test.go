@@ -77,6 +77,16 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
+// leastAllocs measures a few times: what others allocate meanwhile, or batches of the
+// disk that differ in size, are no property of f.
+func leastAllocs(f func()) float64 {
+	least := testing.AllocsPerRun(1000, f)
+	for range 4 {
+		least = min(least, testing.AllocsPerRun(1000, f))
+	}
+	return least
+}
+
 // The way of a call costs few allocations, all of them small.
 func TestCallAllocations(t *testing.T) {
 	h, engine := benchHost(t, Options{InMemory: true})
@@ -84,7 +94,7 @@ func TestCallAllocations(t *testing.T) {
 	var n uint64
 	req := &CallRequest{Caller: alice, Name: "set"}
 	args := make([]byte, 12)
-	allocs := testing.AllocsPerRun(1000, func() {
+	allocs := leastAllocs(func() {
 		n++
 		req.Args = sats.AppendU64(append(args[:0], 1, 0, 0, 0), n)
 		if _, err := db.CallReducer(background, req); err != nil {

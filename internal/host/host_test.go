@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/stdbgo/spacetime/internal/leaktest"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/sats"
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 	if cacheDir, err = os.MkdirTemp("", "stdb-host-test"); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	leaktest.Main(m, goleak.Cleanup(func(code int) {
 		if err := os.RemoveAll(cacheDir); err != nil && code == 0 {
 			panic(err)
 		}

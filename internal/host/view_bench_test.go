@@ -77,7 +77,7 @@ func TestUntouchedViewsAllocateNothing(t *testing.T) {
 		var n uint64
 		req := &CallRequest{Caller: alice, Name: "set"}
 		args := make([]byte, 12)
-		return testing.AllocsPerRun(1000, func() {
+		return leastAllocs(func() {
 			n++
 			req.Args = sats.AppendU64(sats.AppendU32(args[:0], 20_000), n)
 			if _, err := db.CallReducer(background, req); err != nil {

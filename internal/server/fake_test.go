@@ -16,11 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/stdbgo/spacetime/internal/auth"
 	"github.com/stdbgo/spacetime/internal/control"
 	"github.com/stdbgo/spacetime/internal/host"
+	"github.com/stdbgo/spacetime/internal/leaktest"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/internal/vfs"
@@ -30,7 +29,7 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // A fakeHost runs fakeDatabases. Programs are texts: "bad…" does not load,
 // "init: …" fails in init with the rest as message, anything else is good.
@@ -603,7 +602,7 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 	}
 	web := httptest.NewServer(s.Handler())
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)

@@ -456,8 +456,11 @@ func TestUpdateWaitsForTheDisk(t *testing.T) {
 	}()
 	r.want(r.do("PUT", "/v1/database/shop", alice, "three"), 200, r.success("shop", shop, "updated"))
 	db.setDurable(9)
+	r.fake.notes()
 	go func() {
-		time.Sleep(20 * time.Millisecond)
+		for !strings.Contains(r.fake.notes(), "update") { // it waits for the disk now, or soon
+			time.Sleep(5 * time.Millisecond)
+		}
 		db.stop()
 	}()
 	r.want(r.do("PUT", "/v1/database/shop", alice, "four"), 503,
@@ -716,11 +719,8 @@ func TestCall(t *testing.T) {
 	// An answer that waits for the disk.
 	db := r.fake.the(t)
 	db.setDurable(7)
-	go func() {
-		time.Sleep(20 * time.Millisecond)
-		db.setDurable(8)
-	}()
 	began := time.Now()
+	time.AfterFunc(20*time.Millisecond, func() { db.setDurable(8) })
 	r.want(r.do("POST", "/v1/database/shop/call/fails?confirmed=true", alice, "[]", "content-type: application/json"), 530, "no more salt")
 	if time.Since(began) < 15*time.Millisecond {
 		t.Error("did not wait for the disk")
@@ -765,22 +765,23 @@ func TestDisconnectRunsWhenTheClientLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	time.AfterFunc(30*time.Millisecond, cancel)
-	if _, err := client.Do(req); err == nil {
+	noted := func() string {
+		r.fake.mu.Lock()
+		defer r.fake.mu.Unlock()
+		return strings.Join(r.fake.log, "; ")
+	}
+	left := make(chan error, 1)
+	go func() {
+		_, err := client.Do(req)
+		left <- err
+	}()
+	eventually(t, "the call", func() bool { return noted() == "connect; call fails" })
+	cancel()
+	if err := <-left; err == nil {
 		t.Fatal("answered")
 	}
 	db.setDurable(8)
-	want := "connect; call fails; disconnect"
-	for range 200 {
-		r.fake.mu.Lock()
-		got := strings.Join(r.fake.log, "; ")
-		r.fake.mu.Unlock()
-		if got == want {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Errorf("got %s, want %s", r.fake.notes(), want)
+	eventually(t, "the disconnection", func() bool { return noted() == "connect; call fails; disconnect" })
 }
 
 func TestSQL(t *testing.T) {
@@ -805,11 +806,8 @@ func TestSQL(t *testing.T) {
 	if a := r.do("POST", "/v1/database/shop/sql?confirmed=false", "", "SELECT"); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	go func() {
-		time.Sleep(20 * time.Millisecond)
-		db.setDurable(6)
-	}()
 	began := time.Now()
+	time.AfterFunc(20*time.Millisecond, func() { db.setDurable(6) })
 	if a := r.do("POST", "/v1/database/shop/sql", "", "SELECT"); a.status != 200 || time.Since(began) < 15*time.Millisecond {
 		t.Errorf("confirmed is the default: %d after %v", a.status, time.Since(began))
 	}
@@ -891,7 +889,7 @@ func TestFollowLogs(t *testing.T) {
 		}
 	}
 	// Shutdown ends the stream.
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := r.Shutdown(ctx); err != nil {
 		t.Fatal(err)

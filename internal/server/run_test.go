@@ -497,15 +497,7 @@ func TestNoFilesAreLeftBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = started(t, runOptions(dir, io.Discard))
-	for range 500 {
-		if replicas() == one {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if got := replicas(); got != one {
-		t.Errorf("replicas after the next start: %q; want %q", got, one)
-	}
+	eventually(t, "only the replicas "+one, func() bool { return replicas() == one })
 	r.want(t, "POST", "/v1/database/stays/sql", owner.Token, "SELECT * FROM st_module", 200, "rows")
 	if err := r.Shutdown(); err != nil {
 		t.Fatal(err)

@@ -25,7 +25,19 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-const patience = 10 * time.Second
+// patience is how long a test waits for what has to come. Only a failure takes that
+// long, so it is more than any machine needs, however busy.
+const patience = time.Minute
+
+// eventually waits until ok.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
 
 // A peer is a WebSocket client of another make.
 type peer struct {
@@ -505,13 +517,23 @@ func TestRequestsOutliveTheClient(t *testing.T) {
 	db.mu.Unlock()
 	p := r.dial(token, "", "v3.bsatn")
 	p.first()
+	ss := r.session(t)
 	for i := range uint32(20) {
 		p.send(v2.AppendClient(ask(1, 1), &wire.CallReducer{RequestID: i}))
+		if i == 0 {
+			eventually(t, "the database has the first requests, and not the rest", func() bool {
+				ss.in.mu.Lock()
+				defer ss.in.mu.Unlock()
+				return len(ss.in.mu.queue) < ss.in.mu.pending
+			})
+		}
 	}
+	// A connection that is cut may lose what the server has not read.
+	eventually(t, "all requests are there", func() bool { return ss.in.length() == 40 })
 	if err := p.conn.CloseNow(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(30 * time.Millisecond) // the session sees the end
+	<-ss.ctx.Done() // the session has seen the end
 	close(hold)
 	db.waitDetached(1)
 	calls, asked := 0, 0
@@ -526,6 +548,20 @@ func TestRequestsOutliveTheClient(t *testing.T) {
 	if calls != 20 || asked == 20 {
 		t.Errorf("%d of 20 calls were carried out, %d of 20 questions", calls, asked)
 	}
+}
+
+// session is the only session there is.
+func (r *rig) session(t *testing.T) *session {
+	t.Helper()
+	r.sessions.mu.Lock()
+	defer r.sessions.mu.Unlock()
+	if n := len(r.sessions.mu.all); n != 1 {
+		t.Fatalf("%d sessions", n)
+	}
+	for ss := range r.sessions.mu.all {
+		return ss
+	}
+	return nil
 }
 
 // masked makes a client's frame of a server's, with a mask of zeros.
@@ -641,33 +677,36 @@ func TestProtocolViolationsDrop(t *testing.T) {
 
 func TestKeepAlive(t *testing.T) {
 	spec.Covers(t, "05.43")
+	const idle = 4 * time.Second // a client on a busy machine may take that long to answer
 	r, db, token := wsRig(t, func(o *Options) {
-		o.WebSocket = WebSocketConfig{PingInterval: 40 * time.Millisecond, IdleTimeout: 150 * time.Millisecond}
+		o.WebSocket = WebSocketConfig{PingInterval: idle / 10, IdleTimeout: idle}
 	})
 	// The library answers pings while it reads.
 	alive := r.dial(token, "", "v2.bsatn")
 	alive.first()
-	silent := r.raw(token, "v2.bsatn", "")
-	began := time.Now()
-	stop := make(chan struct{})
+	answer := make(chan error, 1)
 	go func() {
-		defer close(stop)
-		_ = silent.rest()
+		_, _, err := alive.read()
+		answer <- err
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
-	defer cancel()
-	if _, _, err := alive.conn.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a client that answers pings ended: %v", err)
-	}
-	select {
-	case <-stop:
-		if d := time.Since(began); d < 100*time.Millisecond {
-			t.Errorf("dropped after %v", d)
-		}
-	case <-time.After(patience):
-		t.Fatal("a silent client was not dropped")
+	began := time.Now()
+	silent := r.raw(token, "v2.bsatn", "")
+	_ = silent.rest()
+	if d := time.Since(began); d < idle {
+		t.Errorf("a silent client was dropped after %v", d)
 	}
 	db.waitDetached(1)
+	// The other has been quiet for longer than that.
+	time.Sleep(idle / 4)
+	select {
+	case err := <-answer:
+		t.Fatalf("a client that answers pings got what it did not ask for, or ended: %v", err)
+	default:
+	}
+	alive.send(ask(1, 1))
+	if err := <-answer; err != nil {
+		t.Errorf("a client that answers pings ended: %v", err)
+	}
 	if got := r.do("GET", "/v1/metrics", "", "").body; !strings.Contains(got, `cause="idle_timeout"`) {
 		t.Error("the idle end is not counted")
 	}
@@ -676,11 +715,12 @@ func TestKeepAlive(t *testing.T) {
 // A Ping is sent at once, and the next only after the Pong.
 func TestPings(t *testing.T) {
 	r, _, token := wsRig(t, func(o *Options) {
-		o.WebSocket = WebSocketConfig{PingInterval: 20 * time.Millisecond, IdleTimeout: 10 * time.Second}
+		o.WebSocket = WebSocketConfig{PingInterval: 20 * time.Millisecond, IdleTimeout: 2 * patience}
 	})
 	c := r.raw(token, "v2.bsatn", "")
-	counts := func(d time.Duration) (pings int) {
-		_ = c.SetReadDeadline(time.Now().Add(d))
+	// counts waits for a Ping, and then whether there are more of them.
+	counts := func() (pings int) {
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		for {
 			op, _, _, err := c.frame()
 			if err != nil {
@@ -688,14 +728,15 @@ func TestPings(t *testing.T) {
 			}
 			if op == ws.Ping {
 				pings++
+				_ = c.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
 			}
 		}
 	}
-	if n := counts(150 * time.Millisecond); n != 1 {
+	if n := counts(); n != 1 {
 		t.Errorf("%d pings without an answer", n)
 	}
 	c.write(masked(ws.AppendControl(nil, ws.Pong, nil)))
-	if n := counts(150 * time.Millisecond); n != 1 {
+	if n := counts(); n != 1 {
 		t.Errorf("%d pings after an answer", n)
 	}
 	// Our answer to a Ping carries its payload.
@@ -709,7 +750,7 @@ func TestPings(t *testing.T) {
 func TestPingsDuringALongMessage(t *testing.T) {
 	spec.Covers(t, "05.11")
 	r, db, token := wsRig(t, func(o *Options) {
-		o.WebSocket = WebSocketConfig{PingInterval: 10 * time.Millisecond, IdleTimeout: 10 * time.Second}
+		o.WebSocket = WebSocketConfig{PingInterval: 10 * time.Millisecond, IdleTimeout: patience}
 	})
 	const size = 24 << 20
 	db.mu.Lock()
@@ -765,12 +806,7 @@ func TestIncomingFlood(t *testing.T) {
 		p.send(ask(i, 1))
 	}
 	want := "spacetime_total_incoming_queue_length{db=\"" + db.info.Identity.String() + "\"} 50\n"
-	for i := 0; !strings.Contains(r.do("GET", "/v1/metrics", "", "").body, want); i++ {
-		if i > 200 {
-			t.Fatalf("no %s", want)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	eventually(t, want, func() bool { return strings.Contains(r.do("GET", "/v1/metrics", "", "").body, want) })
 	p.send(ask(50, 1))
 	p.wantClosed(1013, "too many requests")
 }
@@ -891,8 +927,8 @@ func TestConfirmedReads(t *testing.T) {
 			db.setDurable(0) // request id 0 for all: offset 0
 			p.send(payload(0))
 			if tt.waits {
-				time.AfterFunc(40*time.Millisecond, func() { db.setDurable(1) })
 				began := time.Now()
+				time.AfterFunc(40*time.Millisecond, func() { db.setDurable(1) })
 				p.next()
 				if time.Since(began) < 30*time.Millisecond {
 					t.Errorf("%+v: did not wait", tt)
@@ -913,13 +949,13 @@ func TestConfirmedReads(t *testing.T) {
 		p.send(payload(100))
 		p.send(payload(11))
 		p.send(payload(101))
-		time.AfterFunc(50*time.Millisecond, func() { db.setDurable(11) })
 		began := time.Now()
+		time.AfterFunc(50*time.Millisecond, func() { db.setDurable(11) })
 		if got := p.answers(2); got[0] != 10 || got[1] != 100 || time.Since(began) < 40*time.Millisecond {
 			t.Errorf("%+v: %v after %v", tt, got, time.Since(began))
 		}
-		time.AfterFunc(50*time.Millisecond, func() { db.setDurable(12) })
 		began = time.Now()
+		time.AfterFunc(50*time.Millisecond, func() { db.setDurable(12) })
 		if got := p.answers(2); got[0] != 11 || got[1] != 101 || time.Since(began) < 40*time.Millisecond {
 			t.Errorf("%+v: %v after %v", tt, got, time.Since(began))
 		}
@@ -1107,12 +1143,16 @@ func TestWriterBatches(t *testing.T) {
 		}
 		round() // waits for the disk once and makes the buffers
 		round()
-		conn.written = 0
-		if allocs := testing.AllocsPerRun(20, round); allocs != 0 {
-			t.Errorf("%v: %v allocations for 100 messages", protocol, allocs)
+		allocs := 1e9
+		for range 5 { // others may allocate meanwhile, but not each time
+			conn.written = 0
+			allocs = min(allocs, testing.AllocsPerRun(20, round))
+			if conn.written != 21 {
+				t.Errorf("%v: %d writes in 21 rounds", protocol, conn.written)
+			}
 		}
-		if conn.written != 21 {
-			t.Errorf("%v: %d writes in 21 rounds", protocol, conn.written)
+		if allocs != 0 {
+			t.Errorf("%v: %v allocations for 100 messages", protocol, allocs)
 		}
 		if ss.out.length() != 0 {
 			t.Errorf("%v: %d messages still count", protocol, ss.out.length())

@@ -94,14 +94,17 @@ func TestHeldQueries(t *testing.T) {
 func TestRemoveIsLinear(t *testing.T) {
 	b := newBench(t)
 	one, two := b.client(wire.V3), b.client(wire.V3)
+	start := time.Now()
 	for i := range uint32(20_000) {
 		b.handle(one.c, &wire.SubscribeSet{QuerySetID: i, Queries: []string{"SELECT * FROM a"}})
 		b.handle(two.c, &wire.SubscribeSet{QuerySetID: i, Queries: []string{"SELECT * FROM a"}})
 	}
-	start := time.Now()
+	added := time.Since(start)
+	start = time.Now()
 	b.m.Remove(one.c)
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("it took %v", took)
+	// It is much less work than the beginnings were, on the same machine.
+	if took := time.Since(start); took > added/2 {
+		t.Errorf("it took %v, and %v to begin", took, added)
 	}
 	b.m.Remove(two.c)
 	if clients, queries := b.m.Len(); clients != 0 || queries != 0 {

@@ -95,7 +95,7 @@ func (p *program) end() {
 		if err != nil {
 			p.t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Fatal("the program does not end")
 	}
 }

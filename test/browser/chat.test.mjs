@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 
 const address = process.env.PAGE;
 const pictures = process.env.PICTURES;
-const patience = 10_000;
+const patience = 60_000; // only a failure takes that long
 
 let browser;
 const complaints = []; // of any window: errors in the page or its console
@@ -50,6 +50,7 @@ const picture = (page, name) => (pictures ? page.screenshot({ path: `${pictures}
 before(async () => {
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,
+    timeout: 3 * patience,
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-sync",

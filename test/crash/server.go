@@ -55,7 +55,7 @@ func newServer(dir string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{binary: binary, dir: dir, addr: l.Addr().String(), log: log, http: http.Client{Timeout: 60 * time.Second}}, nil
+	return &server{binary: binary, dir: dir, addr: l.Addr().String(), log: log, http: http.Client{Timeout: 3 * time.Minute}}, nil
 }
 
 func (s *server) data() string { return filepath.Join(s.dir, "data") }
@@ -91,7 +91,7 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.launch(); err != nil {
 		return err
 	}
-	for begin := time.Now(); time.Since(begin) < 30*time.Second; {
+	for begin := time.Now(); time.Since(begin) < 2*time.Minute; {
 		if status, _, err := s.ask(ctx, http.MethodGet, "/v1/ping", "", nil); err == nil && status == http.StatusOK {
 			return nil
 		}

@@ -108,7 +108,7 @@ func (w *world) firstPublish() error {
 }
 
 func (w *world) dial(token string) (*client.Conn, error) {
-	ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.ctx, 2*time.Minute)
 	defer cancel()
 	return client.Dial(ctx, client.Options{URL: "http://" + w.server.addr, Database: "chat", Token: token, ConfirmedReads: client.ConfirmedYes})
 }

@@ -220,7 +220,7 @@ func hostile(t *testing.T, body string, l abi.Limits) abi.Outcome {
 			t.Errorf("the instance afterwards: %v %v", again.Status, again.Err)
 		}
 		return out
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatal("the call does not end")
 		return abi.Outcome{}
 	}
@@ -271,9 +271,9 @@ func testHostileModules(t *testing.T) {
 		{"closed iterator twice", `for (let i = 0; i < 10; i++) caught(() => sys.row_iter_bsatn_close(i));`, fine},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			limit, end := time.Minute, or(c.name, c.end)
+			limit, end := 10*time.Minute, or(c.name, c.end)
 			if end == energy {
-				limit = 100 * time.Millisecond
+				limit = time.Second // peaceful calls of a busy machine are held against it, too
 			}
 			out := hostile(t, c.body, abi.Limits{Time: limit, Memory: 32 << 20})
 			got := fine
@@ -320,7 +320,7 @@ func testCancel(t *testing.T) {
 		if out.Status != abi.StatusTrap || !out.Discard || !errors.Is(out.Err, context.Canceled) {
 			t.Errorf("%+v", out)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("a cancelled call goes on")
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -58,8 +59,15 @@ func init() {
 		}
 		return string(res.Body), err
 	})
-	module.Procedure("slow", func(ctx *module.ProcedureContext, args struct{ Text string }) (string, error) {
-		ctx.Sleep(time.Second)
+	module.Procedure("slow", func(ctx *module.ProcedureContext, args struct {
+		Text    string
+		Seconds uint32
+	}) (string, error) {
+		err := ctx.Tx(func(tx *module.Context) error { return remember(tx, fmt.Sprintf("sleeps-%d", args.Seconds)) })
+		if err != nil {
+			return "", err
+		}
+		ctx.Sleep(time.Duration(args.Seconds) * time.Second)
 		return args.Text, ctx.Tx(func(tx *module.Context) error { return remember(tx, args.Text) })
 	})
 	module.Procedure("undo", func(ctx *module.ProcedureContext, _ struct{}) (string, error) {
