@@ -30,22 +30,13 @@ func (w *world) closeHanging(begun <-chan struct{}) {
 	<-begun
 	closed := make(chan error, 1)
 	go func() { closed <- w.host.Close() }()
-	for passed := time.Duration(0); ; {
-		select {
-		case err := <-closed:
-			if err != nil {
-				w.t.Error(err)
-			}
-			w.host = nil
-			return
-		case <-time.After(time.Millisecond):
-			// Not for ever: what heeds the stop must not be left behind.
-			if passed < closePatience+lastPatience/2 {
-				w.clock.advance(closePatience / 4)
-				passed += closePatience / 4
-			}
-		}
+	// Not for ever: what heeds the stop must not be left behind.
+	eventually(w.t, "the close", func() bool { return len(closed) > 0 || w.clock.pending(closePatience+lastPatience) })
+	w.clock.advance(closePatience + lastPatience/2)
+	if err := <-closed; err != nil {
+		w.t.Error(err)
 	}
+	w.host = nil
 }
 
 // A call that does not come to its end does not hold up the end of the database:

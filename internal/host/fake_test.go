@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -300,6 +301,13 @@ func (t *fakeTimer) Stop() bool {
 	was := !t.dead
 	t.dead = true
 	return was
+}
+
+// pending reports whether something is due after exactly d.
+func (c *fakeClock) pending(d time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.timers, func(t *fakeTimer) bool { return !t.dead && t.at.Equal(c.now.Add(d)) })
 }
 
 // advance moves the clock, calling what becomes due on the way in order.
