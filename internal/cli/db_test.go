@@ -199,7 +199,7 @@ func TestOfflineToolsAgreeOnDamage(t *testing.T) {
 	dir := configuredDataDir(t, u, config, "kitchen", func(dir string) {
 		for i := range 500 { // until the log does not begin at the first transaction any more
 			u.ok("sql", "kitchen", fmt.Sprintf("insert into item (id, name, kind, rank) values (0, 'fork %d', 3, 1)", i))
-			if all, _ := filepath.Glob(filepath.Join(dir, "replicas", "*", "clog", "*.stdb.log")); len(all) > 0 && !strings.HasSuffix(all[0], "/00000000000000000000.stdb.log") {
+			if all, _ := filepath.Glob(filepath.Join(dir, "replicas", "*", "clog", "*.stdb.log")); len(all) > 0 && filepath.Base(all[0]) != "00000000000000000000.stdb.log" {
 				return
 			}
 			time.Sleep(5 * time.Millisecond)
