@@ -22,10 +22,13 @@ func readOnly(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
-// damageIn tells the damage of files from a command that cannot do its work.
+// damageIn tells the damage of a replica's files, why it could not be loaded, from a
+// command that cannot do its work: files that cannot be read at all, a state that is
+// not kept.
 func damageIn(err error) bool {
-	var at *commitlog.CorruptionError
-	return errors.As(err, &at)
+	var damage *commitlog.CorruptionError
+	var unread *fs.PathError
+	return errors.As(err, &damage) || !errors.As(err, &unread) && !errors.Is(err, host.ErrNotKept)
 }
 
 // checkControl reports damage to what is known of all databases.

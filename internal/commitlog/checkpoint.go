@@ -234,8 +234,9 @@ func (c *Checkpoints) open(off Offset) (*checkpointReader, error) {
 
 // Prune removes all that are older than the newest good checkpoints, keep of them,
 // and returns the offset of the oldest of these: the log is needed from there on.
-// ok is false if none is good. Each is verified once, so that a file that rots or
-// cannot be read never takes the place of one that can.
+// ok is false while fewer than keep are good: the log in front of them must stay, to
+// fall back on. Each is verified once, so that a file that rots or cannot be read
+// never takes the place of one that can.
 func (c *Checkpoints) Prune(keep int) (oldest Offset, ok bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -253,12 +254,11 @@ func (c *Checkpoints) Prune(keep int) (oldest Offset, ok bool, err error) {
 		if !c.verified(off) {
 			continue
 		}
-		oldest, found = off, found+1
-		if found >= keep {
-			return oldest, true, c.removeBelow(oldest, list[:i])
+		if found++; found >= keep {
+			return off, true, c.removeBelow(off, list[:i])
 		}
 	}
-	return oldest, found > 0, nil
+	return 0, false, nil
 }
 
 // verified reports whether a checkpoint is known to be good, or turns out to be.

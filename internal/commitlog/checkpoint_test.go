@@ -259,6 +259,9 @@ func TestPruneCountsGoodOnesOnly(t *testing.T) {
 	if oldest, ok, err := c.Prune(2); oldest != 10 || !ok || err != nil {
 		t.Errorf("Prune(2) = %d, %v, %v; want 10", oldest, ok, err)
 	}
+	if _, ok, err := c.Prune(3); ok || err != nil {
+		t.Errorf("Prune(3) with two good ones = %v, %v; want the log to stay whole", ok, err)
+	}
 	fsys.SetHook(nil)
 	if got := fileNames(t, fsys, checkpointDir); got != "0010.checkpoint 0020.checkpoint 0030.checkpoint 0040.checkpoint" {
 		t.Errorf("files: %s", got)

@@ -42,6 +42,8 @@ var (
 	bucketEnergy     = []byte("energy")      // identity → decimal text
 
 	keyFormat = []byte("format")
+
+	buckets = [][]byte{bucketMeta, bucketDatabases, bucketByIdentity, bucketDNS, bucketReverse, bucketTLDs, bucketLocks, bucketLitter, bucketEnergy}
 )
 
 // ErrNoDatabase means that there is no record of a database with this identity.
@@ -147,7 +149,7 @@ func Read(o Options) (*DB, error) {
 }
 
 func (d *DB) prepare(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketDatabases, bucketByIdentity, bucketDNS, bucketReverse, bucketTLDs, bucketLocks, bucketLitter, bucketEnergy} {
+	for _, name := range buckets {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
@@ -168,11 +170,11 @@ func (d *DB) Close() error { return d.bolt.Close() }
 
 // NextID gives an id that was never given before; see NextReplica for replicas.
 func (d *DB) NextID() (id uint64, err error) {
-	err = d.bolt.Update(func(tx *bbolt.Tx) error {
+	err = d.update(func(tx *bbolt.Tx) error {
 		id, err = tx.Bucket(bucketMeta).NextSequence()
 		return err
 	})
-	return id, wrap(err)
+	return id, err
 }
 
 // Database returns the record of a database, or ErrNoDatabase.
@@ -299,7 +301,16 @@ func (d *DB) Locked(identity sats.Identity) (locked bool, err error) {
 	return locked, wrap(err)
 }
 
-func (d *DB) update(fn func(*bbolt.Tx) error) error { return wrap(d.bolt.Update(fn)) }
+// update makes a change, durably. The store falls back to the state before its last
+// commit when the page that names the newest one is unreadable; after a second commit,
+// of nothing, both pages name the same. The change stands even if that one fails.
+func (d *DB) update(fn func(*bbolt.Tx) error) error {
+	err := d.bolt.Update(fn)
+	if err == nil {
+		_ = d.bolt.Update(func(*bbolt.Tx) error { return nil })
+	}
+	return wrap(err)
+}
 
 // wrap names the room in errors that are not part of its interface.
 func wrap(err error) error {
@@ -320,7 +331,7 @@ func record(tx *bbolt.Tx, identity sats.Identity) (rec Database, err error) {
 }
 
 func put(tx *bbolt.Tx, rec Database) error {
-	b, err := json.Marshal(rec)
+	b, err := json.Marshal(summed{rec, sumOf(rec)})
 	if err != nil {
 		return err
 	}

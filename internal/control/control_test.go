@@ -408,6 +408,82 @@ func TestDamagedStore(t *testing.T) {
 	}
 }
 
+// A single bit that rotted is found, or is where nothing is kept: it never takes away
+// a database, a name or a lock, nor makes litter of what belongs to a database.
+func TestEveryRottenByteOfTheStore(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, dir)
+	const owner = 0x5a
+	for i := range byte(3) {
+		rec := insert(t, d, identity(10+i), identity(owner), fmt.Sprintf("name-%d", i))
+		must(t, d.InsertName(fmt.Sprintf("name-%d/Sub", i), rec.Identity, identity(owner)))
+	}
+	must(t, d.SetLocked(identity(11), true))
+	must(t, d.Delete(identity(10)))
+	_, err := d.NextReplica()
+	must(t, err)
+	last := insert(t, d, identity(20), identity(owner), "last")
+	must(t, d.Close())
+	state := func(d *DB) string {
+		text := ""
+		all, err := d.Databases()
+		litter, litterErr := d.Litter()
+		for _, id := range litter {
+			if id != 2 && id != 7 {
+				t.Errorf("replica %d is litter", id)
+			}
+		}
+		for _, rec := range all {
+			names, namesErr := d.Names(rec.Identity)
+			locked, lockedErr := d.Locked(rec.Identity)
+			found, foundErr := d.Database(rec.Identity)
+			text += fmt.Sprintln(rec, names, locked, found, namesErr, lockedErr, foundErr)
+			for _, name := range names {
+				id, ok, err := d.Lookup(name)
+				text += fmt.Sprintln(name, id, ok, err)
+			}
+		}
+		return text + fmt.Sprintln(err, litterErr)
+	}
+	path := filepath.Join(dir, "control-db", "control.db")
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	o := Options{Dir: dir, FS: vfs.OS{}, Hash: hash}
+	read := func() (string, error) {
+		d, err := Read(o)
+		if err != nil {
+			return "", err
+		}
+		return state(d), d.Close()
+	}
+	want, err := read()
+	must(t, err)
+	if !strings.Contains(want, last.Identity.String()) {
+		t.Fatal(want)
+	}
+	refused := 0
+	for at, b := range whole {
+		if b == 0 {
+			continue // mostly room that is not used
+		}
+		text := slices.Clone(whole)
+		text[at] ^= 1 << (at % 7)
+		must(t, os.WriteFile(path, text, 0o600))
+		got, err := read()
+		switch {
+		case err != nil:
+			if refused++; !strings.Contains(err.Error(), "control.db is damaged") && !strings.Contains(err.Error(), "another version wrote it") {
+				t.Errorf("byte %d: %v", at, err)
+			}
+		case !strings.EqualFold(got, want): // names may differ so
+			t.Errorf("byte %d of page %d: %s\nwant %s", at%4096, at/4096, got, want)
+		}
+	}
+	if refused == 0 {
+		t.Error("no damage was noticed")
+	}
+}
+
 // The checker accepts what the store writes, with many databases, deletions and
 // reopenings.
 func TestCheckerAcceptsTheStore(t *testing.T) {

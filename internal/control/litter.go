@@ -64,13 +64,13 @@ func isUsed(tx *bbolt.Tx, program Hash) (used bool, err error) {
 // NextReplica gives an id for a replica, which is litter until Insert or Replace
 // makes it that of a database.
 func (d *DB) NextReplica() (id uint64, err error) {
-	err = d.bolt.Update(func(tx *bbolt.Tx) error {
+	err = d.update(func(tx *bbolt.Tx) error {
 		if id, err = tx.Bucket(bucketMeta).NextSequence(); err != nil {
 			return err
 		}
 		return tx.Bucket(bucketLitter).Put(replicaKey(id), nil)
 	})
-	return id, wrap(err)
+	return id, err
 }
 
 // Litter returns the replicas that belong to no database. Those of publishes under

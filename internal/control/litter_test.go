@@ -224,7 +224,11 @@ func lifeOfPrograms(d *DB) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(d.Replace(identity(1), 77, Wasm, h), d.ReleaseProgram(h)); err != nil {
+	replica, err := d.NextReplica()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(d.Replace(identity(1), replica, Wasm, h), d.ReleaseProgram(h)); err != nil {
 		return err
 	}
 	for _, id := range []byte{0, 2} {

@@ -150,18 +150,31 @@ type Contents struct {
 	Replayed   uint64 // transactions of the log behind it
 }
 
+// ErrNotKept means that files which were removed as superfluous would be needed to
+// tell an old state.
+var ErrNotKept = errors.New("that is further back than log and checkpoints reach")
+
 // errBefore ends a replay where it was asked to end.
 var errBefore = errors.New("the transactions asked for are read")
 
 // Load reads the state of the replica as it was before a transaction; a value
 // beyond the end means as it is. It begins with the newest good checkpoint that is
-// old enough, and skips damaged ones.
+// old enough, and skips damaged ones. Like a start of the server it fails if the log
+// ends before a good checkpoint does. If nothing is damaged and the state is only too
+// old, the error is ErrNotKept.
 func (r *Replica) Load(in *Inspection, before uint64) (*Contents, error) {
 	c := &Contents{}
 	ckpts := r.checkpoints()
 	var failures []error
 	for _, info := range slices.Backward(in.Checkpoints) {
-		if info.Damage != nil || info.Offset > min(before, in.Next) {
+		if before > in.Next && errors.Is(info.Damage, commitlog.ErrAhead) {
+			return nil, info.Damage
+		}
+		if info.Offset > min(before, in.Next) {
+			continue
+		}
+		if info.Damage != nil {
+			failures = append(failures, info.Damage)
 			continue
 		}
 		if err := c.loadCheckpoint(ckpts, commitlog.Offset(info.Offset)); err != nil {
@@ -174,7 +187,11 @@ func (r *Replica) Load(in *Inspection, before uint64) (*Contents, error) {
 		c.Store = store.New(store.Options{Together: together})
 	}
 	if len(in.Segments) > 0 && in.First > c.Checkpoint {
-		return nil, errors.Join(fmt.Errorf("no checkpoint leads to transaction %d, where the log begins", in.First), errors.Join(failures...))
+		err := fmt.Errorf("no checkpoint leads to transaction %d, where the log begins", in.First)
+		if before < in.First && len(failures) == 0 {
+			return nil, fmt.Errorf("%w: %w", ErrNotKept, err)
+		}
+		return nil, errors.Join(append([]error{err}, failures...)...)
 	}
 	if len(in.Segments) > 0 {
 		if err := c.replay(filepath.Join(r.Dir, clogDir), r.fs, before); err != nil {

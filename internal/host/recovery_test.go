@@ -342,6 +342,39 @@ func TestBadCheckpointsFallBack(t *testing.T) {
 	}
 }
 
+// While there are fewer checkpoints than are to be kept the whole log stays: the
+// first one may rot, too.
+func TestFirstCheckpointFallsBackToTheLog(t *testing.T) {
+	w := newWorld(t)
+	w.opts.CheckpointTx = 10
+	w.restart()
+	db := w.create(pairs())
+	const n = 15
+	for i := range n {
+		w.call(db, alice, "add", u32(uint32(i)))
+		db.ckpt.work.Wait()
+	}
+	w.restart() // what retention did not remove before it removes now
+	w.open().ckpt.work.Wait()
+	w.stop()
+	dir := filepath.Join("/data/replicas/1", checkpointsDir)
+	entries, err := w.fs.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("checkpoints: %v, %v; want 1", entries, err)
+	}
+	path := filepath.Join(dir, entries[0].Name())
+	b, err := vfs.ReadFile(w.fs, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := vfs.WriteFileAtomic(w.fs, path, b); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	checkPairs(t, w, w.open(), n)
+}
+
 // The log of a database cut, and damaged, at every byte: what was committed before
 // the cut is there, whole; damage is an error that names file and byte, or takes
 // the last commit alone, which may be torn.
