@@ -288,6 +288,9 @@ func TestDefinitionOfFunctions(t *testing.T) {
 		if td, _ := d.Table("nap"); td == nil || td.Schedule == nil || td.Schedule.Function != "on_nap" {
 			t.Errorf("table nap: %+v", td)
 		}
+		if len(d.RLS) != 1 || d.RLS[0] != SeenCounters {
+			t.Errorf("rules of row-level security %q", d.RLS)
+		}
 		routes := map[string]string{}
 		for _, r := range d.HTTPRoutes {
 			routes[r.Method+" "+r.Path] = r.Handler
