@@ -20,6 +20,7 @@ const (
 	sectionViews       = 5
 	sectionSchedules   = 6
 	sectionLifecycle   = 7
+	sectionFilters     = 8
 	sectionCase        = 9
 	sectionHandlers    = 11
 	sectionRoutes      = 12

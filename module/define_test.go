@@ -317,6 +317,11 @@ func TestMistakes(t *testing.T) {
 			`environment variable "": a name has 1 to 256 characters`,
 			`environment variable "TWICE" is declared twice`,
 		}},
+		{"visibility", func() {
+			VisibilityFilter("SELECT * FROM b WHERE n = 1")
+			VisibilityFilter("SELECT * FROM b WHERE n = 2")
+			VisibilityFilter("SELECT * FROM b WHERE n = 1")
+		}, []string{`the visibility filter "SELECT * FROM b WHERE n = 1" is declared twice`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := declare(tt.fn)

@@ -85,6 +85,8 @@
 // the option [Anonymous], different ones for each caller. The database notices what the function has read, and calls it again
 // in the transaction that changes any of it. A view that returns a [Query] leaves finding its rows to the database.
 //
+// Of a public table everybody may see every row, unless a [VisibilityFilter] says who sees which.
+//
 // # Procedures and HTTP handlers
 //
 // A [Procedure] may wait: it can sleep and make HTTP requests, and it returns a value to its caller. Therefore it runs outside of

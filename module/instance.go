@@ -67,7 +67,11 @@ func (in *instance) CallView(c *guest.Call) (result []byte, text string, ok bool
 		in.end(ctx)
 		in.random = saved
 	}()
-	return in.finish(v.eval(ctx, c.Args, in.result[:0]))
+	b, err := v.eval(ctx, c.Args, in.result[:0])
+	if err != nil {
+		in.failed(err)
+	}
+	return in.finish(b, err)
 }
 
 // CallProcedure runs one procedure.
@@ -112,7 +116,7 @@ func numbered[D any](list []D, kind string, id uint32) D {
 	return list[id]
 }
 
-// failed logs the error that ends a procedure or HTTP handler, which nobody else does.
+// failed logs the error that ends a view, procedure or HTTP handler, which nobody else does.
 func (in *instance) failed(err error) { in.logger.Error(err.Error()) }
 
 // finish keeps the buffer of a result for the next one, and turns an error into text.

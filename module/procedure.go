@@ -174,6 +174,7 @@ func (d *definer) optionalSections() (list [][]byte) {
 	}
 	add(len(d.r.procs), d.procedures)
 	add(len(d.r.views[0])+len(d.r.views[1]), d.views)
+	add(len(d.r.filters), d.visibilityFilters)
 	add(len(d.r.handlers), d.httpHandlers)
 	add(d.r.routes(), d.httpRoutes)
 	add(len(d.r.env), d.environment)

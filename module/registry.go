@@ -20,6 +20,7 @@ type registry struct {
 	procs     []*procedureDef
 	handlers  []*handlerDef
 	env       []*EnvVar
+	filters   []string          // rules of row-level security
 	names     map[string]string // kinds of the functions by name
 	problems  []string
 

@@ -58,7 +58,8 @@ const (
 // tables, and is called again when something that it has read changes; writing in it panics. The fields of the struct A are
 // the parameters; struct{} stands for none. Its context has the caller as Sender, and no Timestamp.
 //
-// An error fails what needs the view: the subscription, or the reducer whose changes concern it.
+// An error stands in the module's log. A view that fails when it is first read has no rows until the next reader tries again;
+// later it fails the reducer whose changes concern it, which is rolled back.
 func View[A, R any](name string, fn func(*Context, A) (R, error), options ...ViewOption) {
 	std.open("View")
 	v := &viewDef{functionDef: functionDef{kind: kindView, name: name, event: noLifecycle, args: reflect.TypeFor[A](),

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -358,9 +359,29 @@ func (r *run) summary(m *schema.ModuleDef) {
 	if len(procedures) > 0 {
 		fmt.Fprintln(r.Stdout, "Procedures:")
 		for _, f := range procedures {
-			fmt.Fprintf(r.Stdout, "  %s\n", f.signature(m.Typespace))
+			fmt.Fprintf(r.Stdout, "  %s%s\n", f.signature(m.Typespace), resultText(m.Typespace, f.result))
 		}
 	}
+	if len(m.HTTPRoutes) > 0 {
+		fmt.Fprintln(r.Stdout, "HTTP routes:")
+		for _, route := range m.HTTPRoutes {
+			fmt.Fprintf(r.Stdout, "  %s %s: %s\n", cmp.Or(route.Method, "any"), cmp.Or(route.Path, `""`), route.Handler)
+		}
+	}
+	if len(m.RLS) > 0 {
+		fmt.Fprintln(r.Stdout, "Row-level security:")
+		for _, text := range m.RLS {
+			fmt.Fprintf(r.Stdout, "  %s\n", text)
+		}
+	}
+}
+
+// resultText is what follows the signature of a function with a result other than ().
+func resultText(ts *sats.Typespace, result *sats.Type) string {
+	if result == nil || result.IsUnit() {
+		return ""
+	}
+	return ": " + typeText(ts, result, 0)
 }
 
 // tableText is a table with its columns, for people.

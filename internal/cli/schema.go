@@ -69,16 +69,17 @@ type function struct {
 	kind   string // "reducer" or "procedure"
 	name   string
 	params *sats.Type
-	hidden bool // a lifecycle reducer
+	result *sats.Type // of a procedure; else nil
+	hidden bool       // a lifecycle reducer
 }
 
 // functions lists reducers and procedures in the order of the definition.
 func functions(m *schema.ModuleDef) (reducers, procedures []function) {
 	for _, d := range m.Reducers {
-		reducers = append(reducers, function{"reducer", d.Name, d.Params, d.Lifecycle != schema.LifecycleNone})
+		reducers = append(reducers, function{kind: "reducer", name: d.Name, params: d.Params, hidden: d.Lifecycle != schema.LifecycleNone})
 	}
 	for _, d := range m.Procedures {
-		procedures = append(procedures, function{"procedure", d.Name, d.Params, false})
+		procedures = append(procedures, function{kind: "procedure", name: d.Name, params: d.Params, result: d.Return})
 	}
 	return reducers, procedures
 }

@@ -34,7 +34,11 @@ var (
 	mood     = module.Env("MOOD", module.Optional, module.OneOf("good", "bad"))
 )
 
+// SeenCounters says which counters clients other than the owner see.
+const SeenCounters = "SELECT * FROM counter WHERE name = 'seen'"
+
 func init() {
+	module.VisibilityFilter(SeenCounters)
 	module.View("team", Team, module.Anonymous)
 	module.View("ranks", Ranks, module.Anonymous)
 	module.View("best_player", BestPlayer, module.Anonymous)

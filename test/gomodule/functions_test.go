@@ -129,8 +129,12 @@ func TestViews(t *testing.T) {
 		if r, out := w.view("reds", nil); !r.IsQuery || r.Query != "SELECT * FROM player WHERE team = 'red'" {
 			t.Errorf("reds: %+v, %v", r, out.Err)
 		}
+		w.logs = nil
 		if _, out := w.view("team", encode("")); out.Status != abi.StatusUserError || out.Message != "a team has a name" || out.Discard {
 			t.Errorf("a view that fails: %+v", out)
+		}
+		if len(w.logs) != 1 || w.logs[0].Level != abi.LogError || w.logs[0].Message != "a team has a name" || w.logs[0].Function != "team" {
+			t.Errorf("the error of a view stands in the log as %+v", w.logs)
 		}
 		w.logs = nil
 		if _, out := w.view("misused", nil); out.Status != abi.StatusTrap || !strings.Contains(panicText(w.logs), "module: insert on table secret: nothing can be written here") {
@@ -283,6 +287,9 @@ func TestDefinitionOfFunctions(t *testing.T) {
 		}
 		if td, _ := d.Table("nap"); td == nil || td.Schedule == nil || td.Schedule.Function != "on_nap" {
 			t.Errorf("table nap: %+v", td)
+		}
+		if len(d.RLS) != 1 || d.RLS[0] != SeenCounters {
+			t.Errorf("rules of row-level security %q", d.RLS)
 		}
 		routes := map[string]string{}
 		for _, r := range d.HTTPRoutes {
