@@ -39,6 +39,25 @@ func (db *Database) commit(tx *store.Tx, in *store.Inputs, ev *subscribe.Event) 
 	return offset, nil
 }
 
+// maxTxRows is how many bytes of rows a transaction may change. The rest of a record
+// is for the arguments of the call. Tests set it lower.
+var maxTxRows = commitlog.MaxRecordBytes - 128<<20
+
+// A sizeError refuses a transaction that the log could not take.
+type sizeError struct{ rows int }
+
+func (e *sizeError) Error() string {
+	return fmt.Sprintf("the transaction changes %d bytes of rows; at most %d fit into one: change fewer rows at a time", e.rows, maxTxRows)
+}
+
+// checkSize is asked while the transaction can still be rolled back.
+func checkSize(tx *store.Tx) error {
+	if n := tx.RowBytes(); n > maxTxRows {
+		return &sizeError{n}
+	}
+	return nil
+}
+
 // undo rolls back a transaction that may have taken numbers of sequences. No number is
 // given twice, not after a crash either (spec 08 §6.4), so the batch they came from is
 // written down; that happens once in 4,096 numbers. A log that refuses has stopped the

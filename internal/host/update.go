@@ -169,6 +169,9 @@ func (db *Database) migrate(at sats.Timestamp, m *module, program []byte, plan *
 	if err == nil {
 		err = db.reevaluateViews(tx, m, at)
 	}
+	if err == nil {
+		err = checkSize(tx)
+	}
 	if err != nil {
 		tx.Rollback()
 		db.log.system(db.services.Now(), abi.LogWarn, fmt.Sprintf("Database update failed: %v", err))

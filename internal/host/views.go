@@ -96,9 +96,12 @@ func (e *viewError) outcome(out abi.Outcome) abi.Outcome {
 }
 
 // refreshViews evaluates anew the views that have read what the transaction has
-// changed, once each, before it commits (spec 08 §14.4). After an error, which is a
-// *viewError, the transaction must be rolled back.
+// changed, once each, before it commits (spec 08 §14.4). After an error, a *viewError
+// or a *sizeError, the transaction must be rolled back.
 func (db *Database) refreshViews(tx *store.Tx, at sats.Timestamp) error {
+	if err := checkSize(tx); err != nil {
+		return err
+	}
 	if db.views.reads.Empty() {
 		return nil
 	}
@@ -128,6 +131,10 @@ func (db *Database) refreshAfter(tx *store.Tx, at sats.Timestamp, out abi.Outcom
 		return out
 	}
 	if err := db.refreshViews(tx, at); err != nil {
+		if size := (*sizeError)(nil); errors.As(err, &size) {
+			out.Status, out.Message, out.Err = abi.StatusTrap, size.Error(), size
+			return out
+		}
 		var failed *viewError
 		if !errors.As(err, &failed) {
 			failed = &viewError{status: abi.StatusTrap, message: abi.FatalErrorText, err: err}

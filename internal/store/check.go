@@ -35,6 +35,7 @@ func (s *Store) Check() error {
 
 func (t *table) check() error {
 	states := [4]int{}
+	changed := 0
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	t.rows.each(func(p rowPtr, state uint32, row []byte) bool {
@@ -42,6 +43,9 @@ func (t *table) check() error {
 		if err := t.def.Layout.ValidateExact(row); err != nil {
 			fail("row at %x: %w", p, err)
 			return true
+		}
+		if state == slotInserted || state == slotDeleted {
+			changed += len(row)
 		}
 		if state == slotDeleted {
 			return true
@@ -61,6 +65,9 @@ func (t *table) check() error {
 	}
 	if states[slotInserted] != t.inserted || states[slotDeleted] != t.deleted {
 		fail("inserted, deleted are %d, %d, want %d, %d", t.inserted, t.deleted, states[slotInserted], states[slotDeleted])
+	}
+	if changed != t.changed {
+		fail("changed rows have %d bytes, %d are counted", changed, t.changed)
 	}
 	if !t.store.tx.open && (t.inserted != 0 || t.deleted != 0 || len(t.touched) != 0) {
 		fail("a closed transaction has left %d touched rows", len(t.touched))

@@ -109,6 +109,21 @@ func sizeHint(in *Inputs, tables []*table) int {
 	return n
 }
 
+// RowBytes is how many bytes of rows the transaction's record would hold if it were
+// committed now. A record has little more than these and the inputs.
+func (tx *Tx) RowBytes() (n int) {
+	for _, t := range tx.tables {
+		switch {
+		case t.ephemeral:
+		case t.truncated():
+			n += 4
+		default:
+			n += t.changed
+		}
+	}
+	return n
+}
+
 // truncated reports whether the transaction emptied the table (spec 08 §2.3).
 func (t *table) truncated() bool { return t.deleted > 0 && t.inserted == 0 && t.count == 0 }
 

@@ -35,6 +35,7 @@ type table struct {
 	touched     []rowPtr
 	inserted    int
 	deleted     int
+	changed     int      // bytes of the rows of both
 	undelete    *hashMap // deleted rows by the hash of their bytes, where hasUndelete
 	hasUndelete bool     // the transaction looked for one
 
@@ -194,6 +195,7 @@ func (t *table) restore(row []byte) rowPtr {
 	}
 	t.undelete.remove(hash, p)
 	t.deleted--
+	t.changed -= len(row)
 	t.rows.setState(p, slotLive)
 	t.link(p, t.rows.get(p))
 	return p
@@ -226,6 +228,7 @@ func (t *table) insert(row []byte) rowPtr {
 	p := t.rows.put(row, slotInserted)
 	t.touch(p)
 	t.inserted++
+	t.changed += len(row)
 	t.link(p, t.rows.get(p))
 	return p
 }
@@ -241,11 +244,13 @@ func (t *table) delete(p rowPtr) {
 func (t *table) vacate(p rowPtr, row []byte) {
 	if t.rows.stateOf(p) == slotInserted {
 		t.inserted--
+		t.changed -= len(row)
 		t.rows.release(p)
 		return
 	}
 	t.touch(p)
 	t.deleted++
+	t.changed += len(row)
 	t.rows.setState(p, slotDeleted)
 	t.removed = append(t.removed, p)
 	t.removedInTx++
@@ -264,6 +269,7 @@ func (t *table) update(old rowPtr, row []byte) rowPtr {
 	p := t.rows.put(row, slotInserted)
 	t.touch(p)
 	t.inserted++
+	t.changed += len(row)
 	stored, was := t.rows.get(p), t.rows.get(old)
 	for _, ix := range t.indexes {
 		ix.replace(was, stored, old, p)
@@ -332,7 +338,7 @@ func (t *table) slotIs(p rowPtr, state uint32) bool {
 // endTx forgets the transaction, whose slots have their final states.
 func (t *table) endTx() {
 	t.touched = recycle(t.touched)
-	t.inserted, t.deleted, t.removedInTx = 0, 0, 0
+	t.inserted, t.deleted, t.changed, t.removedInTx = 0, 0, 0, 0
 	t.hasUndelete = false
 	if t.undelete != nil && !t.undelete.clear() {
 		t.undelete = nil
