@@ -213,7 +213,10 @@ func TestScheduledProceduresOverlap(t *testing.T) {
 	}
 	w.clock.advance(time.Millisecond)
 	eventually(t, "the new module's run", func() bool { return len(next.ran()) == 2 })
-	want(t, "runs of the new module", next.ran(), []string{"rows at 301", "1 rows"})
+	// It is overdue, so it may run before the clock goes on, or after.
+	if ran := next.ran(); ran[0] != "rows at 300" && ran[0] != "rows at 301" || ran[1] != "1 rows" {
+		t.Errorf("runs of the new module: %q", ran)
+	}
 	w.clock.advance(100 * time.Millisecond)
 	<-next.begun // the interval goes on
 	next.end <- struct{}{}
