@@ -111,20 +111,7 @@ func (i *fakeInstance) CallReducer(ctx context.Context, call *abi.ReducerCall) a
 		panic("call of a closed instance")
 	}
 	err := i.p.fns[call.ID](&fakeCall{ReducerCall: call, Services: i.s, globals: i.globals, ctx: ctx})
-	out := abi.Outcome{Fuel: 7}
-	var user userError
-	switch {
-	case err == nil:
-	case errors.As(err, &user):
-		out.Status, out.Message = abi.StatusUserError, string(user)
-	case err == errNoEnergy:
-		out.Status, out.Discard = abi.StatusOutOfEnergy, true
-	case err == errBadResult:
-		out.Status = abi.StatusBadResult
-	default:
-		out.Status, out.Err, out.Discard = abi.StatusTrap, err, true
-	}
-	return out
+	return fakeOutcome(err)
 }
 
 // fakeCall is what a reducer of a test works with.
