@@ -83,7 +83,7 @@ func (f *fake) options() client.Options { return client.Options{URL: f.URL, Data
 
 func dial(t *testing.T, o client.Options) *client.Conn {
 	t.Helper()
-	c, err := client.Dial(within(t), o)
+	c, err := client.Dial(within(t), nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func change(set uint32, table string, inserts, deletes []string) v2.QuerySetUpda
 
 // text shows rows as "kind table +inserted -deleted".
 func text(r client.Rows) string {
-	s := fmt.Sprintf("%s %s", []string{"applied", "transaction", "own", "unapplied"}[r.Kind], r.Table)
+	s := fmt.Sprintf("%s %s", r.Kind, r.Table)
 	for i := range r.Inserted.Len() {
 		s += " +" + string(r.Inserted.At(i))
 	}
