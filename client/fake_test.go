@@ -11,7 +11,6 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/stdbgo/spacetime/client"
-	"github.com/stdbgo/spacetime/internal/leaktest"
 	"github.com/stdbgo/spacetime/internal/wire"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 	"github.com/stdbgo/spacetime/sats"
@@ -20,8 +19,6 @@ import (
 // patience is how long a test waits for what has to come. Only a failure takes that
 // long, so it is more than any machine needs, however busy.
 const patience = time.Minute
-
-func TestMain(m *testing.M) { leaktest.Main(m) }
 
 var background = context.Background()
 

@@ -115,7 +115,9 @@ func Not[R any](p Pred[R]) Pred[R] {
 }
 
 // And holds if p and all conditions hold.
-func (p Pred[R]) And(conditions ...Pred[R]) Pred[R] { return And(append([]Pred[R]{p}, conditions...)...) }
+func (p Pred[R]) And(conditions ...Pred[R]) Pred[R] {
+	return And(append([]Pred[R]{p}, conditions...)...)
+}
 
 // Or holds if p or one of the conditions holds.
 func (p Pred[R]) Or(conditions ...Pred[R]) Pred[R] { return Or(append([]Pred[R]{p}, conditions...)...) }
@@ -152,7 +154,9 @@ func (c Col[R, T]) Gt(v T) Pred[R] { return c.compare(" > ", v) }
 func (c Col[R, T]) Ge(v T) Pred[R] { return c.compare(" >= ", v) }
 
 // EqCol holds for rows where two columns are the same.
-func (c Col[R, T]) EqCol(o Col[R, T]) Pred[R] { return Pred[R]{text: "(" + c.text() + " = " + o.text() + ")"} }
+func (c Col[R, T]) EqCol(o Col[R, T]) Pred[R] {
+	return Pred[R]{text: "(" + c.text() + " = " + o.text() + ")"}
+}
 
 // An IxCol is a column with an index, which a Semijoin needs.
 type IxCol[R, T any] struct{ Col[R, T] }
