@@ -10,6 +10,7 @@ package codegen
 import (
 	"fmt"
 
+	"github.com/stdbgo/spacetime/internal/codegen/golang"
 	"github.com/stdbgo/spacetime/internal/codegen/model"
 	"github.com/stdbgo/spacetime/internal/codegen/typescript"
 )
@@ -36,6 +37,7 @@ type generator struct {
 
 var generators = map[Language]generator{
 	TypeScript: {run: typescript.Generate, submodules: true},
+	Go:         {run: golang.Generate, submodules: true},
 }
 
 // Generate returns the bindings of m in a language.
