@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/vfs"
 	"github.com/stdbgo/spacetime/module"
+	"github.com/stdbgo/spacetime/module/moduletest"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -36,8 +38,10 @@ type Person struct {
 
 var people = module.NewTable[Person]("person", module.Public)
 
+func empty(*module.Context, struct{}) error { return nil }
+
 func init() {
-	module.Reducer("empty", func(*module.Context, struct{}) error { return nil })
+	module.Reducer("empty", empty)
 	module.Reducer("add_people", func(ctx *module.Context, args struct {
 		From, N uint32
 		Age     uint8
@@ -193,6 +197,32 @@ func BenchmarkInsert(b *testing.B) {
 		}
 		perRow(b)
 	})
+}
+
+// A scope is a test that ends before the benchmark does.
+type scope struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (s *scope) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
+
+func (s *scope) end() {
+	for _, f := range slices.Backward(s.cleanups) {
+		f()
+	}
+}
+
+// BenchmarkFresh makes the database of a unit test and calls a reducer in it.
+func BenchmarkFresh(b *testing.B) {
+	for b.Loop() {
+		s := &scope{TB: b}
+		db := moduletest.New(s)
+		if err := moduletest.Call(db.Connect(moduletest.User("ann")), empty, struct{}{}); err != nil {
+			b.Fatal(err)
+		}
+		s.end()
+	}
 }
 
 // BenchmarkIdle reports how much more memory the process has with each further
