@@ -45,6 +45,8 @@ type pgSession struct {
 const (
 	pgQueue = 4        // messages that wait for the one that runs
 	pgFlush = 64 << 10 // bytes of answers that are sent before a statement ends
+	// pgLinger is how long a client may take to close after it has said goodbye.
+	pgLinger = time.Second
 )
 
 func newPGSession(s *Server, conn net.Conn) *pgSession {
@@ -302,6 +304,9 @@ func (ss *pgSession) departed() error {
 func (ss *pgSession) message(m pgwire.Message) error {
 	switch m.Type {
 	case pgwire.TypeTerminate:
+		// The client closes; whoever does that first is left with the connection's state.
+		_ = ss.conn.SetReadDeadline(time.Now().Add(pgLinger))
+		<-ss.gone
 		return errQuiet
 	case pgwire.TypeCopyData, pgwire.TypeCopyDone, pgwire.TypeCopyFail:
 		return nil // of a COPY that there is not
