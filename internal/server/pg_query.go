@@ -114,9 +114,23 @@ func (ss *pgSession) failure(text string, err error) error {
 	case errors.As(err, &bad):
 		out := pgError(pgInternal, "(Sql) %v", err)
 		out.Hint, out.Position = bad.Suggestion, position(text, bad.Pos)
+		if out.Hint == "" {
+			out.Hint = missingHint(text, bad.Msg)
+		}
 		return out
 	}
 	return pgError(pgInternal, "(Sql) %v", err)
+}
+
+// missingHint says what to do without what clients of PostgreSQL expect.
+func missingHint(text, msg string) string {
+	switch {
+	case strings.Contains(text, "pg_catalog.") || strings.Contains(text, "information_schema."):
+		return "There is no catalog of PostgreSQL here. SELECT table_name, table_access FROM st_table lists the tables."
+	case msg == "Unsupported: BEGIN TRANSACTION", strings.HasPrefix(msg, "Unsupported: START TRANSACTION"):
+		return "Every statement is a transaction of its own. Have the driver commit automatically."
+	}
+	return ""
 }
 
 // position counts the characters up to a place in a text, from 1 on; 0 if there is
