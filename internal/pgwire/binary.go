@@ -39,9 +39,10 @@ func binaryValue(t *sats.Type) valueEncoder {
 		}
 	case oidNumeric:
 		text := integerText(t.Kind)
+		var digits []byte // of the encoder, which is for one goroutine
 		return func(dst []byte, r *sats.Reader) []byte {
-			var buf [80]byte // the widest integer has 78 digits
-			return appendNumeric(dst, text(buf[:0], r))
+			digits = text(digits[:0], r)
+			return appendNumeric(dst, digits)
 		}
 	case oidBytea:
 		return binaryBytes(t)

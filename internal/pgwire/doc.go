@@ -2,6 +2,7 @@
 // its messages as bytes, and the values of SATS types in its formats (spec 06 §7).
 //
 // It promises that what a client sends is read within bounds and never panics, that
-// every value has a text and a binary form that drivers read, and that nothing
-// is allocated per value. It must not know sockets, sessions, SQL or the server.
+// every value has a text and a binary form that drivers read, and that a row of
+// common types is written without an allocation. It must not know sockets, sessions,
+// SQL or the server.
 package pgwire

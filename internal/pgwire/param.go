@@ -28,7 +28,7 @@ func ParamText(oid uint32, format int, value []byte) (string, error) {
 		if rest, ok := strings.CutPrefix(s, `\x`); ok {
 			return "0x" + rest, nil
 		}
-	case oidTimestamp, oidTimestamz, oidDate:
+	case oidTimestamp, oidTimestamptz, oidDate:
 		return timestampText(s), nil
 	case oidInterval:
 		return intervalText(s), nil
@@ -152,7 +152,7 @@ func arrayItem(in string) (item, rest string, ok bool) {
 // binaryParam reads the binary form of a type.
 func binaryParam(oid uint32, v []byte) (string, error) {
 	size, fixed := map[uint32]int{oidBool: 1, oidInt2: 2, oidInt4: 4, oidInt8: 8, oidFloat4: 4, oidFloat8: 8,
-		oidUUID: 16, oidTimestamp: 8, oidTimestamz: 8, oidDate: 4, oidInterval: 16}[oid]
+		oidUUID: 16, oidTimestamp: 8, oidTimestamptz: 8, oidDate: 4, oidInterval: 16}[oid]
 	if fixed && len(v) != size {
 		return "", fmt.Errorf("%d bytes where the type has %d", len(v), size)
 	}
@@ -175,7 +175,7 @@ func binaryParam(oid uint32, v []byte) (string, error) {
 		return "0x" + hex.EncodeToString(v), nil
 	case oidUUID:
 		return sats.UuidFromBytes([16]byte(v)).String(), nil
-	case oidTimestamp, oidTimestamz:
+	case oidTimestamp, oidTimestamptz:
 		micros := int64(binary.BigEndian.Uint64(v))
 		if micros > math.MaxInt64-epochMicros {
 			return "", errors.New("the time is out of range")

@@ -30,7 +30,7 @@ const (
 	NullJoined
 )
 
-// A RowEncoder writes rows of one type.
+// A RowEncoder writes rows of one type. It is for one goroutine.
 type RowEncoder struct {
 	Columns []Column
 	values  []valueEncoder

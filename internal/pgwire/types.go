@@ -4,33 +4,32 @@ import "github.com/stdbgo/spacetime/sats"
 
 // Types of PostgreSQL.
 const (
-	oidBool      = 16
-	oidBytea     = 17
-	oidInt8      = 20
-	oidInt2      = 21
-	oidInt4      = 23
-	oidText      = 25
-	oidJSON      = 114
-	oidFloat4    = 700
-	oidFloat8    = 701
-	oidUnknown   = 705
-	oidBools     = 1000
-	oidInt2s     = 1005
-	oidInt4s     = 1007
-	oidVarchars  = 1015
-	oidInt8s     = 1016
-	oidBpchar    = 1042
-	oidVarchar   = 1043
-	oidDate      = 1082
-	oidTimestamp = 1114
-	oidTimestamz = 1184
-	oidInterval  = 1186
-	oidNumerics  = 1231
-	oidNumeric   = 1700
-	oidAnyarray  = 2277
-	oidUUID      = 2950
-	oidAnyenum   = 3500
-	oidJSONB     = 3802
+	oidBool        = 16
+	oidBytea       = 17
+	oidInt8        = 20
+	oidInt2        = 21
+	oidInt4        = 23
+	oidText        = 25
+	oidJSON        = 114
+	oidFloat4      = 700
+	oidFloat8      = 701
+	oidUnknown     = 705
+	oidBools       = 1000
+	oidInt2s       = 1005
+	oidInt4s       = 1007
+	oidVarchars    = 1015
+	oidInt8s       = 1016
+	oidVarchar     = 1043
+	oidDate        = 1082
+	oidTimestamp   = 1114
+	oidTimestamptz = 1184
+	oidInterval    = 1186
+	oidNumerics    = 1231
+	oidNumeric     = 1700
+	oidAnyarray    = 2277
+	oidUUID        = 2950
+	oidAnyenum     = 3500
+	oidJSONB       = 3802
 )
 
 // OID is the PostgreSQL type of a SATS type without references (spec 06 §7.3).
@@ -104,7 +103,7 @@ func TypeOf(oid uint32) *sats.Type {
 		return sats.F32
 	case oidFloat8:
 		return sats.F64
-	case oidTimestamp, oidTimestamz:
+	case oidTimestamp, oidTimestamptz:
 		return sats.TimestampType
 	case oidInterval:
 		return sats.TimeDurationType
