@@ -118,7 +118,13 @@ func TestStart(t *testing.T) {
 	want(t, u.fails(2, "start", "--edition", "other"), "[possible values: standalone, cloud]")
 	want(t, u.fails(2, "start", "--data-dir", "X", "--edition", "cloud"), "unexpected argument '--edition' found")
 	want(t, u.fails(2, "start", "--jwt-pub-key-path", "p"), "--jwt-priv-key-path")
-	want(t, u.fails(1, "start", "--pg-port", "5432"), "PostgreSQL")
+	for _, bad := range []string{"80", "65535", "x"} {
+		want(t, u.fails(2, "start", "--pg-port", bad), "1024 to 65534")
+	}
+	u.ok("start", "--pg-port", "5432")
+	if got.PGPort != 5432 {
+		t.Errorf("--pg-port is %d", got.PGPort)
+	}
 
 	// cli.toml's address is the default of --listen-addr, and nothing completes the file
 	if err := os.WriteFile(u.configFile(), []byte("listen_addr = \"127.0.0.1:7\"\n"), 0o600); err != nil {

@@ -47,6 +47,11 @@ type Config struct {
 		MaxResponse  *int64 `toml:"max-response-bytes"`
 		MaxRequest   *int64 `toml:"max-request-bytes"`
 	} `toml:"module-http"`
+	Postgres struct {
+		Port           *int64    `toml:"port"`
+		MaxConnections *int64    `toml:"max-connections"`
+		StartupTimeout *duration `toml:"startup-timeout"`
+	} `toml:"postgres"`
 	Commitlog struct {
 		MaxSegmentSize         *int64    `toml:"max-segment-size"`
 		CheckpointTransactions *int64    `toml:"checkpoint-transactions"`
@@ -111,6 +116,13 @@ directives = [
 # HTTP handlers can.
 # max-response-bytes = 67108864
 # max-request-bytes = 67108864
+
+[postgres]
+# Clients of PostgreSQL can log in on this port, and query: user: any, database: its
+# name, password: a token. Off unless it is set here or by --pg-port.
+# port = 5432
+# max-connections = 1000
+# startup-timeout = "1m"
 
 [commitlog]
 # max-segment-size = 1073741824
@@ -216,6 +228,8 @@ func (c *Config) check() error {
 		{"[commitlog] keep-checkpoints", log.KeepCheckpoints, 1, 1000},
 		{"[commitlog] keep-segments", log.KeepSegments, 0, math.MaxInt32},
 		{"[commitlog] keep-bytes", log.KeepBytes, 0, math.MaxInt64},
+		{"[postgres] port", c.Postgres.Port, minPGPort, maxPGPort},
+		{"[postgres] max-connections", c.Postgres.MaxConnections, 1, 1_000_000},
 		{"[wasm] procedure-instance-pool-size", c.Wasm.Procedures, 1, math.MaxInt32},
 		{"[v8] procedure-instance-pool-size", c.V8.Procedures, 1, math.MaxInt32},
 		{"[module-http] max-response-bytes", c.ModuleHTTP.MaxResponse, 1, math.MaxInt32},
@@ -254,6 +268,23 @@ func (c *Config) webSocket() WebSocketConfig {
 		w.IncomingQueue = int(*c.WebSocket.IncomingQueue)
 	}
 	return w
+}
+
+// Ports that the PostgreSQL front end may have.
+const (
+	minPGPort = 1024
+	maxPGPort = 65534
+)
+
+// postgres is the section [postgres]; zero fields mean their defaults.
+func (c *Config) postgres() (p PostgresConfig) {
+	if c.Postgres.MaxConnections != nil {
+		p.MaxConnections = int(*c.Postgres.MaxConnections)
+	}
+	if c.Postgres.StartupTimeout != nil {
+		p.StartupTimeout = c.Postgres.StartupTimeout.Duration
+	}
+	return p
 }
 
 // host puts the section [commitlog] into a host's options; what is absent means

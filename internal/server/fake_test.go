@@ -431,7 +431,8 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 	return SQLResult{}, errors.New("no such table: `x`. If the table exists, it may be marked private.")
 }
 
-func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error) {
+	text := st.Text
 	if text == "MANY" || text == "BROKEN" {
 		return db.many(text == "BROKEN", sink)
 	}
@@ -449,6 +450,12 @@ func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who
 	}
 	res.Rows = nil
 	return res, nil
+}
+
+func (db *fakeDatabase) DescribeSQL(who Caller, st SQLStatement) (SQLResult, error) {
+	res, err := db.SQL(context.Background(), who, st.Text)
+	res.Rows = nil
+	return res, err
 }
 
 // manyRows is how many rows the statement MANY has; BROKEN fails after half of them.

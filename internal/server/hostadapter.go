@@ -208,12 +208,17 @@ func (d database) SQL(ctx context.Context, who Caller, text string) (SQLResult, 
 	return sqlResult(res), nil
 }
 
-func (d database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
-	res, err := d.db.StreamSQL(ctx, gone, hostCaller(who), text, hostSink{sink})
+func (d database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error) {
+	res, err := d.db.StreamSQL(ctx, gone, hostCaller(who), st, hostSink{sink})
 	if err != nil {
 		return SQLResult{}, err
 	}
 	return sqlResult(res), nil
+}
+
+func (d database) DescribeSQL(who Caller, st SQLStatement) (SQLResult, error) {
+	res, err := d.db.DescribeSQL(hostCaller(who), st)
+	return sqlResult(res), err
 }
 
 type hostSink struct{ SQLSink }
@@ -222,7 +227,7 @@ func (s hostSink) Begin(head host.SQLResult) error { return s.SQLSink.Begin(sqlR
 
 func sqlResult(res host.SQLResult) SQLResult {
 	return SQLResult{
-		Columns: res.Columns, Rows: res.Rows,
+		Columns: res.Columns, Nulls: res.Nulls, Verb: res.Verb, Rows: res.Rows,
 		Inserted: uint64(res.Stats.Inserted), Deleted: uint64(res.Stats.Deleted), Updated: uint64(res.Stats.Updated),
 		Duration: res.Duration, Offset: res.Offset, HasOffset: res.HasOffset,
 	}

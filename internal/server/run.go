@@ -25,6 +25,9 @@ import (
 type RunOptions struct {
 	DataDir    string
 	ListenAddr string // default 0.0.0.0:3000
+	// PGPort is where PostgreSQL clients are served, on the host of ListenAddr; 0:
+	// that of config.toml, else nowhere.
+	PGPort int
 	// The key files: both paths, else those of config.toml, else KeyDir.
 	PrivateKeyPath, PublicKeyPath string
 	KeyDir                        string
@@ -70,6 +73,8 @@ type Running struct {
 	launched sync.WaitGroup
 	closers  []func() error // in order of opening
 	litter   []uint64       // replicas that the last run left behind
+	pg       net.Listener   // nil: none
+	pgPort   int
 }
 
 // Run starts a server, serves until ctx ends, and shuts it down.
@@ -98,6 +103,14 @@ func Start(ctx context.Context, o RunOptions) (_ *Running, err error) {
 	}
 	if r.listener, err = listen(o.ListenAddr, !o.NonInteractive, o.Stdin, o.Stdout); err != nil {
 		return nil, errors.Join(err, r.close())
+	}
+	if o.PGPort != 0 {
+		r.pgPort = o.PGPort
+	}
+	if r.pgPort != 0 {
+		if r.pg, err = listenPostgres(o.ListenAddr, r.pgPort); err != nil {
+			return nil, errors.Join(err, r.listener.Close(), r.close())
+		}
 	}
 	r.serve(o)
 	r.startDatabases()
@@ -133,6 +146,9 @@ func prepare(o *RunOptions) (_ *Running, err error) {
 	}
 	if err := r.openLog(fsys, *o, config); err != nil {
 		return nil, err
+	}
+	if config.Postgres.Port != nil {
+		r.pgPort = int(*config.Postgres.Port)
 	}
 	private, public, err := o.keyPaths(config)
 	if err != nil {
@@ -230,7 +246,7 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	r.closers = append(r.closers, func() error { authority.Close(); return nil })
 	r.server, err = New(Options{
 		Auth: authority, Control: ctl, Host: Databases(h), Version: o.Version, Logger: r.log,
-		WebSocket: config.webSocket(), PublishIssuer: o.PublishIssuer, MaxRouteBytes: config.maxRouteBytes(),
+		WebSocket: config.webSocket(), Postgres: config.postgres(), PublishIssuer: o.PublishIssuer, MaxRouteBytes: config.maxRouteBytes(),
 	})
 	return err
 }
@@ -251,7 +267,12 @@ func (r *Running) serve(o RunOptions) {
 	} else {
 		_, _ = fmt.Fprintln(o.Stdout, line)
 	}
-	r.log.Warn("PostgreSQL wire protocol server disabled")
+	if r.pg == nil {
+		r.log.Warn("PostgreSQL wire protocol server disabled")
+	} else {
+		r.log.Info("PostgreSQL wire protocol server listening on " + r.pg.Addr().String())
+		go func() { _ = r.server.ServePostgres(r.pg) }()
+	}
 	go func() { r.serving <- r.http.Serve(r.listener) }()
 }
 
@@ -288,6 +309,14 @@ func (r *Running) Handler() http.Handler { return r.server.Handler() }
 
 // Addr is the address that a server made by Start listens on.
 func (r *Running) Addr() net.Addr { return r.listener.Addr() }
+
+// PostgresAddr is the address that PostgreSQL clients are served on; nil: none.
+func (r *Running) PostgresAddr() net.Addr {
+	if r.pg == nil {
+		return nil
+	}
+	return r.pg.Addr()
+}
 
 // Shutdown stops accepting, ends log streams, closes WebSockets with 1001, waits
 // a few seconds for requests, stops the databases and lets go of the data
