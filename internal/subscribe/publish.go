@@ -61,7 +61,7 @@ type update struct {
 	results    []*result
 	errors     []addressed
 	silent     []*Client // v1 clients that lost their subscriptions by this transaction
-	bodies     map[string][]byte
+	bodies     map[string]Message
 	key        []byte
 }
 
@@ -215,7 +215,9 @@ func (u *update) Deliver() {
 		}
 	}
 	for _, c := range touched {
-		c.Send(Message{Body: u.body(c), Offset: u.offset, Gated: u.gated})
+		m := u.body(c, len(touched) > 1)
+		m.Offset, m.Gated = u.offset, u.gated
+		c.Send(m)
 		c.fan.of = nil
 	}
 	for _, res := range u.results {
@@ -260,18 +262,19 @@ func (u *update) form(c *Client) form {
 	return f
 }
 
-// body returns the client's message. Clients whose messages are equal share it.
-func (u *update) body(c *Client) []byte {
+// body returns the client's message. Clients whose messages are equal share it, and
+// with others there its compressed forms if it is long enough to have them.
+func (u *update) body(c *Client, others bool) Message {
 	f := u.form(c)
 	if f == formV2Result {
-		return u.result(c)
+		return Message{Body: u.result(c)}
 	}
 	u.key = append(u.key[:0], byte(f))
 	for _, p := range c.fan.parts {
 		u.key = sats.AppendU32(sats.AppendU32(u.key, uint32(p.result)), p.set)
 	}
-	if b, ok := u.bodies[string(u.key)]; ok {
-		return b
+	if m, ok := u.bodies[string(u.key)]; ok {
+		return m
 	}
 	var b []byte
 	switch f {
@@ -283,11 +286,15 @@ func (u *update) body(c *Client) []byte {
 	default:
 		b = bodyV1(c, u.ev.full(c, v1.UpdateStatus{Update: u.tables(c)}))
 	}
-	if u.bodies == nil {
-		u.bodies = map[string][]byte{}
+	shared := Message{Body: b}
+	if others && len(b) > wire.CompressAbove {
+		shared.Shared = new(wire.Shared)
 	}
-	u.bodies[string(u.key)] = b
-	return b
+	if u.bodies == nil {
+		u.bodies = map[string]Message{}
+	}
+	u.bodies[string(u.key)] = shared
+	return shared
 }
 
 func (u *update) result(c *Client) []byte {

@@ -38,6 +38,8 @@ type Message struct {
 	// Body is the BSATN of the message without envelope, or its JSON text. It may
 	// be shared with other clients and must not be changed.
 	Body []byte
+	// Shared, if set, keeps the compressed forms of Body for all who get it.
+	Shared *wire.Shared
 	// Offset is the transaction the message was computed from. If Gated is set a
 	// client with confirmed reads gets it only when that transaction is durable.
 	Offset uint64
