@@ -37,6 +37,9 @@ type Event struct {
 // nothing was logged.
 func (m *Manager) Publish(r store.Reader, d *store.Delta, offset uint64, gated bool, ev *Event) Delivery {
 	u := &update{ev: ev, offset: offset, gated: gated, hideCaller: m.HideCaller}
+	if ev.Client != nil {
+		u.owner = m.ownerOf(ev.Client)
+	}
 	var failed []failedQuery
 	if d != nil && len(d.Tables) > 0 {
 		for _, q := range m.concerned(r, d) {
@@ -55,6 +58,7 @@ func (m *Manager) Publish(r store.Reader, d *store.Delta, offset uint64, gated b
 // An update is what one transaction means to all subscribers.
 type update struct {
 	ev         *Event
+	owner      *Client // of what the caller subscribes to
 	offset     uint64
 	gated      bool
 	hideCaller bool
@@ -202,7 +206,8 @@ func (u *update) Deliver() {
 	for _, e := range u.errors {
 		e.to.Send(e.m)
 	}
-	if u.toCaller() {
+	toCaller := u.toCaller()
+	if toCaller {
 		note(u.ev.Client)
 	}
 	for i, res := range u.results {
@@ -210,8 +215,12 @@ func (u *update) Deliver() {
 			if s.kind != subV2 && slices.Contains(u.silent, s.client) {
 				continue
 			}
-			note(s.client)
-			s.client.fan.parts = append(s.client.fan.parts, part{i, s.set})
+			c := s.client
+			if c == u.owner && toCaller {
+				c = u.ev.Client // who hears of it instead
+			}
+			note(c)
+			c.fan.parts = append(c.fan.parts, part{i, s.set})
 		}
 	}
 	for _, c := range touched {

@@ -58,9 +58,10 @@ type Client struct {
 	Light      bool // v1: prefer updates without who and what
 	Out        Outbox
 
-	// Executor's half.
+	// Executor's half. Sockets with the same identity and connection id share what one
+	// of them, the owner, holds: see Manager.owners.
 	live   bool
-	known  bool // it has subscribed to something
+	known  bool // it is an owner
 	legacy []*liveQuery
 	held   map[*liveQuery]int // v1: how many query ids hold it
 	multi  map[uint32][]*liveQuery
