@@ -129,7 +129,7 @@ func (r *run) rootCommand() *cobra.Command {
 		r.publishCommand(), r.deleteCommand(), r.logsCommand(), r.callCommand(), r.describeCommand(),
 		r.sqlCommand(), r.renameCommand(), r.listCommand(), r.loginCommand(), r.logoutCommand(),
 		r.initCommand(), r.buildCommand(), r.serverCommand(), r.subscribeCommand(), r.startCommand(),
-		r.lockCommand(true), r.lockCommand(false), r.envCommand(), r.energyCommand(), r.versionCommand(), r.dbCommand(),
+		r.lockCommand(true), r.lockCommand(false), r.envCommand(), r.energyCommand(), r.versionCommand(), r.dbCommand(), r.mcpCommand(),
 	)
 	root.AddCommand(r.laterCommands()...)
 	for _, c := range root.Commands() {

@@ -51,7 +51,7 @@ type route struct {
 	wrongResolve bool
 }
 
-// table is the interface as of spec 06 §4.0, without the routes of later issues.
+// table is the interface as of spec 06 §4.0.
 func (s *Server) table() []route {
 	var all []route
 	add := func(path string, wrong class, wrongResolve bool, methods ...method) {
@@ -103,6 +103,9 @@ func (s *Server) table() []route {
 	for _, path := range []string{"route", "route/*path"} {
 		add("/v1/database/:n/"+path, classNone, true, method{"", classNone, resolveRecord, s.route})
 	}
+
+	add("/v1/database/:n/mcp", classAnonymous, false, method{"POST", classAnonymous, resolveNothing, s.mcpDatabase})
+	add("/v1/mcp", classNone, false, method{"POST", classAnonymous, resolveNothing, s.mcpServer})
 
 	add("/internal/heap", classNone, false, method{"GET", classNone, resolveNothing, s.heap})
 	add("/internal/heap/settings", classNone, false,
@@ -188,7 +191,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	rt, params := s.match(r.URL.EscapedPath())
 	if rt == nil {
-		unmatched(w, r)
+		w.WriteHeader(http.StatusNotFound)
 		return
 	}
 	if rt.pattern[0] == "v1" {
@@ -211,23 +214,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if req.counter != nil {
 		s.metrics.responseBytes(req.database, req.counter)
 	}
-}
-
-// unmatched answers a path without a route, by name if the path is one of a
-// feature that this server does not have yet.
-func unmatched(w http.ResponseWriter, r *http.Request) {
-	var feature string
-	switch p := strings.Split(r.URL.EscapedPath(), "/"); {
-	case len(p) == 5 && p[1] == "v1" && p[2] == "database" && p[4] == "mcp", len(p) == 3 && p[1] == "v1" && p[2] == "mcp":
-		feature = "speak MCP"
-	default:
-		w.WriteHeader(http.StatusNotFound)
-		return
-	}
-	setCORS(w.Header())
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(http.StatusNotImplemented)
-	_, _ = io.WriteString(w, "this server does not "+feature+" yet")
 }
 
 func (q *request) run() error {
