@@ -3,6 +3,7 @@ package server
 import (
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -107,6 +108,9 @@ func (s *Server) table() []route {
 	add("/v1/database/:n/mcp", classAnonymous, false, method{"POST", classAnonymous, resolveNothing, s.mcpDatabase})
 	add("/v1/mcp", classNone, false, method{"POST", classAnonymous, resolveNothing, s.mcpServer})
 
+	add("/healthz", classNone, false, method{"GET", classNone, resolveNothing, s.alive})
+	add("/readyz", classNone, false, method{"GET", classNone, resolveNothing, s.readyNow})
+	add("/metrics", classNone, false, method{"GET", classNone, resolveNothing, s.serveMetrics})
 	add("/internal/heap", classNone, false, method{"GET", classNone, resolveNothing, s.heap})
 	add("/internal/heap/settings", classNone, false,
 		method{"GET", classNone, resolveNothing, s.heapSettings}, method{"POST", classNone, resolveNothing, s.setHeapSettings})
@@ -138,6 +142,7 @@ type request struct {
 	database sats.Identity    // of resolveRecord
 	rec      control.Database // of resolveRecord
 	counter  *countingWriter
+	client   netip.Addr // where it comes from; invalid: nobody knows
 }
 
 // match finds the route of an escaped path. Paths are compared as they are:
@@ -189,6 +194,11 @@ func (rt *route) match(segments []string) (map[string]string, bool) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	w, done := s.pace.bound(w, r)
 	defer done()
+	if s.logRequests {
+		seen := &seenWriter{ResponseWriter: w}
+		defer s.logRequest(seen, r, s.now())
+		w = seen
+	}
 	rt, params := s.match(r.URL.EscapedPath())
 	if rt == nil {
 		w.WriteHeader(http.StatusNotFound)
@@ -205,10 +215,19 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	req := &request{s: s, w: w, r: r, route: rt, params: params, query: parseQuery(r.URL.RawQuery)}
-	err := req.run()
+	req := &request{s: s, w: w, r: r, route: rt, params: params, query: parseQuery(r.URL.RawQuery), client: s.proxies.client(r)}
+	err := refusal(r)
+	if err != nil {
+		w.Header().Set("Connection", "close")
+	} else if err = s.admission.address(req.client, s.now()); err == nil {
+		err = req.run()
+	}
 	if err != nil {
 		req.fail(err)
+	}
+	if isRefusal(err) {
+		s.metrics.refused.Inc()
+		return
 	}
 	req.drain()
 	if req.counter != nil {
