@@ -79,7 +79,7 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 	f.Var(once(&pages, "size"), "page_pool_max_size", "accepted for compatibility, without effect")
 	f.BoolVar(&tracy, "enable-tracy", false, "accepted for compatibility, without effect")
 	f.BoolVar(&o.PrintConfig, "print-config", false, "print the configuration that holds, and where each value comes from, and end")
-	f.StringArrayVar(&o.Set, "set", nil, "set what config.toml can: section.key=value, as in websocket.gzip=true; lists with commas")
+	f.Var(settingFlag{r, &o.Set, "", "key=value"}, "set", "set what config.toml can: section.key=value, as in websocket.gzip=true; lists with commas")
 	for _, s := range startSettings {
 		f.Var(settingFlag{r, &o.Set, s.setting, s.kind}, s.flag, s.about)
 	}
@@ -119,7 +119,7 @@ var startSettings = []struct{ flag, setting, kind, about string }{
 	{"log-format", "logs.format", "format", "text or json"},
 }
 
-// A settingFlag is an option that sets a setting.
+// A settingFlag is an option that sets a setting; without one, its value names it.
 type settingFlag struct {
 	r       *run
 	into    *[]string
@@ -134,7 +134,10 @@ func (f settingFlag) Set(value string) error {
 	if f.kind == "file" {
 		value = f.r.path(value)
 	}
-	*f.into = append(*f.into, f.setting+"="+value)
+	if f.setting != "" {
+		value = f.setting + "=" + value
+	}
+	*f.into = append(*f.into, value)
 	return nil
 }
 
