@@ -24,7 +24,6 @@ func (r *run) laterCommands() []*cobra.Command {
 	}
 	return []*cobra.Command{
 		later("dev", "Watch, build and publish", "Run `spacetime start` in one terminal, and `spacetime publish` in another one after each change."),
-		later("mcp", "Serve MCP over stdio", "Use `spacetime sql`, `spacetime call` and `spacetime describe`."),
 	}
 }
 

@@ -368,6 +368,14 @@ func (db *fakeDatabase) Call(_ context.Context, who Caller, function string, arg
 	return res, nil
 }
 
+func (db *fakeDatabase) CallReducer(ctx context.Context, who Caller, reducer string, args []byte) (CallResult, error) {
+	res, err := db.Call(ctx, who, reducer, args)
+	if err == nil && res.Procedure {
+		return CallResult{}, &CallError{Kind: NoSuchFunction, Message: "No such procedure"}
+	}
+	return res, err
+}
+
 // A path of the fake's router says what its handler does.
 func (db *fakeDatabase) HasRoute(method, path string) bool {
 	switch path {
@@ -433,8 +441,11 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 
 func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error) {
 	text := st.Text
-	if text == "MANY" || text == "BROKEN" {
-		return db.many(text == "BROKEN", sink)
+	switch text {
+	case "MANY", "BROKEN":
+		return db.many(manyRows, text == "BROKEN", sink)
+	case "HUGE":
+		return db.many(10*manyRows, false, sink)
 	}
 	res, err := db.SQL(ctx, who, text)
 	if err != nil || len(res.Columns.Elems) == 0 {
@@ -461,13 +472,13 @@ func (db *fakeDatabase) DescribeSQL(who Caller, st SQLStatement) (SQLResult, err
 // manyRows is how many rows the statement MANY has; BROKEN fails after half of them.
 const manyRows = 200_000
 
-func (db *fakeDatabase) many(broken bool, sink SQLSink) (res SQLResult, err error) {
+func (db *fakeDatabase) many(rows uint32, broken bool, sink SQLSink) (res SQLResult, err error) {
 	res = SQLResult{Columns: sats.Product(sats.E("id", sats.U32)), Duration: time.Millisecond, Offset: 5, HasOffset: true}
 	if err := sink.Begin(res); err != nil {
 		return res, err
 	}
-	for i := range uint32(manyRows) {
-		if broken && i == manyRows/2 {
+	for i := range rows {
+		if broken && i == rows/2 {
 			return res, errors.New("Division by zero")
 		}
 		if err := sink.Row(sats.AppendU32(nil, i)); err != nil {

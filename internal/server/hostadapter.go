@@ -129,9 +129,21 @@ func (d database) Handle(ctx context.Context, c *subscribe.Client, who Caller, b
 }
 
 func (d database) Call(ctx context.Context, who Caller, function string, args []byte) (CallResult, error) {
-	res, err := d.db.CallReducer(ctx, &host.CallRequest{Caller: hostCaller(who), Name: function, Args: args, ArgsJSON: true, OrProcedure: true})
+	out, err := d.callReducer(ctx, who, function, args, true)
 	if errors.Is(err, host.ErrIsProcedure) {
 		return d.callProcedure(ctx, who, function, args)
+	}
+	return out, err
+}
+
+func (d database) CallReducer(ctx context.Context, who Caller, reducer string, args []byte) (CallResult, error) {
+	return d.callReducer(ctx, who, reducer, args, false)
+}
+
+func (d database) callReducer(ctx context.Context, who Caller, name string, args []byte, orProcedure bool) (CallResult, error) {
+	res, err := d.db.CallReducer(ctx, &host.CallRequest{Caller: hostCaller(who), Name: name, Args: args, ArgsJSON: true, OrProcedure: orProcedure})
+	if orProcedure && errors.Is(err, host.ErrIsProcedure) {
+		return CallResult{}, err
 	}
 	if err != nil {
 		return CallResult{}, callError(err)

@@ -107,6 +107,8 @@ type Database interface {
 	// Call runs a function on behalf of the HTTP interface: reducers first, then
 	// procedures (spec 06 §4.8). Errors: *CallError.
 	Call(ctx context.Context, who Caller, function string, argsJSON []byte) (CallResult, error)
+	// CallReducer is Call for reducers alone.
+	CallReducer(ctx context.Context, who Caller, reducer string, argsJSON []byte) (CallResult, error)
 
 	// HasRoute reports whether the module has an HTTP handler for a method and a
 	// path behind /route. CallHandler runs it. Errors: host.ErrNoRoute,

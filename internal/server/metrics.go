@@ -33,6 +33,7 @@ type metrics struct {
 	overflows      *prometheus.CounterVec
 	launches       *prometheus.CounterVec
 	httpBytes      *prometheus.CounterVec
+	refused        prometheus.Counter
 
 	byIdentity []*prometheus.MetricVec // series with the label database_identity
 	byDB       []*prometheus.MetricVec // series with the label db
@@ -66,6 +67,8 @@ func newMetrics(h Host, all *sessions) *metrics {
 	m.overflows = m.counter("spacetime_client_outgoing_queue_disconnects_total", "Sessions killed because the client read too slowly.", labelDB)
 	m.launches = m.counter("spacetime_module_host_init_failures_total", "Databases that could not be started.", labelIdentity)
 	m.httpBytes = m.counter("spacetime_http_response_size_bytes_total", "Bytes of HTTP answers, headers included.", labelDB)
+	m.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: "spacetime_http_refused_requests_total", Help: "HTTP requests refused because their client sent too many, or had too many connections."})
+	m.registry.MustRegister(m.refused)
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
 }
@@ -121,22 +124,25 @@ func (s *Server) serveMetrics(q *request) error {
 	r := q.r.Clone(q.r.Context())
 	r.Header.Del("Accept")
 	r.Header.Del("Accept-Encoding")
-	s.metrics.handler.ServeHTTP(&plainText{q.w}, r)
+	s.metrics.handler.ServeHTTP(&plainText{q.w, q.w.Header()["Vary"]}, r)
 	return nil
 }
 
 // plainText keeps an answer's content type and Vary header as ours are.
-type plainText struct{ http.ResponseWriter }
+type plainText struct {
+	http.ResponseWriter
+	vary []string
+}
 
 func (w *plainText) WriteHeader(status int) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	setCORS(w.Header()) // without what was added to Vary
+	w.Header()["Vary"] = w.vary
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *plainText) Write(b []byte) (int, error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	setCORS(w.Header())
+	w.Header()["Vary"] = w.vary
 	return w.ResponseWriter.Write(b)
 }
 
