@@ -63,6 +63,7 @@ const (
 type Running struct {
 	log      *slog.Logger
 	server   *Server
+	courier  *courier
 	http     *http.Server
 	listener net.Listener
 	serving  chan error // the end of Serve
@@ -214,24 +215,27 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	if err != nil {
 		return err
 	}
-	h, err := host.New(config.host(host.Options{
-		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log, InMemory: o.InMemory,
-		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(),
-	}))
-	if err != nil {
-		return err
-	}
-	r.closers = append(r.closers, h.Close)
 	keys, err := auth.LoadKeys(fsys, private, public, nil)
 	if err != nil {
 		return err
 	}
 	authority := auth.New(auth.Options{Keys: keys, AllowedIssuers: o.AllowedIssuers})
 	r.closers = append(r.closers, func() error { authority.Close(); return nil })
+	r.courier = newCourier(authority)
+	r.closers = append(r.closers, func() error { r.courier.close(); return nil })
+	h, err := host.New(config.host(host.Options{
+		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log, InMemory: o.InMemory,
+		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(), Courier: r.courier,
+	}))
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, h.Close)
 	r.server, err = New(Options{
 		Auth: authority, Control: ctl, Host: Databases(h), Version: o.Version, Logger: r.log,
 		WebSocket: config.webSocket(), PublishIssuer: o.PublishIssuer, MaxRouteBytes: config.maxRouteBytes(),
 	})
+	r.courier.server.Store(r.server)
 	return err
 }
 
@@ -252,6 +256,7 @@ func (r *Running) serve(o RunOptions) {
 		_, _ = fmt.Fprintln(o.Stdout, line)
 	}
 	r.log.Warn("PostgreSQL wire protocol server disabled")
+	r.courier.listens(r.listener.Addr())
 	go func() { r.serving <- r.http.Serve(r.listener) }()
 }
 
