@@ -116,6 +116,15 @@ func (o *outboxes) pause() {
 	o.mu.ready = queue[*outStream]{}
 }
 
+// settle returns when nothing is under way.
+func (o *outboxes) settle() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.mu.flying > 0 {
+		o.mu.changed.Wait()
+	}
+}
+
 // stop is a pause for good.
 func (o *outboxes) stop() {
 	o.mu.Lock()
