@@ -40,6 +40,8 @@ type Database struct {
 	send  *sender
 	sched *scheduler
 	procs procedures
+	// outboxes carry calls to other databases.
+	outboxes *outboxes
 
 	// writer
 	store   *store.Store
@@ -106,6 +108,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.exec = newExecutor(db.services.Now, db.fail)
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
+	db.outboxes = newOutboxes(db)
 	db.procs.init()
 	db.subs.Watch = db.watchQuery
 	return db
@@ -243,6 +246,7 @@ func (db *Database) quiesce(disconnect bool) error {
 	}
 	db.watch.Wait()
 	db.sched.stop()
+	db.outboxes.stop()
 	db.endProcedures()
 	var errs []error
 	db.exec.stop(ErrStopped, func() {

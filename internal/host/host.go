@@ -52,6 +52,9 @@ type Options struct {
 
 	// HTTP says what requests modules may make.
 	HTTP HTTPOptions
+	// Courier carries the calls of outboxes to other databases; without one the rows
+	// of outboxes wait.
+	Courier Courier
 	// ProcedureInstances is how many instances of a database's module run procedures
 	// and HTTP handlers at a time, by kind of program. Default: the number of processors.
 	ProcedureInstances map[ProgramKind]int

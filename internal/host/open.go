@@ -145,10 +145,10 @@ func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh
 	}
 	db.owned = p
 	db.watchLog()
-	v := db.store.View()
-	defer v.Close()
-	db.sched.restart(v)
-	return nil
+	return db.exec.do(background, func(sats.Timestamp) {
+		db.restartSchedule()
+		db.restartOutboxes()
+	})
 }
 
 // resume brings a database that has run before in order.

@@ -27,6 +27,7 @@ type Stats struct {
 	Views        []ViewStats
 	Instances    int       // of views that have been evaluated
 	HTTP         HTTPStats // requests of the module
+	Outboxes     OutboxStats
 }
 
 // ViewStats count the evaluations of one view.
@@ -67,6 +68,7 @@ func (db *Database) Stats() Stats {
 		s.Transactions = append(s.Transactions, t)
 	}
 	s.HTTP = db.requests.stats()
+	s.Outboxes = db.outboxes.stats()
 	if l, ok := db.journal.(*commitlog.Log); ok {
 		s.Log = l.Stats()
 	}

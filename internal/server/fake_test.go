@@ -147,10 +147,11 @@ func (h *fakeHost) the(t testing.TB) *fakeDatabase {
 
 // A fakeDatabase answers by the names of what is called.
 type fakeDatabase struct {
-	host    *fakeHost
-	info    DatabaseInfo
-	program string
-	done    chan struct{}
+	host     *fakeHost
+	info     DatabaseInfo
+	program  string
+	done     chan struct{}
+	received []host.OutboxCall
 
 	mu       sync.Mutex
 	moved    *sync.Cond
@@ -587,6 +588,27 @@ func (db *fakeDatabase) Logs(ctx context.Context, tail int, follow bool) (io.Rea
 }
 
 func (db *fakeDatabase) Done() <-chan struct{} { return db.done }
+
+// Receive does what the name of the reducer says.
+func (db *fakeDatabase) Receive(_ context.Context, c *host.OutboxCall, conn sats.ConnectionID) (host.OutboxAnswer, error) {
+	db.received = append(db.received, *c)
+	if conn.IsZero() {
+		return host.OutboxAnswer{}, errors.New("no connection id")
+	}
+	switch c.Reducer {
+	case "fine":
+		return host.OutboxAnswer{Status: schema.ResultOk}, nil
+	case "refuses":
+		return host.OutboxAnswer{Status: schema.ResultErr, Text: "not today"}, nil
+	case "burns":
+		return host.OutboxAnswer{Status: schema.ResultBudget, Text: "Module energy budget exhausted."}, nil
+	case "forgotten":
+		return host.OutboxAnswer{Forgotten: true}, nil
+	case "early":
+		return host.OutboxAnswer{}, &host.OutOfOrderError{Expected: 2, Got: c.Seq}
+	}
+	return host.OutboxAnswer{}, host.ErrStopped
+}
 
 // A rig is a server on a fake host, with its HTTP listener.
 type rig struct {

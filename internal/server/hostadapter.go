@@ -180,6 +180,10 @@ func (d database) callProcedure(ctx context.Context, who Caller, name string, ar
 	return out, nil
 }
 
+func (d database) Receive(ctx context.Context, c *host.OutboxCall, conn sats.ConnectionID) (host.OutboxAnswer, error) {
+	return d.db.Receive(ctx, c, conn)
+}
+
 func (d database) HasRoute(method, path string) bool { return d.db.HasRoute(method, path) }
 
 func (d database) CallHandler(ctx context.Context, req *RouteRequest) (RouteResponse, error) {

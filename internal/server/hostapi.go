@@ -110,6 +110,11 @@ type Database interface {
 	// CallReducer is Call for reducers alone.
 	CallReducer(ctx context.Context, who Caller, reducer string, argsJSON []byte) (CallResult, error)
 
+	// Receive runs a call by an outbox of another database, once, and returns when the
+	// outcome is durable. Errors: *host.OutOfOrderError, host.ErrStopped; the call is to
+	// be made again then.
+	Receive(ctx context.Context, c *host.OutboxCall, conn sats.ConnectionID) (host.OutboxAnswer, error)
+
 	// HasRoute reports whether the module has an HTTP handler for a method and a
 	// path behind /route. CallHandler runs it. Errors: host.ErrNoRoute,
 	// *host.HandlerError, host.ErrBusy, host.ErrStopped.

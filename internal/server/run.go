@@ -72,6 +72,7 @@ const (
 type Running struct {
 	log      *slog.Logger
 	server   *Server
+	courier  *courier
 	http     *http.Server
 	listener net.Listener
 	serving  chan error // the end of Serve
@@ -283,14 +284,6 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	if err != nil {
 		return err
 	}
-	h, err := host.New(config.host(host.Options{
-		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log, InMemory: o.InMemory,
-		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(),
-	}))
-	if err != nil {
-		return err
-	}
-	r.closers = append(r.closers, h.Close)
 	keys, err := auth.LoadKeys(fsys, private, public, nil)
 	if err != nil {
 		return err
@@ -305,12 +298,23 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	if err != nil {
 		return err
 	}
+	r.courier = newCourier(authority)
+	r.closers = append(r.closers, func() error { r.courier.close(); return nil })
+	h, err := host.New(config.host(host.Options{
+		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log, InMemory: o.InMemory,
+		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(), Courier: r.courier,
+	}))
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, h.Close)
 	r.server, err = New(Options{
 		Auth: authority, Control: ctl, Host: Databases(h), Version: o.Version, Logger: r.log,
 		WebSocket: config.webSocket(), Postgres: config.postgres(), PublishIssuer: o.PublishIssuer, MaxRouteBytes: config.maxRouteBytes(),
 		MaxProgramBytes: value(config.HTTP.MaxProgram, 0), Publish: policy, Proxies: &proxies, Limits: config.limits(),
 		LogRequests: config.Logs.Requests,
 	})
+	r.courier.server.Store(r.server)
 	return err
 }
 
@@ -340,6 +344,9 @@ func (r *Running) serve(o RunOptions, secure *tls.Config) {
 	} else {
 		r.log.Info("PostgreSQL wire protocol server listening on " + r.pg.Addr().String())
 		go func() { _ = r.server.ServePostgres(r.pg) }()
+	}
+	if secure == nil { // else nothing there can be dialled by a name of the certificate
+		r.courier.listens(r.listener.Addr())
 	}
 	counted := r.listener
 	if l, ok := counted.(*net.TCPListener); ok {
