@@ -19,7 +19,6 @@ const vectors = "../../../testdata/vectors/codegen"
 
 var (
 	sdk1120 = model.Version{Major: 1, Minor: 12}
-	sdk205  = model.Version{Major: 2, Patch: 5}
 	sdk2101 = model.Version{Major: 2, Minor: 10, Patch: 1}
 	sdk2140 = model.Version{Major: 2, Minor: 14}
 )
@@ -111,9 +110,7 @@ func facts(text string) []string {
 			add("use " + m[1] + "::" + name)
 		}
 	}
-	for _, s := range regexp.MustCompile(`"[^"]*"`).FindAllString(text, -1) {
-		list = append(list, s)
-	}
+	list = append(list, regexp.MustCompile(`"[^"]*"`).FindAllString(text, -1)...)
 	slices.Sort(list)
 	return slices.Compact(list)
 }

@@ -138,3 +138,18 @@ func TestOlderReleases(t *testing.T) {
 	files, _ = build(t, m, model.Version{Major: 1, Minor: 1})
 	wants(t, files, "mod.rs", "!RemoteProcedures", "!try_connection_id", `all.ping = ping_table::parse_table_update(update)?,`)
 }
+
+func TestReceiver(t *testing.T) {
+	def := codegentest.HardMaker().Module(t)
+	text, err := Receiver(def, "spacetime 0.0.0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	structures, _ := def.Reducer("structures")
+	wants(t, map[string]string{ReceiverFile: string(text)}, ReceiverFile,
+		"pub struct Identity(pub spacetimedb::Identity);", "!DbConnection",
+		"impl spacetimedb::rt::RemoteReducer for structures {", `const NAME: &'static str = "structures";`,
+		`const SIGNATURE_HASH: &'static str = "`+structures.SignatureHash().String()+`";`,
+		"pub struct StructuresArgs {", "pub next: Option<Box<List>>,", "pub struct Option_ {", "!NoVariant",
+		"as __spacetimedb_typecheck_outbox_structures;", "impl spacetimedb::rt::RemoteReducer for delete {")
+}
