@@ -130,6 +130,7 @@ func (r *run) rootCommand() *cobra.Command {
 		r.sqlCommand(), r.renameCommand(), r.listCommand(), r.loginCommand(), r.logoutCommand(),
 		r.initCommand(), r.buildCommand(), r.serverCommand(), r.subscribeCommand(), r.startCommand(),
 		r.lockCommand(true), r.lockCommand(false), r.envCommand(), r.energyCommand(), r.versionCommand(), r.dbCommand(),
+		r.generateCommand(), r.extractCommand(),
 	)
 	root.AddCommand(r.laterCommands()...)
 	for _, c := range root.Commands() {

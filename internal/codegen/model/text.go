@@ -57,3 +57,9 @@ func (t *Text) Block(open, end string, body func()) {
 
 // Bytes returns what was written.
 func (t *Text) Bytes() []byte { return t.buf.Bytes() }
+
+// Len returns the number of bytes written.
+func (t *Text) Len() int { return t.buf.Len() }
+
+// Append adds what was written to another text, as it is.
+func (t *Text) Append(o *Text) { t.buf.Write(o.buf.Bytes()) }
