@@ -49,16 +49,15 @@ func featuresOf(sdk model.Version) features {
 	}
 }
 
-// Generate returns the bindings of m. It fails if two things of the module would
+// Generate returns the bindings of m, which is flat. It fails if two things of the module would
 // get one name.
 func Generate(m *model.Module, o model.Options) (*model.Output, error) {
-	m, err := model.Flatten(m)
-	if err != nil {
-		return nil, err
-	}
 	g := &generator{root: m.Root, tool: o.Tool, sdk: o.SDK, has: featuresOf(o.SDK), types: map[string]bool{}}
 	for _, t := range g.root.Types {
 		g.types[typeName(t)] = true
+		if typeName(t) != escape(t.Ident) {
+			g.warn("type `%s` is called %s in Rust, where its own name is taken", t.Source(), typeName(t))
+		}
 	}
 	g.findLocalTypes()
 	if err := g.checkNames(); err != nil {

@@ -27,6 +27,9 @@ var (
 func modelOf(t testing.TB, def *schema.ModuleDef) *model.Module {
 	t.Helper()
 	m, err := model.Build(def, false)
+	if err == nil {
+		m, err = model.Flatten(m)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

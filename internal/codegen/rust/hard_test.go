@@ -100,7 +100,7 @@ func TestCollisions(t *testing.T) {
 		{"fields", func(l *model.Level) {
 			l.Types[0].Fields = append(l.Types[0].Fields, model.Field{Name: "Text", Use: &model.Use{Kind: model.Bool}})
 		}, []string{"field `text`", "field `Text`", "rename"}},
-		{"own items", func(l *model.Level) { l.Types[0].Ident, l.Types[0].Name = "DbConnection", "DbConnection" }, []string{"type `DbConnection`"}},
+		{"types", func(l *model.Level) { l.Types[0].Ident, l.Types[0].Name = "User", "user" }, []string{"type `User`", "type `user`"}},
 		{"reducers", func(l *model.Level) {
 			l.Reducers = append(l.Reducers, &model.Function{Level: l, Name: "SetName", Accessor: "SetName"})
 		}, []string{"reducer `set_name`", "reducer `SetName`"}},
@@ -117,6 +117,16 @@ func TestCollisions(t *testing.T) {
 				t.Errorf("%s: %q does not mention %q", c.name, err, want)
 			}
 		}
+	}
+}
+
+func TestOwnNames(t *testing.T) {
+	m := modelOf(t, codegentest.Chat(t))
+	m.Root.Types[0].Ident = "DbConnection"
+	files, warnings := build(t, m, sdk2101)
+	wants(t, files, "message_type.rs", "pub struct DbConnection_ {")
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "DbConnection_") {
+		t.Errorf("warnings %q", warnings)
 	}
 }
 

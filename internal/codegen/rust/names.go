@@ -46,7 +46,15 @@ func pascal(name string) string { return escape(schema.ToPascal(name)) }
 // a path: a type of that name would hide them.
 var prelude = map[string]bool{}
 
+// ownNames has the items of mod.rs.
+var ownNames = map[string]bool{}
+
 func init() {
+	for name := range strings.FieldsSeq(`Reducer DbUpdate AppliedDiff RemoteModule RemoteTables RemoteReducers RemoteProcedures
+		SetReducerFlags EventContext ReducerEventContext ProcedureEventContext SubscriptionEventContext ErrorContext
+		DbConnection SubscriptionHandle RemoteDbContext`) {
+		ownNames[name] = true
+	}
 	for name := range strings.FieldsSeq(`AsRef Box Clone Copy Debug Default DoubleEndedIterator Drop Eq Err Fn FnMut FnOnce From Hash Into
 		IntoIterator Iterator None Ok Option Ord PartialEq PartialOrd Result Send Sized Some String Sync ToOwned ToString
 		TryFrom TryInto Vec`) {
@@ -54,8 +62,10 @@ func init() {
 	}
 }
 
+// typeName returns the identifier of a type. One that would hide what the
+// bindings or the SDK's macros need gets an underscore.
 func typeName(t *model.Type) string {
-	if prelude[t.Ident] {
+	if prelude[t.Ident] || ownNames[t.Ident] {
 		return t.Ident + "_"
 	}
 	return escape(t.Ident)
@@ -72,25 +82,9 @@ func argsName(f *model.Function) string { return plain(schema.ToPascal(f.Accesso
 // traitNames are those of the traits that a reducer or procedure exports.
 func traitName(f *model.Function) string { return snake(f.Accessor) }
 
-// ownNames are the items of every mod.rs.
-var ownNames = []string{
-	"Reducer", "DbUpdate", "AppliedDiff", "RemoteModule", "RemoteTables", "RemoteReducers", "EventContext",
-	"ReducerEventContext", "SubscriptionEventContext", "ErrorContext", "DbConnection", "SubscriptionHandle", "RemoteDbContext",
-}
-
 // checkNames fails if two things of the module get one identifier or file name.
 func (g *generator) checkNames() error {
 	items := model.NewScope("items")
-	for _, name := range ownNames {
-		items.Claim(name, "what every binding has")
-	}
-	if g.has.procedures {
-		items.Claim("RemoteProcedures", "what every binding has")
-		items.Claim("ProcedureEventContext", "what every binding has")
-	}
-	if !g.has.v2 {
-		items.Claim("SetReducerFlags", "what every binding has")
-	}
 	errs := []error{}
 	members := func(kind, of string, fields []model.Field, convert func(string) string) {
 		scope := model.NewScope(kind + "s of " + of)

@@ -54,8 +54,6 @@ fn main() {
     conn.db.everybody().on_update(move |_ctx, old, new| s.send(format!("view update {} to {}", old.name, new.name)).unwrap());
     let s = log.sender();
     conn.db.people_of().on_insert(move |_ctx, p| s.send(format!("call insert {}", p.name)).unwrap());
-    let s = log.sender();
-    conn.db.shout().on_insert(move |ctx: &EventContext, e| s.send(format!("shout {} {}", e.text, ctx.db.shout().count())).unwrap());
 
     conn.run_threaded();
     log.expect(&["connected"]);
@@ -66,8 +64,7 @@ fn main() {
         .on_applied(move |ctx: &SubscriptionEventContext| applied.send(format!("applied {}", total(ctx))).unwrap())
         .on_error(move |_ctx: &ErrorContext, error| refused.send(format!("refused {error}")).unwrap())
         .add_query(|q| q.from.person().filter(|p| p.score.gt(0)).build())
-        .add_query(|q| q.from.everybody().build())
-        .add_query(|q| q.from.shout().build());
+        .add_query(|q| q.from.everybody().build());
     let subscription = query.subscribe();
     log.expect(&["applied 0"]);
     assert!(subscription.is_active());
@@ -101,9 +98,6 @@ fn main() {
     log.expect(&[r#"on_rename Bob Eve Failed("nobody is called Bob")"#]);
     conn.reducers.remove_on_rename(on_rename);
     conn.set_reducer_flags.rename(CallReducerFlags::FullUpdate);
-
-    conn.reducers.shout("hello".into()).unwrap();
-    log.expect(&["shout hello 1"]); // to this release an event table is a table
 
     let s = log.sender();
     conn.procedures.double_then(21, move |_ctx: &ProcedureEventContext, result| s.send(format!("double {result:?}")).unwrap());

@@ -14,7 +14,7 @@ func main() { module.Main() }
 // A Person is a row with a primary key and a unique column.
 type Person struct {
 	ID    uint64 `stdb:"primarykey,autoinc"`
-	Name  string
+	Name  string `stdb:"unique"`
 	Score int32
 	Owner module.Identity
 }
@@ -26,12 +26,12 @@ var (
 	people = module.NewTable[Person]("person", module.Public)
 	byID   = module.UniqueOf(people, func(p *Person) *uint64 { return &p.ID })
 	byName = module.UniqueOf(people, func(p *Person) *string { return &p.Name })
-	shouts = module.NewTable[Shout]("shout", module.Event)
+	shouts = module.NewTable[Shout]("shout", module.Public, module.Event)
 )
 
 type (
 	addArgs struct {
-		Name  string
+		Name  string `stdb:"unique"`
 		Score int32
 	}
 	renameArgs struct {
@@ -41,7 +41,7 @@ type (
 	textArgs struct{ Text string }
 	byArgs   struct {
 		Least int32
-		Name  string
+		Name  string `stdb:"unique"`
 	}
 	doubleArgs struct{ N uint32 }
 )
