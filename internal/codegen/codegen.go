@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/stdbgo/spacetime/internal/codegen/model"
+	"github.com/stdbgo/spacetime/internal/codegen/rust"
 	"github.com/stdbgo/spacetime/internal/codegen/typescript"
 )
 
@@ -36,6 +37,7 @@ type generator struct {
 
 var generators = map[Language]generator{
 	TypeScript: {run: typescript.Generate, submodules: true},
+	Rust:       {run: rust.Generate},
 }
 
 // Generate returns the bindings of m in a language.
