@@ -357,6 +357,9 @@ func (s *devSession) addJob(job *publishOptions) error {
 	return nil
 }
 
+// inProject makes a path below the project absolute.
+func (s *devSession) inProject(path string) string { return filepath.Join(s.dir, path) }
+
 // database is the name that the client is told.
 func (s *devSession) database() string { return s.jobs[0].name }
 
@@ -425,7 +428,7 @@ func (s *devSession) findClient(context.Context) error {
 	if s.client != "" || s.dir == s.module {
 		return nil // a module alone has no client
 	}
-	s.client = detectClient(s.dir)
+	s.client = clientCommand(s.dir)
 	shared := filepath.Join(s.dir, "spacetime.json")
 	if _, err := os.Stat(shared); s.client == "" || s.o.noConfig || err != nil {
 		return nil

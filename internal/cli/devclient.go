@@ -10,12 +10,12 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/build"
+	"github.com/stdbgo/spacetime/internal/codegen"
 )
 
 // A child is a process of dev's, with all that it starts.
@@ -245,9 +245,9 @@ func (w *lockedWriter) Write(p []byte) (int, error) {
 	return w.to.Write(p)
 }
 
-// detectClient finds the command that runs the client of a project, "" if there is
-// none.
-func detectClient(dir string) string {
+// clientCommand finds the command that runs the client of a project, "" if there
+// is none.
+func clientCommand(dir string) string {
 	var manifest struct{ Scripts map[string]string }
 	if readJSON(filepath.Join(dir, "package.json"), &manifest) == nil && manifest.Scripts["dev"] != "" {
 		for _, pm := range []struct{ lock, command string }{
@@ -259,32 +259,6 @@ func detectClient(dir string) string {
 		}
 		return "npm run dev"
 	}
-	switch lang := clientLanguage(dir); lang {
-	case "rust":
-		return "cargo run"
-	case "csharp":
-		return "dotnet run"
-	case "go":
-		return "go run ."
-	}
-	return ""
-}
-
-// clientLanguage tells the language of the client in a directory, "" if there is
-// none (spec 09 §7.12).
-func clientLanguage(dir string) string {
-	for _, try := range []struct{ name, lang string }{
-		{"package.json", "typescript"}, {"Cargo.toml", "rust"}, {"*.csproj", "csharp"}, {"go.mod", "go"},
-	} {
-		list, err := os.ReadDir(dir)
-		if err != nil {
-			return ""
-		}
-		for _, e := range list {
-			if ok, _ := filepath.Match(try.name, e.Name()); ok && !strings.HasPrefix(e.Name(), ".") {
-				return try.lang
-			}
-		}
-	}
-	return ""
+	lang, _ := detectClient(dir)
+	return map[codegen.Language]string{codegen.Rust: "cargo run", codegen.CSharp: "dotnet run", codegen.Go: "go run ."}[lang]
 }

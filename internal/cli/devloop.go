@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/build"
+	"github.com/stdbgo/spacetime/internal/codegen"
 )
 
 // moduleDirs are the directories of all modules that are published, each once.
@@ -81,13 +82,11 @@ func (s *devSession) buildOne(ctx context.Context, dir string) (*build.Artifact,
 
 // updateDotEnv tells a TypeScript client where its database is.
 func (s *devSession) updateDotEnv() error {
-	lang := s.o.clientLang
+	lang := languageNames[s.o.clientLang]
 	if lang == "" {
-		if detected, err := build.Detect(s.module); err == nil && detected == build.TypeScript || clientLanguage(s.dir) == "typescript" {
-			lang = "typescript"
-		}
+		lang, _ = detectClient(s.dir)
 	}
-	if lang != "typescript" && lang != "ts" {
+	if module, err := build.Detect(s.module); lang != codegen.TypeScript && (s.o.clientLang != "" || err != nil || module != build.TypeScript) {
 		return nil
 	}
 	path := filepath.Join(s.dir, ".env.local")

@@ -1,0 +1,54 @@
+// Package codegen writes client bindings: source code by which the official
+// client SDKs, and our own, know a module's rows, reducers and procedures
+// (spec 10). It promises text that is a pure function of definition and
+// options. It must not know files or projects beyond those that Detect reads.
+//
+// Package model holds what all languages start from; each language has a
+// package with one function Generate(*model.Module, model.Options).
+package codegen
+
+import (
+	"fmt"
+
+	"github.com/stdbgo/spacetime/internal/codegen/model"
+	"github.com/stdbgo/spacetime/internal/codegen/typescript"
+)
+
+// A Language is a language that bindings are written in.
+type Language string
+
+// The languages.
+const (
+	TypeScript Language = "typescript"
+	Rust       Language = "rust"
+	CSharp     Language = "csharp"
+	Unreal     Language = "unrealcpp"
+	Go         Language = "go"
+)
+
+// A generator writes the bindings of one language.
+type generator struct {
+	run func(*model.Module, model.Options) (*model.Output, error)
+	// submodules is set if the language has a form of its own for them; the
+	// others get them flattened.
+	submodules bool
+}
+
+var generators = map[Language]generator{
+	TypeScript: {run: typescript.Generate, submodules: true},
+}
+
+// Generate returns the bindings of m in a language.
+func Generate(l Language, m *model.Module, o model.Options) (*model.Output, error) {
+	g, ok := generators[l]
+	if !ok {
+		return nil, fmt.Errorf("there is no generator of bindings for %s", l)
+	}
+	if !g.submodules {
+		var err error
+		if m, err = model.Flatten(m); err != nil {
+			return nil, err
+		}
+	}
+	return g.run(m, o)
+}
