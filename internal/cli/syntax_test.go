@@ -156,11 +156,8 @@ func TestColour(t *testing.T) {
 	}
 }
 
-func TestLaterCommands(t *testing.T) {
+func TestVersionCommand(t *testing.T) {
 	u := newUser(t)
-	for _, name := range []string{"dev"} {
-		want(t, u.fails(1, name, "--lang", "rust", "x"), "Error: this version of spacetime does not have the command `"+name+"`. ")
-	}
 	want(t, u.ok("version"), "2.8.3 (current)\n")
 	want(t, u.ok("version", "list"), "2.8.3 (current)\n")
 	want(t, u.fails(1, "version", "use", "1.0.0"), "replace /bin/spacetime")
