@@ -170,11 +170,11 @@ func TestWrittenParameters(t *testing.T) {
 func TestNullForms(t *testing.T) {
 	db := paramTables(t)
 	db.read(func(r store.Reader) {
-		st, err := CompileStatement(r, "SELECT a.opt, b.opt AS o, b.id AS i, a.id, a.opt + 1, MAX(a.id) FROM thing a LEFT JOIN thing b ON a.id = b.id + 1", Caller{}, Env{})
+		_, err := CompileStatement(r, "SELECT a.opt, b.opt AS o, b.id AS i, a.id, a.opt + 1, MAX(a.id) FROM thing a LEFT JOIN thing b ON a.id = b.id + 1", Caller{}, Env{})
 		if err == nil {
 			t.Fatal("columns beside an aggregate")
 		}
-		st, err = CompileStatement(r, "SELECT a.opt, b.opt AS o, b.id AS i, a.id, a.opt + 1 FROM thing a LEFT JOIN thing b ON a.id = b.id + 1", Caller{}, Env{})
+		st, err := CompileStatement(r, "SELECT a.opt, b.opt AS o, b.id AS i, a.id, a.opt + 1 FROM thing a LEFT JOIN thing b ON a.id = b.id + 1", Caller{}, Env{})
 		if err != nil {
 			t.Fatal(err)
 		}
