@@ -105,6 +105,10 @@ idle-timeout = "2min"
 close-handshake-timeout = "500ms"
 incoming-queue-length = 5
 gzip = true
+[postgres]
+port = 5433
+max-connections = 7
+startup-timeout = "5s"
 [commitlog]
 max-segment-size = 4096
 preallocate-segments = true
@@ -133,6 +137,9 @@ archive-dir = "/archive"
 	}
 	if got := c.host(host.Options{}); !reflect.DeepEqual(got, log) {
 		t.Errorf("log %+v; want %+v", got, log)
+	}
+	if got := c.postgres(); got != (PostgresConfig{MaxConnections: 7, StartupTimeout: 5 * time.Second}) || *c.Postgres.Port != 5433 {
+		t.Errorf("postgres %+v", got)
 	}
 	if c.Keys.Private != "/k/a" || c.Keys.Public != "/k/b" {
 		t.Errorf("%+v", c)

@@ -434,6 +434,8 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 			Rows:     [][]byte{sats.AppendString(sats.AppendU32(nil, 1), "al\"ice"), sats.AppendString(sats.AppendU32(nil, 2), "bob")},
 			Duration: 97 * time.Microsecond, Offset: 5, HasOffset: true,
 		}, nil
+	case "WHO":
+		return SQLResult{Columns: sats.Product(sats.E("who", sats.IdentityType)), Rows: [][]byte{who.Identity.AppendBSATN(nil)}}, nil
 	case "INSERT":
 		return SQLResult{Columns: sats.Unit, Inserted: 2, Duration: time.Microsecond, Offset: 6, HasOffset: true}, nil
 	}
@@ -442,6 +444,12 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 
 func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error) {
 	text := st.Text
+	if text == "FOREVER" {
+		db.host.note("forever")
+		<-gone
+		db.host.note("gone")
+		return SQLResult{}, errors.New("The caller of the SQL statement has gone")
+	}
 	switch text {
 	case "MANY", "BROKEN":
 		return db.many(manyRows, text == "BROKEN", sink)
@@ -465,8 +473,11 @@ func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who
 }
 
 func (db *fakeDatabase) DescribeSQL(who Caller, st SQLStatement) (SQLResult, error) {
+	if st.Text == "MANY" {
+		return SQLResult{Columns: sats.Product(sats.E("id", sats.U32)), Verb: "MANY"}, nil
+	}
 	res, err := db.SQL(context.Background(), who, st.Text)
-	res.Rows = nil
+	res.Rows, res.Verb = nil, st.Text
 	return res, err
 }
 
