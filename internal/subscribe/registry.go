@@ -28,8 +28,8 @@ type Manager struct {
 	// that subscribed first since none of them has ended: all they subscribe to is
 	// its, and so are the transactions of others (spec 05 §4).
 	owners map[owner]*Client
-	tx      uint64 // counts evaluations, to visit a query once in each
-	hit     []*liveQuery
+	tx     uint64 // counts evaluations, to visit a query once in each
+	hit    []*liveQuery
 }
 
 // NewManager returns a Manager without queries.
