@@ -224,7 +224,7 @@ func TestEnvelopes(t *testing.T) {
 		})
 		conn := dial(t, f.options())
 		var got []string
-		if _, err := conn.Subscribe(within(t), func(r client.Rows) { got = append(got, text(r)) }, "SELECT * FROM a"); err != nil {
+		if _, err := conn.SubscribeRows(within(t), func(r client.Rows) { got = append(got, text(r)) }, "SELECT * FROM a"); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if len(got) != 1 || !strings.Contains(got[0], long) {
