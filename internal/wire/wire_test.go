@@ -227,3 +227,32 @@ func TestRowListAllocs(t *testing.T) {
 		t.Errorf("%v allocations for a list of 50 rows", n)
 	}
 }
+
+// Rows that were read are written and read again as the same rows.
+func FuzzReadRowList(f *testing.F) {
+	for _, rows := range [][]string{{}, {"ab", "cd"}, {"a", "bcd", ""}, {"", ""}} {
+		var l RowList
+		for _, r := range rows {
+			l.Add([]byte(r))
+		}
+		f.Add(l.Append(nil))
+	}
+	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := sats.NewReader(b)
+		l := ReadRowList(r)
+		if r.Err() != nil {
+			return
+		}
+		r = sats.NewReader(l.Append(nil))
+		again := ReadRowList(r)
+		if r.Err() != nil || again.Len() != l.Len() {
+			t.Fatalf("%d rows became %d: %v", l.Len(), again.Len(), r.Err())
+		}
+		for i := range l.Len() {
+			if !bytes.Equal(again.At(i), l.At(i)) {
+				t.Fatalf("row %d changed", i)
+			}
+		}
+	})
+}
