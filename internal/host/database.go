@@ -79,6 +79,8 @@ type Database struct {
 	procedureCounts txCounts
 	requests        httpCounts
 	gauges          gauges
+	meter           meter
+	charged         *txCount // counts what the next commit changes; nil: nobody's; writer
 }
 
 type failure struct{ err error }
@@ -107,6 +109,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
 	db.procs.init()
+	db.meter.init()
 	db.subs.Watch = db.watchQuery
 	return db
 }
