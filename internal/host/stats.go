@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,10 @@ type Stats struct {
 	MadeInstances   Histogram // times that instances of the module took to be made
 	ModuleInstances int       // that there are
 	Functions       []FunctionStats
+	Launches        uint64 // how often it was tried to launch the database
+	JS              bool   // the kind of its program
+	Program         sats.Hash
+	LogBytes        uint64 // of the commit log on disk
 	LogFile         uint64 // bytes of the module's log of today
 }
 
@@ -258,7 +263,27 @@ func (db *Database) meterStats(s *Stats) {
 	})
 	s.Flying, s.Replay, s.Snapshots = db.sched.inFlight(), m.replay, m.snapshot.stats()
 	s.MadeInstances, s.ModuleInstances = m.instances.stats(), int(m.running.Load())
-	s.LogFile = db.log.size()
+	s.LogBytes = db.logBytes()
+	s.LogFile, s.Launches = db.log.size(), db.host.launchesOf(db.info.Replica)
+	mod := db.current.Load()
+	s.JS, s.Program = mod.kind == JS, mod.hash
+}
+
+// logBytes is the length of the files of the commit log.
+func (db *Database) logBytes() (n uint64) {
+	if db.dir == "" {
+		return 0
+	}
+	entries, err := db.host.opts.FS.ReadDir(filepath.Join(db.dir, clogDir))
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			n += uint64(info.Size())
+		}
+	}
+	return n
 }
 
 // httpCounts are the HTTPStats that grow.
