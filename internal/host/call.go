@@ -190,6 +190,7 @@ func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRe
 		return CallResult{}, ErrStopped
 	}
 	_, res.HasOffset = db.lastOffset()
+	r.counts.whole.observe(db.since(at.ToTime()))
 	return res, nil
 }
 
@@ -213,7 +214,9 @@ func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp
 	}
 	out = db.mod.call(db.calls, call)
 	took = db.since(start)
-	r.counts.add(out.Status == abi.StatusOK, took)
+	r.counts.ran(out.Status == abi.StatusOK, time.Duration(sats.TimestampOf(start)-at)*time.Microsecond, took)
+	r.counts.ended(out)
+	db.charged = r.counts
 	if out.Status != abi.StatusOK && out.Status != abi.StatusUserError {
 		db.log.stopped(at, r.Name, out, panics)
 	}

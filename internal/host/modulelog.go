@@ -88,6 +88,21 @@ func discardLog() *moduleLog {
 	return l
 }
 
+// size is the length of the current file, or of what is kept in memory.
+func (l *moduleLog) size() uint64 {
+	l.mu.Lock()
+	today, n := l.mu.day, uint64(len(l.mu.pending))
+	l.mu.Unlock()
+	if l.fs == nil {
+		return n
+	}
+	info, err := l.fs.Stat(logFile(l.dir, today))
+	if err != nil {
+		return n // nothing has been written today
+	}
+	return n + uint64(info.Size())
+}
+
 func day(ts sats.Timestamp) string { return ts.ToTime().Format(time.DateOnly) }
 
 func logFile(dir, day string) string { return filepath.Join(dir, day+logSuffix) }

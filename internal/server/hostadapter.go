@@ -61,30 +61,11 @@ func (d databases) StoredLog(replica uint64, tail int) ([]byte, error) {
 
 func (d databases) Close() error { return d.h.Close() }
 
-// Stats translates the counts of the running databases.
+// Stats returns the counts of the running databases.
 func (d databases) Stats() []DatabaseStats {
 	var all []DatabaseStats
 	for _, db := range d.h.All() {
-		s := db.Stats()
-		out := DatabaseStats{
-			Identity: s.Identity, LogBytes: s.Log.Bytes, ModuleMemory: s.ModuleMemory,
-			QueueLength: s.Waiting, Connections: s.Clients, Queries: s.Queries, HTTP: s.HTTP, Instances: s.Instances,
-		}
-		for _, v := range s.Views {
-			out.Views = append(out.Views, ViewStats(v))
-		}
-		for _, t := range s.Transactions {
-			kind := "Reducer"
-			if t.Procedure {
-				kind = "Procedure"
-			}
-			out.Transactions = append(out.Transactions,
-				TransactionStats{Type: kind, Function: t.Reducer, Committed: t.Committed, Count: t.Count, Time: t.Time})
-		}
-		for _, t := range s.Tables {
-			out.Tables = append(out.Tables, TableStats{ID: uint32(t.Table.ID), Name: t.Table.Name, Rows: t.Rows, Bytes: t.Bytes})
-		}
-		all = append(all, out)
+		all = append(all, db.Stats())
 	}
 	return all
 }
