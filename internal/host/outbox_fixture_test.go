@@ -150,11 +150,25 @@ func (p *postman) Deliver(ctx context.Context, c *OutboxCall) (OutboxAnswer, err
 	if db == nil {
 		return OutboxAnswer{}, errNoRoute
 	}
-	answer, err := db.Receive(ctx, c, conn)
-	if err == nil && after != nil {
-		err = after(c)
+	// As over a network: who has asked does not have to wait for the end.
+	type result struct {
+		OutboxAnswer
+		err error
 	}
-	return answer, err
+	ended := make(chan result, 1)
+	go func() {
+		answer, err := db.Receive(ctx, c, conn)
+		ended <- result{answer, err}
+	}()
+	select {
+	case r := <-ended:
+		if r.err == nil && after != nil {
+			r.err = after(c)
+		}
+		return r.OutboxAnswer, r.err
+	case <-ctx.Done():
+		return OutboxAnswer{}, context.Cause(ctx)
+	}
 }
 
 // attempts returns how many calls were made.

@@ -337,6 +337,12 @@ func TestOutboxRestart(t *testing.T) {
 func (p *pair) reopen() {
 	p.t.Helper()
 	p.restart()
+	p.launch()
+}
+
+// launch opens both databases.
+func (p *pair) launch() {
+	p.t.Helper()
 	open := func(replica uint64, id sats.Identity) *Database {
 		db, err := p.host.Open(background, DatabaseInfo{Replica: replica, Identity: id, Owner: ownerID}, nil)
 		if err != nil {
@@ -361,5 +367,40 @@ func TestOutboxInit(t *testing.T) {
 	eventually(t, "the answer", func() bool { return len(p.rows(db, "outcome")) == 1 })
 	if got := p.rows(p.right, "got"); len(got) != 1 {
 		t.Errorf("arrived: %v", got)
+	}
+}
+
+// Closing stops a call of another database, and a result reducer, without an outcome:
+// both run at the next start.
+func TestOutboxClose(t *testing.T) {
+	for _, fn := range []string{"receive", "answered"} {
+		t.Run(fn, func(t *testing.T) {
+			m := post("hanging")
+			begun, hang := make(chan struct{}, 4), true
+			i := slices.IndexFunc(m.section(schema.SecReducers).Reducers, func(r schema.RawReducerV10) bool { return r.SourceName == fn })
+			run := m.fns[i]
+			m.fns[i] = func(c *fakeCall) error {
+				if !hang {
+					return run(c)
+				}
+				begun <- struct{}{}
+				<-c.ctx.Done()
+				return trapError("stopped")
+			}
+			p := newPair(t, m)
+			p.send("letter", 1, rightID, "one")
+			p.closeHanging(begun)
+			hang = false
+			p.start()
+			p.launch()
+			p.clock.advance(firstRetry)
+			p.settled()
+			if got := p.got(p.right); len(got) != 1 || got[0].body != "one" {
+				t.Errorf("arrived: %+v", got)
+			}
+			if got := p.rows(p.left, "outcome"); len(got) != 1 || !strings.Contains(got[0], `"ok"`) {
+				t.Errorf("outcomes: %v", got)
+			}
+		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/stdbgo/spacetime/internal/auth"
@@ -26,6 +27,7 @@ type courier struct {
 	auth   *auth.Authority
 	base   atomic.Pointer[string] // URL of the own port; nil: nothing listens
 	client *http.Client
+	direct sync.WaitGroup // calls without a request
 }
 
 var _ host.Courier = (*courier)(nil)
@@ -56,13 +58,36 @@ func (k *courier) listens(at net.Addr) {
 	k.base.Store(&base)
 }
 
-func (k *courier) close() { k.client.CloseIdleConnections() }
+// close waits for the calls that nobody waits for any more. The databases have been closed.
+func (k *courier) close() {
+	k.client.CloseIdleConnections()
+	k.direct.Wait()
+}
 
 // Deliver implements host.Courier.
 func (k *courier) Deliver(ctx context.Context, c *host.OutboxCall) (host.OutboxAnswer, error) {
 	if base := k.base.Load(); base != nil {
 		return k.post(ctx, *base, c)
 	}
+	type result struct {
+		answer host.OutboxAnswer
+		err    error
+	}
+	ended := make(chan result, 1)
+	k.direct.Go(func() {
+		answer, err := k.hand(ctx, c)
+		ended <- result{answer, err}
+	})
+	select {
+	case r := <-ended:
+		return r.answer, r.err
+	case <-ctx.Done(): // the sender may be closing, and must not wait for a reducer of the receiver
+		return host.OutboxAnswer{}, context.Cause(ctx)
+	}
+}
+
+// hand makes a call without a request.
+func (k *courier) hand(ctx context.Context, c *host.OutboxCall) (host.OutboxAnswer, error) {
 	s := k.server.Load()
 	if s == nil {
 		return host.OutboxAnswer{}, errors.New("the server is starting")
