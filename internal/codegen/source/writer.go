@@ -23,11 +23,11 @@ func (w *Writer) Line(format string, args ...any) {
 	if len(args) > 0 {
 		format = fmt.Sprintf(format, args...)
 	}
-	if format != "" {
+	if format = strings.TrimRight(format, " \t"); format != "" {
 		for range w.depth {
 			w.b.WriteString(w.indent)
 		}
-		w.b.WriteString(strings.TrimRight(format, " \t"))
+		w.b.WriteString(format)
 	}
 	w.b.WriteByte('\n')
 }

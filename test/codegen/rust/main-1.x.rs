@@ -1,8 +1,10 @@
 // A client of the module beside it, with the official Rust SDK 1.12.
 mod alltypes;
 mod client;
+mod empty;
 mod hard;
 mod module_bindings;
+mod odd;
 
 use client::{everything, hex, Log};
 use module_bindings::*;

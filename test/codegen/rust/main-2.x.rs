@@ -1,8 +1,10 @@
 // A client of the module beside it, with the official Rust SDK 2.x.
 mod alltypes;
 mod client;
+mod empty;
 mod hard;
 mod module_bindings;
+mod odd;
 
 use client::{everything, hex, Log};
 use module_bindings::*;
