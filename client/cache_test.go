@@ -312,7 +312,10 @@ func TestCacheAllocations(t *testing.T) {
 	info := &TableInfo[fixed]{Name: "fixed"}
 	c := offline(t, &Module{Tables: []TableDef{info}})
 	table := TableOf(c, info)
-	_ = UniqueOf(table, func(r *fixed) uint64 { return r.ID }, nil)
+	unique := UniqueOf(table, func(r *fixed) uint64 { return r.ID }, nil)
+	if _, ok := unique.Find(0); ok { // from now on it is kept up to date
+		t.Error("a row is there")
+	}
 	var rows []fixed
 	for i := range n {
 		rows = append(rows, fixed{ID: uint64(i), Grp: 7})

@@ -3,6 +3,7 @@ package client
 import (
 	"iter"
 	"sync"
+	"sync/atomic"
 )
 
 // A Bound is one end of a range of keys. The zero Bound is no bound: the range is open
@@ -49,16 +50,33 @@ type index[R any] interface {
 	remove(slot uint32, row *R)
 }
 
-// attach adds an index to a table, with the rows that are there.
-func (t *table[R]) attach(x index[R]) {
-	t.cache.lock.lock()
-	defer t.cache.lock.unlock()
+// A lazy is the part of an index that tells whether it is kept up to date: from its
+// first use on. So an index that nobody uses costs nothing.
+type lazy struct {
+	used atomic.Bool
+	mu   sync.Mutex
+}
+
+// use begins to keep an index up to date, unless that has happened. The cache is
+// locked for reading, so nobody changes the rows.
+func (t *table[R]) use(l *lazy, x index[R]) {
+	if l.used.Load() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.used.Load() {
+		return
+	}
 	for i := range t.slots {
 		if s := &t.slots[i]; s.total > 0 {
 			x.add(uint32(i), s.row)
 		}
 	}
+	t.attaching.Lock()
 	t.indexes = append(t.indexes, x)
+	t.attaching.Unlock()
+	l.used.Store(true)
 }
 
 // collect returns the rows that search finds, as a snapshot.
@@ -83,22 +101,21 @@ func (t *table[R]) snapshot(search func(found func(slot uint32))) (rows []*R) {
 type UniqueIndex[R any, K comparable] struct{ x *uniqueIndex[R, K] }
 
 type uniqueIndex[R any, K comparable] struct {
+	lazy
 	t       *table[R]
 	key     func(*R) K
 	compare func(a, b K) int
 	slots   map[K]uint32
 
-	// The order of the keys, from the first call of Range on.
-	mu    sync.Mutex
-	order *sorted[K]
+	// The order of the keys, from its first use on.
+	orderMu sync.Mutex
+	order   *sorted[K]
 }
 
 // UniqueOf returns an index of a table by a unique column. compare orders its keys
 // for Range; nil if they have no order. Generated packages use it.
 func UniqueOf[R any, K comparable](t Table[R], key func(*R) K, compare func(a, b K) int) UniqueIndex[R, K] {
-	x := &uniqueIndex[R, K]{t: t.t, key: key, compare: compare, slots: map[K]uint32{}}
-	t.t.attach(x)
-	return UniqueIndex[R, K]{x}
+	return UniqueIndex[R, K]{&uniqueIndex[R, K]{t: t.t, key: key, compare: compare, slots: map[K]uint32{}}}
 }
 
 func (x *uniqueIndex[R, K]) add(slot uint32, row *R) {
@@ -124,6 +141,7 @@ func (u UniqueIndex[R, K]) Find(key K) (*R, bool) {
 	t := u.x.t
 	t.cache.lock.rlock()
 	defer t.cache.lock.runlock()
+	t.use(&u.x.lazy, u.x)
 	slot, ok := u.x.slots[key]
 	if !ok {
 		return nil, false
@@ -136,9 +154,15 @@ func (u UniqueIndex[R, K]) Range(from, to K) iter.Seq[*R] { return u.RangeOf(Inc
 
 // RangeOf yields the rows between two bounds, by ascending key.
 func (u UniqueIndex[R, K]) RangeOf(from, to Bound[K]) iter.Seq[*R] {
+	return u.Search(between(u.x.compare, from, to))
+}
+
+// Search is Index.Search.
+func (u UniqueIndex[R, K]) Search(at func(K) int) iter.Seq[*R] {
 	return u.x.t.collect(func(found func(slot uint32)) {
+		u.x.t.use(&u.x.lazy, u.x)
 		if order := u.x.sorted(); order != nil {
-			order.from(between(u.x.compare, from, to), found)
+			order.from(at, found)
 		}
 	})
 }
@@ -146,8 +170,8 @@ func (u UniqueIndex[R, K]) RangeOf(from, to Bound[K]) iter.Seq[*R] {
 // sorted returns the order of the keys, and makes it the first time. The cache is
 // locked for reading.
 func (x *uniqueIndex[R, K]) sorted() *sorted[K] {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	x.orderMu.Lock()
+	defer x.orderMu.Unlock()
 	if x.order == nil && x.compare != nil {
 		order := &sorted[K]{compare: x.compare}
 		for k, slot := range x.slots {
@@ -162,6 +186,7 @@ func (x *uniqueIndex[R, K]) sorted() *sorted[K] {
 type Index[R, K any] struct{ x *orderedIndex[R, K] }
 
 type orderedIndex[R, K any] struct {
+	lazy
 	t     *table[R]
 	key   func(*R) K
 	order sorted[K]
@@ -170,9 +195,7 @@ type orderedIndex[R, K any] struct {
 // IndexOf returns an index of a table by one or several columns, whose keys compare
 // orders. Generated packages use it.
 func IndexOf[R, K any](t Table[R], key func(*R) K, compare func(a, b K) int) Index[R, K] {
-	x := &orderedIndex[R, K]{t: t.t, key: key, order: sorted[K]{compare: compare}}
-	t.t.attach(x)
-	return Index[R, K]{x}
+	return Index[R, K]{&orderedIndex[R, K]{t: t.t, key: key, order: sorted[K]{compare: compare}}}
 }
 
 func (x *orderedIndex[R, K]) add(slot uint32, row *R)    { x.order.add(entry[K]{x.key(row), slot}) }
@@ -193,5 +216,8 @@ func (x Index[R, K]) RangeOf(from, to Bound[K]) iter.Seq[*R] {
 // below zero for all keys before those, and above for all behind: so a prefix of the
 // columns is found by comparing only these.
 func (x Index[R, K]) Search(at func(K) int) iter.Seq[*R] {
-	return x.x.t.collect(func(found func(slot uint32)) { x.x.order.from(at, found) })
+	return x.x.t.collect(func(found func(slot uint32)) {
+		x.x.t.use(&x.x.lazy, x.x)
+		x.x.order.from(at, found)
+	})
 }

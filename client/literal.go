@@ -10,7 +10,7 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// literal writes a value as SQL does (spec 07 §6.1, 10 §2.10).
+// literal writes a value as SQL does (spec 07 §6.1 and §34.6, 10 §2.10).
 func literal(v any) (string, error) {
 	switch v := v.(type) {
 	case bool:
@@ -30,10 +30,12 @@ func literal(v any) (string, error) {
 		return quoteText(v.String()), nil
 	case sats.Timestamp:
 		return quoteText(v.String()), nil
+	case sats.TimeDuration:
+		return quoteText(v.String()), nil
 	case float32:
-		return floatLiteral(float64(v), 32)
+		return floatLiteral(float64(v), 32), nil
 	case float64:
-		return floatLiteral(v, 64)
+		return floatLiteral(v, 64), nil
 	case int8, int16, int32, int64, uint8, uint16, uint32, uint64, sats.I128, sats.U128, sats.I256, sats.U256:
 		return fmt.Sprint(v), nil
 	}
@@ -42,9 +44,14 @@ func literal(v any) (string, error) {
 
 func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-func floatLiteral(v float64, bits int) (string, error) {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return "NULL", fmt.Errorf("%v has no form in SQL", v)
+func floatLiteral(v float64, bits int) string {
+	switch {
+	case math.IsNaN(v):
+		return "'NaN'"
+	case math.IsInf(v, 1):
+		return "'Infinity'"
+	case math.IsInf(v, -1):
+		return "'-Infinity'"
 	}
-	return strconv.FormatFloat(v, 'g', -1, bits), nil
+	return strconv.FormatFloat(v, 'g', -1, bits)
 }

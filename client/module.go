@@ -126,3 +126,23 @@ func (t *TableInfo[R]) codecs() (func(*R, []byte) []byte, func(*R, *sats.Reader)
 	read, err := readerOf[R]()
 	return func(row *R, b []byte) []byte { return codec.Append(b, unsafe.Pointer(row)) }, read, err
 }
+
+// DecodeArgs reads the arguments of a reducer, for ReducerDef.Decode of generated
+// packages.
+func DecodeArgs[T any, P interface {
+	*T
+	ReadBSATN(r *sats.Reader)
+}](r *sats.Reader) any {
+	var v T
+	P(&v).ReadBSATN(r)
+	return v
+}
+
+// A Never is a value that cannot be: no row and no argument has one.
+type Never struct{}
+
+// AppendBSATN appends nothing; the server refuses the row or argument that lacks it.
+func (Never) AppendBSATN(b []byte) []byte { return b }
+
+// ReadBSATN fails.
+func (*Never) ReadBSATN(r *sats.Reader) { r.TagOf(0, "Never") }

@@ -158,6 +158,16 @@ func (c Col[R, T]) EqCol(o Col[R, T]) Pred[R] {
 	return Pred[R]{text: "(" + c.text() + " = " + o.text() + ")"}
 }
 
+// An OptCol is a column of optional values. Comparisons hold only for rows that have
+// one. Servers of the original do not know conditions on such columns.
+type OptCol[R, T any] struct{ Col[R, T] }
+
+// IsNone holds for rows whose column has no value.
+func (c OptCol[R, T]) IsNone() Pred[R] { return Pred[R]{text: "(" + c.text() + " IS NULL)"} }
+
+// IsSome holds for rows whose column has a value.
+func (c OptCol[R, T]) IsSome() Pred[R] { return Pred[R]{text: "(" + c.text() + " IS NOT NULL)"} }
+
 // An IxCol is a column with an index, which a Semijoin needs.
 type IxCol[R, T any] struct{ Col[R, T] }
 

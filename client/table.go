@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/stdbgo/spacetime/internal/wire"
 	"github.com/stdbgo/spacetime/sats"
@@ -25,7 +26,9 @@ type table[R any] struct {
 	free    []uint32
 	extra   map[slotSet]int32 // how often a row is in sets other than the slot's own
 	live    int               // rows in the table
-	indexes []index[R]
+
+	attaching sync.Mutex // of indexes by readers, who share the cache's lock
+	indexes   []index[R]
 
 	// The transaction being applied, and then told.
 	open     bool

@@ -46,6 +46,16 @@ ts_generate() {
   done
 }
 
+# ts_committed: the bindings that stand in the repository are what the command writes.
+ts_committed() {
+  local dir version module=$root/examples/chat/module
+  for dir in examples/chat/web/module_bindings:2 test/sdk/bindings-2.x:2 test/sdk/bindings-1.12:1; do
+    version=${dir##*:} dir=${dir%:*}
+    stdb generate --yes --lang typescript --sdk-version "$version" --module-path "$module" --out-dir "$root/$dir" >"$work/committed.log" 2>&1 || { cat "$work/committed.log"; return 1; }
+    ! grep 'Writing file\|deleted' "$work/committed.log" || { echo "$dir was not up to date; it is now"; return 1; }
+  done
+}
+
 # ts_again generates once more: nothing may be written.
 ts_again() {
   touch "$work/before"
@@ -73,6 +83,8 @@ ts_test() {
   check "build the module" stdb build --project-path "$module" || return
   check "generate for every release" ts_generate "$module/dist/bundle.js" || return
   check "generate again: nothing is written" ts_again "$module/dist/bundle.js" && covers 10.1 09.78
+
+  check "the repository's own bindings are up to date" ts_committed
 
   cd "$ts" || return
   node check.mjs "$out" >"$work/check.log" 2>&1
