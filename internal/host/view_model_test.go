@@ -388,8 +388,14 @@ func (m *viewModel) commits(after map[uint32]noteRow) bool {
 }
 
 func (m *viewModel) call(t *rapid.T, name string, args []byte, after map[uint32]noteRow) {
+	if want := m.commits(after); m.calls(t, name, args, want) {
+		m.notes = after
+	}
+}
+
+// calls calls a reducer and wants it to commit, or not to.
+func (m *viewModel) calls(t *rapid.T, name string, args []byte, want bool) bool {
 	k := rapid.SampledFrom(m.clients).Draw(t, "client")
-	want := m.commits(after)
 	res, err := m.db.CallReducer(background, &CallRequest{Caller: k.who, Name: name, Args: args})
 	if err != nil {
 		t.Fatal(err)
@@ -397,9 +403,7 @@ func (m *viewModel) call(t *rapid.T, name string, args []byte, after map[uint32]
 	if (res.Status == Committed) != want {
 		t.Fatalf("%s ended with %d %s; want it to commit: %t", name, res.Status, res.Message, want)
 	}
-	if want {
-		m.notes = after
-	}
+	return want
 }
 
 func (m *viewModel) put(t *rapid.T) {
@@ -420,13 +424,13 @@ func (m *viewModel) remove(t *rapid.T) {
 func (m *viewModel) grant(t *rapid.T) {
 	id := rapid.Uint32Range(0, 3).Draw(t, "id")
 	if rapid.Bool().Draw(t, "revoke") {
-		m.call(t, "revoke", u32(id), m.notes)
+		m.calls(t, "revoke", u32(id), true)
 		delete(m.grants, id)
 		return
 	}
 	r := m.row(t)
 	r.id = id
-	m.call(t, "grant", r.bytes(), m.notes)
+	m.calls(t, "grant", r.bytes(), true)
 	m.grants[id] = grantRow{r.owner, r.n}
 }
 
