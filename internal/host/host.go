@@ -75,6 +75,9 @@ type Options struct {
 	// limit.
 	SQLMemory int64
 	SQLTime   time.Duration
+	// SubscriptionBytes bounds the initial rows of a subscription message, which are
+	// one message. Default: 256 MiB; negative: no limit.
+	SubscriptionBytes int64
 	// Retention says which checkpoints and segments of the log stay.
 	Retention Retention
 }
@@ -125,6 +128,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.SQLTime == 0 {
 		o.SQLTime = defaultSQLTime
+	}
+	if o.SubscriptionBytes == 0 {
+		o.SubscriptionBytes = defaultSubscription
 	}
 	if o.Retention.Checkpoints == 0 {
 		o.Retention.Checkpoints = defaultCheckpoints

@@ -23,6 +23,8 @@ import (
 const (
 	defaultSQLMemory = 256 << 20
 	defaultSQLTime   = 30 * time.Second
+	// defaultSubscription is how many bytes of rows a subscription may begin with.
+	defaultSubscription = 256 << 20
 )
 
 // maxCollected bounds a result that has to be in one piece.

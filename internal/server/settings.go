@@ -95,6 +95,10 @@ var settings = []setting{
 	{"postgres", "max-connections", "1000", "Connections of such clients at once.", ""},
 	{"postgres", "startup-timeout", `"1min"`, "How long such a client may take to log in.", ""},
 
+	{"sql", "max-memory", "268435456", "How many bytes one statement may hold for sorting, grouping and the like; the\ndatabase's owner may hold any number. 0: no limit.", ""},
+	{"sql", "max-time", `"30s"`, "How long one statement of anybody but the owner may run; \"0s\": no limit.", ""},
+	{"sql", "max-subscription-bytes", "268435456", "How many bytes of rows a subscription may begin with: they are one message. 0: no limit.", ""},
+
 	{"commitlog", "max-segment-size", "1073741824", "The size of one file of the log.", ""},
 	{"commitlog", "checkpoint-transactions", "1000000", "A checkpoint is written after so many transactions,", ""},
 	{"commitlog", "checkpoint-bytes", "268435456", "or after so many bytes of the log.", ""},
