@@ -77,6 +77,7 @@ func (db *Database) runScheduledProcedure(c scheduledProcedure) {
 		a.m.pool.put(a.inst)
 		return
 	}
+	defer db.sched.began(a.p.Name, c.t)()
 	db.runProcedure(a, Caller{Identity: db.info.Identity, Confirmed: true}, at)
 	if next != nil {
 		db.sched.again(c.t, *next)

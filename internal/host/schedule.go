@@ -26,7 +26,8 @@ const longestSleep = time.Hour
 // It has no goroutines but that of its clock's timer and one for each scheduled
 // procedure that runs.
 type scheduler struct {
-	db *Database
+	db     *Database
+	counts scheduleCounts
 
 	mu struct {
 		sync.Mutex

@@ -28,6 +28,7 @@ type Stats struct {
 	Instances    int       // of views that have been evaluated
 	HTTP         HTTPStats // requests of the module
 	Outboxes     OutboxStats
+	Schedule     ScheduleStats
 }
 
 // ViewStats count the evaluations of one view.
@@ -68,7 +69,7 @@ func (db *Database) Stats() Stats {
 		s.Transactions = append(s.Transactions, t)
 	}
 	s.HTTP = db.requests.stats()
-	s.Outboxes = db.outboxes.stats()
+	s.Outboxes, s.Schedule = db.outboxes.stats(), db.sched.counts.stats()
 	if l, ok := db.journal.(*commitlog.Log); ok {
 		s.Log = l.Stats()
 	}
