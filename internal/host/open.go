@@ -145,10 +145,14 @@ func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh
 	}
 	db.owned = p
 	db.watchLog()
-	return db.exec.do(background, func(sats.Timestamp) {
-		db.restartSchedule()
-		db.restartOutboxes()
-	})
+	// Nothing must be committed between the two.
+	if err := db.exec.borrow(background); err != nil {
+		return err
+	}
+	defer db.exec.release()
+	db.restartSchedule()
+	db.restartOutboxes()
+	return nil
 }
 
 // resume brings a database that has run before in order.

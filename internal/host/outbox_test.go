@@ -404,3 +404,32 @@ func TestOutboxClose(t *testing.T) {
 		})
 	}
 }
+
+// SQL writes neither to outboxes nor to schedules nor to the environment, whether or
+// not a row matches (spec 08 §18).
+func TestSQLRefusals(t *testing.T) {
+	spec.Covers(t, "08.80")
+	w := newWorld(t)
+	m := post("post").addTable("timer", timerCols, scheduled("tick")).
+		reducer("tick", params(sats.E("row", sats.Ref(5))), func(*fakeCall) error { return nil })
+	db := w.create(m)
+	to := "0x" + strings.Repeat("00", 32)
+	for text, statements := range map[string][]string{
+		"SQL writes to outbox tables are not supported": {
+			"INSERT INTO letter (id, to, body) VALUES (1, " + to + ", 'x')", "DELETE FROM letter", "DELETE FROM letter WHERE id = 5", "UPDATE letter SET body = 'y' WHERE id = 5",
+		},
+		"SQL writes to scheduled tables are not supported": {"DELETE FROM timer", "DELETE FROM timer WHERE id = 5", "UPDATE timer SET what = 'y'"},
+		"Database environment variables can only be changed by publishing": {
+			"INSERT INTO st_env (key, value) VALUES ('K', 'v')", "DELETE FROM st_env WHERE key = 'K'", "UPDATE st_env SET value = 'w'",
+		},
+	} {
+		for _, s := range statements {
+			if got := w.sqlError(db, owner, s); !strings.HasPrefix(got, text) {
+				t.Errorf("%s: %q; want %q", s, got, text)
+			}
+		}
+	}
+	if rows := w.rows(db, "st_outbound_msg"); len(rows) > 0 {
+		t.Errorf("messages: %v", rows)
+	}
+}
