@@ -5,12 +5,10 @@ BENCH    ?= .
 ROUNDS   ?= 50
 RUNS     ?= 20000
 SEED     ?= 1
-VERSIONS ?= 1.0.0 1.1.0+ 1.4.0 1.6.0+ 1.8.0+ 1.10.0 1.11.3 1.12.0+ 2.0.0 2.0.5+ 2.1.0 2.4.1+ 2.8.3+ 2.10.1 2.11.0 2.13.0+ 2.14.0+
-
+VERSIONS ?= 1.0.0 1.1.0+ 1.4.0 1.6.0+ 1.8.0+ 1.10.0 1.11.3 1.12.0+ 2.0.1 2.0.5+ 2.1.0 2.4.1+ 2.8.3+ 2.10.1 2.11.0 2.13.0+ 2.14.0+
 RUST_SDKS ?= 1.8.0 1.11.3 1.12.0 2.0.5 2.8.3 2.10.1 2.14.0
 
 .PHONY: run build deps test check cross fuzz bench peers crash powercut rust-sdks codegen-rust clean help
-
 
 # Build the product and start the demonstration: a server on 127.0.0.1:3000
 # with the Go chat module, and a chat page. Ctrl-C stops both.
