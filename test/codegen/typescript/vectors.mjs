@@ -19,7 +19,7 @@ const common = ["connected abcdef0123456789 tok", "applied 1", "ins user undefin
 const chat = {
   1: (release) => [
     ...common, "onSetName Ada Committed", "upd user undefined->Ada Reducer set_name", "onSetName  Failed Names must not be empty",
-    "onSendMessage hi", "ins msg hi 1000000", "iter Ada hi", "accessors set_name sendMessage user user",
+    "onSendMessage hi", "ins msg hi 1000000", "iter Ada hi", ...(classes(release) ? [] : ["accessors set_name sendMessage user user"]),
     ...(release === "1.12.0" ? ["query [object Object]"] : []), "unsub", "ended true", "disconnected",
   ],
   2: () => [
@@ -27,6 +27,8 @@ const chat = {
     "accessors set_name sendMessage 0 user user", /^sql SELECT \* FROM "user" WHERE "user"\."identity" = 0x00000/, "unsub", "ended true", "disconnected",
   ],
 };
+
+const classes = (release) => Number(release.split(".")[1]) < 9; // of 1.x
 
 function same(got, want) {
   // The order of a reducer's callback and of the rows' is the SDK's affair.
