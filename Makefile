@@ -5,8 +5,9 @@ BENCH    ?= .
 ROUNDS   ?= 50
 RUNS     ?= 20000
 SEED     ?= 1
+RUST_SDKS ?= 1.8.0 1.11.3 1.12.0 2.0.5 2.8.3 2.10.1 2.14.0
 
-.PHONY: run build deps test check cross fuzz bench peers crash powercut clean help
+.PHONY: run build deps test check cross fuzz bench peers crash powercut codegen-rust clean help
 
 # Build the product and start the demonstration: a server on 127.0.0.1:3000
 # with the Go chat module, and a chat page. Ctrl-C stops both.
@@ -60,6 +61,11 @@ crash: build
 powercut: deps
 	POWERCUT_RUNS=$(RUNS) POWERCUT_SEED=$(SEED) go test -count=1 -timeout 0 -v -run '^TestPowerCuts$$' ./internal/host
 
+# Bindings for every release of the Rust SDK that matters, compiled and run; CI
+# tries two of them.
+codegen-rust: build
+	ONLY=rust RUST_SDKS="$(RUST_SDKS)" test/codegen/run
+
 clean:
 	rm -rf bin .work
 
@@ -73,4 +79,5 @@ help:
 	@echo 'make bench   benchmarks; make peers adds Redis and PostgreSQL'
 	@echo 'make crash   kills the server under load, ROUNDS=$(ROUNDS) times'
 	@echo 'make powercut  databases on a failing disk, RUNS=$(RUNS) times from SEED=$(SEED)'
+	@echo 'make codegen-rust  the Rust bindings against RUST_SDKS=$(RUST_SDKS)'
 	@echo 'make clean   removes what the others have made'
