@@ -14,6 +14,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/codegen/model"
 	"github.com/stdbgo/spacetime/internal/codegen/rust"
 	"github.com/stdbgo/spacetime/internal/codegen/typescript"
+	"github.com/stdbgo/spacetime/internal/codegen/unreal"
 )
 
 // A Language is a language that bindings are written in.
@@ -40,6 +41,7 @@ var generators = map[Language]generator{
 	TypeScript: {run: typescript.Generate, submodules: true},
 	Rust:       {run: rust.Generate},
 	CSharp:     {run: csharp.Generate},
+	Unreal:     {run: unreal.Generate},
 }
 
 // Generate returns the bindings of m in a language.
