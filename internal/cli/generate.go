@@ -85,7 +85,6 @@ func (r *run) generateCommand() *cobra.Command {
 	f.Var(once(&o.unrealModule, "name"), "module-name", "the same as --unreal-module-name")
 	f.Var(once(&o.prefix, "prefix"), "module-prefix", "Unreal only: prefix of the generated types")
 	f.Var(once(&o.goPackage, "name"), "go-package", "Go only: name of the package, the directory's if left out")
-	f.Var(once(&o.bindings, "kind", clientBindings, moduleBindings), "bindings", "Rust only: module writes bindings for other modules, which call this one by outboxes")
 	f.Var(once(&o.buildOptions, "options"), "build-options", "options for the build")
 	f.Var(once(&o.buildOptions, "options"), "build-opts", "the same as --build-options")
 	f.Var(once(&o.dotnet, "version", "8", "10"), "dotnet-version", "C# only: the .NET version to build for")
@@ -128,7 +127,7 @@ func (o *generateOptions) conflicts(cmd *cobra.Command) error {
 
 // Options that concern one entry or one module; with several they are refused.
 var (
-	entryFlags  = []string{"lang", "out-dir", "uproject-dir", "namespace", "unreal-module-name", "module-name", "module-prefix", "go-package", "sdk-version", "bindings"}
+	entryFlags  = []string{"lang", "out-dir", "uproject-dir", "namespace", "unreal-module-name", "module-name", "module-prefix", "go-package", "sdk-version"}
 	sourceFlags = []string{"module-path", "project-path", "bin-path", "js-path", "module-def", "from-database", "build-options", "build-opts", "dotnet-version"}
 )
 
@@ -141,47 +140,39 @@ func (r *run) generate(cmd *cobra.Command, o *generateOptions, name string) erro
 			return err
 		}
 	}
-	entries, callers, err := r.generateTargets(cmd, p, o, name)
+	entries, err := r.generateTargets(cmd, p, o, name)
 	if err != nil {
 		return err
 	}
 	for _, f := range p.files {
 		fmt.Fprintf(r.Stdout, "Using configuration from %s\n", f)
 	}
-	run, sources := generateRun{yes: o.yes, target: o.target, dir: p.dir}, map[moduleSource]*codegenSource{}
-	if err := r.generateDependents(cmd.Context(), callers, run, sources); err != nil {
-		return err
-	}
-	return r.generateFrom(cmd.Context(), entries, run, sources)
+	return r.generateEntries(cmd.Context(), entries, generateRun{yes: o.yes, target: o.target, dir: p.dir})
 }
 
 // generateTargets returns the entries of the selected targets, with the command
-// line's options laid over a single one, and the targets that call others.
-func (r *run) generateTargets(cmd *cobra.Command, p *project, o *generateOptions, name string) ([]generateEntry, []dependent, error) {
+// line's options laid over a single one.
+func (r *run) generateTargets(cmd *cobra.Command, p *project, o *generateOptions, name string) ([]generateEntry, error) {
 	if p.dir == "" {
 		if name != "" {
-			return nil, nil, fail("There is no database target `%s`: no spacetime.json was found. To generate from a running database say --from-database %s.", name, name)
+			return nil, fail("There is no database target `%s`: no spacetime.json was found. To generate from a running database say --from-database %s.", name, name)
 		}
-		return []generateEntry{o.generateEntry}, nil, nil
+		return []generateEntry{o.generateEntry}, nil
 	}
 	targets, err := p.generateTargets(name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if len(targets) > 1 {
 		if flag := changed(cmd, sourceFlags); flag != "" {
-			return nil, nil, fail("Cannot use module-specific arguments (--%s) when generating for multiple targets. Please specify the database name or identity to select a single target, or remove these arguments.", flag)
+			return nil, fail("Cannot use module-specific arguments (--%s) when generating for multiple targets. Please specify the database name or identity to select a single target, or remove these arguments.", flag)
 		}
-	}
-	callers, err := r.dependents(p, targets)
-	if err != nil {
-		return nil, nil, err
 	}
 	var entries []generateEntry
 	for _, t := range targets {
 		list, err := r.targetEntries(p, t)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, e := range list {
 			if !slices.Contains(entries, e) {
@@ -190,26 +181,24 @@ func (r *run) generateTargets(cmd *cobra.Command, p *project, o *generateOptions
 		}
 	}
 	switch {
-	case len(entries) == 0 && len(callers) > 0 && changed(cmd, slices.Concat(entryFlags, sourceFlags)) == "":
-		return nil, callers, nil // they ask for nothing else
 	case len(entries) == 0:
 		e := generateEntry{}
 		if len(targets) == 1 { // the module of the one target; its other settings are no entry
 			if e, err = r.entry(p, targets[0], map[string]any{}); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 		}
-		return []generateEntry{e.under(o.generateEntry)}, callers, nil
+		return []generateEntry{e.under(o.generateEntry)}, nil
 	case len(entries) == 1:
-		return []generateEntry{entries[0].under(o.generateEntry)}, callers, nil
+		return []generateEntry{entries[0].under(o.generateEntry)}, nil
 	}
 	if flag := changed(cmd, slices.Concat(entryFlags, sourceFlags)); flag != "" {
-		return nil, nil, fail("Cannot use generate-entry-specific arguments (--%s) when generating for multiple entries. Specify a database name to select a single target, or remove these arguments.", flag)
+		return nil, fail("Cannot use generate-entry-specific arguments (--%s) when generating for multiple entries. Specify a database name to select a single target, or remove these arguments.", flag)
 	}
 	for i := range entries {
 		entries[i].includePrivate = entries[i].includePrivate || o.includePrivate
 	}
-	return entries, callers, nil
+	return entries, nil
 }
 
 // changed returns the first of the options that was given, or "".
@@ -248,11 +237,7 @@ type generateRun struct {
 // writes its client code and asks before it deletes what is not generated any
 // more. It stops at the first failure. `generate` and `dev` call it.
 func (r *run) generateEntries(ctx context.Context, entries []generateEntry, run generateRun) error {
-	return r.generateFrom(ctx, entries, run, map[moduleSource]*codegenSource{})
-}
-
-// generateFrom is generateEntries with the definitions that were read before.
-func (r *run) generateFrom(ctx context.Context, entries []generateEntry, run generateRun, sources map[moduleSource]*codegenSource) error {
+	sources := map[moduleSource]*codegenSource{}
 	for _, e := range entries {
 		if err := r.generateEntry(ctx, e, run, sources); err != nil {
 			return err

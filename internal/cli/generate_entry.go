@@ -25,7 +25,6 @@ type generateEntry struct {
 	namespace, unrealModule, prefix string
 	goPackage, sdkVersion           string
 	buildOptions, dotnet            string
-	bindings                        string // what for: clientBindings, which "" means, or moduleBindings
 	includePrivate                  bool
 }
 
@@ -119,7 +118,6 @@ func (e generateEntry) under(o generateEntry) generateEntry {
 	e.namespace, e.unrealModule, e.prefix = cmp.Or(o.namespace, e.namespace), cmp.Or(o.unrealModule, e.unrealModule), cmp.Or(o.prefix, e.prefix)
 	e.goPackage, e.sdkVersion = cmp.Or(o.goPackage, e.goPackage), cmp.Or(o.sdkVersion, e.sdkVersion)
 	e.buildOptions, e.dotnet = cmp.Or(o.buildOptions, e.buildOptions), cmp.Or(o.dotnet, e.dotnet)
-	e.bindings = cmp.Or(o.bindings, e.bindings)
 	e.includePrivate = e.includePrivate || o.includePrivate
 	return e
 }
@@ -220,16 +218,6 @@ func (r *run) generateEntry(ctx context.Context, e generateEntry, run generateRu
 	}
 	if e.goPackage != "" && e.lang != codegen.Go {
 		return fail("--go-package is only supported with --lang go")
-	}
-	if e.bindings == moduleBindings {
-		if e.lang != codegen.Rust {
-			return fail("--bindings module is only supported with --lang rust")
-		}
-		def, err := r.sourceOf(ctx, &e, run, sources)
-		if err != nil {
-			return err
-		}
-		return r.generateReceiver(ctx, &e, run, def)
 	}
 	sdk, err := r.sdkVersion(&e)
 	if err != nil {
