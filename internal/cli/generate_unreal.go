@@ -39,7 +39,7 @@ func (r *run) unrealProject(e *generateEntry) (write func() error, err error) {
 			return nil
 		}
 		fmt.Fprintf(r.Stdout, "Writing file %s\n", r.shown(path))
-		if err := replaceFile(path, text, st.Mode().Perm()); err != nil {
+		if err := replaceFile(path, text); err != nil {
 			return because(err, "the Unreal project %s cannot be written", r.shown(path))
 		}
 		return nil
@@ -59,24 +59,4 @@ func findUproject(dir string) (string, error) {
 		}
 	}
 	return "", errors.New("no file ends in .uproject")
-}
-
-// replaceFile writes a file as a whole or not at all.
-func replaceFile(path string, text []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".spacetime-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone after the renaming
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
 }

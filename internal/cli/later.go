@@ -8,26 +8,6 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// laterCommands are those that this version does not have. A person who types one
-// learns what to do instead; that is better than a command nobody knows.
-func (r *run) laterCommands() []*cobra.Command {
-	later := func(name, short, instead string) *cobra.Command {
-		return &cobra.Command{
-			Use:         name + " [OPTIONS]",
-			Short:       short,
-			Hidden:      true,
-			Annotations: map[string]string{forwards: "everything"},
-			RunE: func(*cobra.Command, []string) error {
-				return fail("this version of spacetime does not have the command `%s`. %s", name, instead)
-			},
-		}
-	}
-	return []*cobra.Command{
-		later("dev", "Watch, build and publish", "Run `spacetime start` in one terminal, and `spacetime publish` in another one after each change."),
-		later("mcp", "Serve MCP over stdio", "Use `spacetime sql`, `spacetime call` and `spacetime describe`."),
-	}
-}
-
 // versionCommand shows which version this is. There is one binary and no version
 // manager: what would change the installed version says so.
 func (r *run) versionCommand() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/stdbgo/spacetime/internal/codegen/csharp"
+	"github.com/stdbgo/spacetime/internal/codegen/golang"
 	"github.com/stdbgo/spacetime/internal/codegen/model"
 	"github.com/stdbgo/spacetime/internal/codegen/rust"
 	"github.com/stdbgo/spacetime/internal/codegen/typescript"
@@ -43,6 +44,7 @@ var generators = map[Language]generator{
 	Rust:       {run: rust.Generate},
 	CSharp:     {run: csharp.Generate},
 	Unreal:     {run: unreal.Generate},
+	Go:         {run: golang.Generate, submodules: true},
 }
 
 // Generate returns the bindings of m in a language.
