@@ -223,6 +223,13 @@ func (r *run) generateEntry(ctx context.Context, e generateEntry, run generateRu
 	if e.receiver {
 		return r.generateReceiver(ctx, &e, run, sources)
 	}
+	finish := func() error { return nil }
+	if e.lang == codegen.Unreal {
+		var err error
+		if finish, err = r.unrealProject(&e); err != nil {
+			return err
+		}
+	}
 	sdk, err := r.sdkVersion(&e)
 	if err != nil {
 		return err
@@ -244,6 +251,9 @@ func (r *run) generateEntry(ctx context.Context, e generateEntry, run generateRu
 	}
 	w := &bindingsWriter{run: r, entry: &e, yes: run.yes, out: out}
 	if err := w.write(ctx, m.Private); err != nil {
+		return err
+	}
+	if err := finish(); err != nil {
 		return err
 	}
 	fmt.Fprintln(r.Stdout, "Generate finished successfully.")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stdbgo/spacetime/internal/codegen"
 	"github.com/stdbgo/spacetime/internal/codegen/model"
+	"github.com/stdbgo/spacetime/internal/codegen/rust"
 )
 
 // A receiverJob writes, into the source of a Rust module, the bindings by which
@@ -79,8 +80,8 @@ func (r *run) dependency(p *project, item any) (dependency, error) {
 	switch {
 	case name == "" || database == "":
 		return dependency{}, fail("An entry of 'dependencies' must have the keys 'name' and 'database'")
-	case !rustModule.MatchString(name):
-		return dependency{}, fail("Config key 'name' has the value '%s', which is no name of a Rust module: it has lower-case letters, digits and underscores", name)
+	case !rustModule.MatchString(name) || rust.IsKeyword(name):
+		return dependency{}, fail("Config key 'name' has the value '%s', which is no name of a Rust module: it has lower-case letters, digits and underscores, and is no word of the language", name)
 	}
 	for _, t := range p.targets {
 		if t.database() == database {

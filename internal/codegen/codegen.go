@@ -15,6 +15,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/codegen/model"
 	"github.com/stdbgo/spacetime/internal/codegen/rust"
 	"github.com/stdbgo/spacetime/internal/codegen/typescript"
+	"github.com/stdbgo/spacetime/internal/codegen/unreal"
 	"github.com/stdbgo/spacetime/internal/schema"
 )
 
@@ -42,6 +43,7 @@ var generators = map[Language]generator{
 	TypeScript: {run: typescript.Generate, submodules: true},
 	Rust:       {run: rust.Generate},
 	CSharp:     {run: csharp.Generate},
+	Unreal:     {run: unreal.Generate},
 	Go:         {run: golang.Generate, submodules: true},
 }
 
