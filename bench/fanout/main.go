@@ -71,7 +71,13 @@ func (c *config) measure(n int) error {
 	defer wg.Wait()
 	defer cancel()
 	var rows atomic.Int64
-	failed := make(chan error, n+1)
+	failed := make(chan error, 1)
+	fail := func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+	}
 	for range n {
 		conn, r, err := c.subscriber(ctx)
 		if err != nil {
@@ -80,7 +86,7 @@ func (c *config) measure(n int) error {
 		context.AfterFunc(ctx, func() { _ = conn.Close() })
 		wg.Go(func() {
 			if err := count(conn, r, &rows); ctx.Err() == nil {
-				failed <- err
+				fail(err)
 			}
 		})
 	}
@@ -99,7 +105,7 @@ func (c *config) measure(n int) error {
 				args := sats.AppendString(sats.AppendU32(nil, uint32(i+1)), fmt.Sprintf("%08x%s", k, text))
 				if err := w.Call("put", args).Wait(ctx); err != nil {
 					if ctx.Err() == nil {
-						failed <- err
+						fail(err)
 					}
 					return
 				}
