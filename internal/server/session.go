@@ -131,7 +131,13 @@ func (ss *session) overflow() {
 }
 
 // Send queues a message for the client. It never blocks.
-func (ss *session) Send(m subscribe.Message) { ss.out.Send(m) }
+func (ss *session) Send(m subscribe.Message) {
+	if m.Close != "" {
+		ss.close(ws.StatusTooBig, m.Close, "answer_too_large", false)
+		return
+	}
+	ss.out.Send(m)
+}
 
 // exited closes the connection because its module is gone, or an update is not
 // for the clients that are there. It never blocks.

@@ -462,6 +462,17 @@ func TestBrokenMessages(t *testing.T) {
 	q.first()
 	q.send(ask(0, 1))
 	q.wantClosed(1011, "cannot go on")
+	// And so may an answer that does not fit.
+	db.mu.Lock()
+	db.handle = func(c *subscribe.Client, _ wire.ClientMessage) error {
+		c.Out.Send(subscribe.Message{Close: "too large"})
+		return nil
+	}
+	db.mu.Unlock()
+	z := r.dial(token, "", "v3.bsatn")
+	z.first()
+	z.send(ask(0, 1))
+	z.wantClosed(1009, "too large")
 }
 
 func TestMessageSizeLimit(t *testing.T) {

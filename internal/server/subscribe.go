@@ -87,6 +87,11 @@ func (s *Server) subscribe(q *request) error {
 		s.reject(rec.Identity, "invalid_protocol")
 		return badRequest("no valid protocol selected")
 	}
+	leave, err := s.admission.session(q.client, q.caller.identity, q.client != peerAddr(q.r))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	db, err := s.open(q.r.Context(), rec)
 	if err != nil {
 		return err

@@ -110,6 +110,7 @@ func (m *Manager) endMulti(req *Request, msg *wire.UnsubscribeMulti) Delivery {
 		return req.errorV1(msg.RequestID, msg.QueryID, text)
 	}
 	plans := plansOf(m.release(c, msg.QueryID))
+	req.free = true
 	if err := req.fits(plans); err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
@@ -164,6 +165,7 @@ func (m *Manager) endSingle(req *Request, msg *wire.Unsubscribe) Delivery {
 		return req.errorV1(msg.RequestID, msg.QueryID, text)
 	}
 	plans := c.multi[msg.QueryID][0].Plans
+	req.free = true
 	ended := func(rows v1.TableUpdate) Message {
 		return req.showsV1(&v1.SubscribeApplied{End: true, RequestID: msg.RequestID, QueryID: msg.QueryID, Rows: rows, DurationMicros: req.Micros()})
 	}
@@ -234,7 +236,7 @@ func (req *Request) tableV1(plans []*query.Plan, deletes bool) v1.TableUpdate {
 
 func (req *Request) fragmentV1(p *query.Plan, deletes bool) v1.TableUpdate {
 	rows, none := new(wire.RowList), new(wire.RowList)
-	mustAddRows(rows, req.Reader, p)
+	req.mustAddRows(rows, p)
 	n := uint64(rows.Len())
 	if deletes {
 		rows, none = none, rows

@@ -79,6 +79,14 @@ func (m *Manager) subscribeBatch(req *Request, msg *wire.SubscribeBatch) Deliver
 			all = append(all, sets[i]...)
 		}
 	}
+	if req.heavy != nil {
+		for i, s := range msg.Sets {
+			if errs[i] == nil {
+				delete(c.sets, s.QuerySetID)
+			}
+		}
+		return Nothing
+	}
 	failed := req.prepare(all)
 	applied := false
 	for i, s := range msg.Sets {
@@ -124,6 +132,7 @@ func (m *Manager) endSet(req *Request, msg *wire.UnsubscribeSet) Delivery {
 		return send(req.Client, req.shows(a.Append(nil)))
 	}
 	plans := plansOf(qs)
+	req.free = true
 	if err := req.fits(plans); err != nil {
 		return req.errorV2(msg.RequestID, msg.QuerySetID, err.Error())
 	}
@@ -148,7 +157,7 @@ func (req *Request) rowsV2(plans []*query.Plan) v2.QueryRows {
 			continue
 		}
 		l.Reset()
-		mustAddRows(&l, req.Reader, p)
+		req.mustAddRows(&l, p)
 		out = append(out, v2.TableRows{Table: p.ReturnTable().Name, Rows: l.Append(nil)})
 	}
 	return out

@@ -44,6 +44,8 @@ type Message struct {
 	// client with confirmed reads gets it only when that transaction is durable.
 	Offset uint64
 	Gated  bool
+	// Close, if not empty, ends the connection, and is the reason.
+	Close string
 }
 
 // An Outbox takes the messages of one client, in order. Send must not block: an
