@@ -45,8 +45,7 @@ func TestWhoMayPublish(t *testing.T) {
 	})
 
 	t.Run("list", func(t *testing.T) {
-		var r *rig
-		r = newRig(t)
+		r := newRig(t)
 		id, alice := r.identity()
 		_, bob := r.identity()
 		who, err := sats.ParseIdentity(id)
