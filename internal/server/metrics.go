@@ -90,6 +90,10 @@ func newMetrics(h Host, all *sessions) *metrics {
 	m.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: refused, Help: why})
 	m.families = append(m.families, family{refused, "counter", nil, why})
 	m.registry.MustRegister(m.refused)
+	const progress, what = "spacetime_http_requests_in_progress", "HTTP requests under way, WebSockets among them."
+	m.inProgress = prometheus.NewGauge(prometheus.GaugeOpts{Name: progress, Help: what})
+	m.families = append(m.families, family{progress, "gauge", nil, what})
+	m.registry.MustRegister(m.inProgress)
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
 }

@@ -194,6 +194,8 @@ func (rt *route) match(segments []string) (map[string]string, bool) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	w, done := s.pace.bound(w, r)
 	defer done()
+	s.metrics.inProgress.Inc()
+	defer s.metrics.inProgress.Dec()
 	if s.logRequests {
 		seen := &seenWriter{ResponseWriter: w}
 		defer s.logRequest(seen, r, s.now())
