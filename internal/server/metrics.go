@@ -33,8 +33,9 @@ type metrics struct {
 	launches       *prometheus.CounterVec
 	httpBytes      *prometheus.CounterVec
 
-	families []family // all that there are
-	refused  prometheus.Counter
+	families   []family // all that there are
+	refused    prometheus.Counter
+	inProgress prometheus.Gauge
 
 	byIdentity []*prometheus.MetricVec // series with the label database_identity
 	byDB       []*prometheus.MetricVec // series with the label db
