@@ -26,7 +26,8 @@ const longestSleep = time.Hour
 // It has no goroutines but that of its clock's timer and one for each scheduled
 // procedure that runs.
 type scheduler struct {
-	db *Database
+	db     *Database
+	counts scheduleCounts
 
 	mu struct {
 		sync.Mutex
@@ -333,17 +334,6 @@ func (s *scheduler) waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.mu.timers)
-}
-
-// inFlight is the number of scheduled functions that are being called.
-func (s *scheduler) inFlight() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.mu.flying
-	if s.mu.firing {
-		n++
-	}
-	return n
 }
 
 // A timerHeap orders timers by due time.

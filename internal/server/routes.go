@@ -143,6 +143,7 @@ type request struct {
 	rec      control.Database // of resolveRecord
 	counter  *countingWriter
 	client   netip.Addr // where it comes from; invalid: nobody knows
+	counted  netip.Addr // whose requests are counted; invalid: nobody's
 }
 
 // match finds the route of an escaped path. Paths are compared as they are:
@@ -218,10 +219,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	req := &request{s: s, w: w, r: r, route: rt, params: params, query: parseQuery(r.URL.RawQuery), client: s.proxies.client(r)}
+	req.counted = counted(r, req.client)
 	err := refusal(r)
 	if err != nil {
 		w.Header().Set("Connection", "close")
-	} else if err = s.admission.address(req.client, s.now()); err == nil {
+	} else if err = s.admission.address(req.counted, s.now()); err == nil {
 		err = req.run()
 	}
 	if err != nil {
