@@ -33,7 +33,7 @@ type functionSeries struct {
 	txns, txnTime                       *prometheus.Desc
 	elapsed, cpu, wait, whole           *prometheus.Desc
 	fuel, wasmTime, traps, refusals     *prometheus.Desc
-	written                             *prometheus.Desc
+	written, rows, bytes, seeks         *prometheus.Desc
 	inserted, deleted, indexed, dropped *prometheus.Desc
 }
 
@@ -114,6 +114,9 @@ func (f *functionSeries) describe(all *families) {
 		traps:    all.describe("counter", "spacetime_worker_wasm_instance_errors_total", "Calls that crashed.", failed...),
 		refusals: all.describe("counter", "spacetime_worker_sender_errors_total", "Calls that returned an error.", failed...),
 		written:  all.describe("counter", "spacetime_num_bytes_written_total", "Bytes of the rows that transactions inserted.", "txn_type", labelDB),
+		rows:     all.describe("counter", "spacetime_num_rows_scanned_total", "Rows that functions read.", "txn_type", labelDB),
+		bytes:    all.describe("counter", "spacetime_num_bytes_scanned_total", "Bytes of these rows.", "txn_type", labelDB),
+		seeks:    all.describe("counter", "spacetime_num_index_seeks_total", "How often functions read by an index.", "txn_type", labelDB),
 		inserted: all.describe("counter", "spacetime_num_rows_inserted_total", "Rows inserted.", rows...),
 		deleted:  all.describe("counter", "spacetime_num_rows_deleted_total", "Rows deleted.", rows...),
 		indexed:  all.describe("counter", "spacetime_num_index_rows_inserted_total", "Entries that indexes got.", rows...),
@@ -186,10 +189,14 @@ func (f *functionSeries) collect(out sink, db *host.Stats, id string) {
 		out.counter(f.txns, float64(t.Count), labels...)
 		out.counter(f.txnTime, t.Time.Seconds(), labels...)
 	}
-	written := map[string]uint64{}
+	sums := map[string][4]uint64{}
 	for i := range db.Functions {
 		s := &db.Functions[i]
-		written[s.Kind] += s.Bytes
+		sum := sums[s.Kind]
+		for k, n := range []uint64{s.Bytes, s.Scans.Rows, s.Scans.Bytes, s.Scans.Seeks} {
+			sum[k] += n
+		}
+		sums[s.Kind] = sum
 		if s.CPU.Sum > 0 {
 			out.histogram(f.elapsed, &s.Elapsed, s.Kind, id, s.Function)
 			out.histogram(f.cpu, &s.CPU, s.Kind, id, s.Function)
@@ -211,8 +218,10 @@ func (f *functionSeries) collect(out sink, db *host.Stats, id string) {
 		out.counter(f.traps, float64(s.Traps), id, db.Program.String(), s.Function)
 		out.counter(f.refusals, float64(s.Refusals), id, db.Program.String(), s.Function)
 	}
-	for kind, n := range written {
-		out.counter(f.written, float64(n), kind, id)
+	for kind, sum := range sums {
+		for k, desc := range []*prometheus.Desc{f.written, f.rows, f.bytes, f.seeks} {
+			out.counter(desc, float64(sum[k]), kind, id)
+		}
 	}
 }
 
