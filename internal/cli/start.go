@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ type StartOptions struct {
 	// PublicKeyPath and PrivateKeyPath are both set or both empty; set, they go
 	// before KeyDir.
 	PublicKeyPath, PrivateKeyPath string
+	PGPort                        int // of the PostgreSQL wire protocol; 0: the configuration's
 	InMemory                      bool
 	NonInteractive                bool // fail instead of asking when the port is taken
 	// Set holds settings, "section.key=value" each, that go before those of config.toml.
@@ -28,6 +30,12 @@ type StartOptions struct {
 	Stdout io.Writer
 	Color  bool // of log lines on Stdout
 }
+
+// Ports that --pg-port takes (spec 06 §5.1).
+const (
+	minPGPort = 1024
+	maxPGPort = 65534
+)
 
 // startCommand runs a server in this process. The original replaces itself by the
 // server's program and hands all options on; so options are the server's, and the
@@ -75,7 +83,7 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 	f.Var(once(&o.KeyDir, "directory"), "jwt-key-dir", "directory of the keys id_ecdsa and id_ecdsa.pub")
 	f.Var(once(&o.PublicKeyPath, "file"), "jwt-pub-key-path", "the public key; needs --jwt-priv-key-path")
 	f.Var(once(&o.PrivateKeyPath, "file"), "jwt-priv-key-path", "the private key; needs --jwt-pub-key-path")
-	f.Var(once(&pgPort, "port"), "pg-port", "port of the PostgreSQL wire protocol")
+	f.Var(once(&pgPort, "port"), "pg-port", "serve PostgreSQL clients on this port (1024 to 65534); default: the [postgres] port of config.toml, else off")
 	f.Var(once(&pages, "size"), "page_pool_max_size", "accepted for compatibility, without effect")
 	f.BoolVar(&tracy, "enable-tracy", false, "accepted for compatibility, without effect")
 	f.BoolVar(&o.PrintConfig, "print-config", false, "print the configuration that holds, and where each value comes from, and end")
@@ -83,7 +91,7 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 	for _, s := range startSettings {
 		f.Var(settingFlag{r, &o.Set, s.setting, s.kind}, s.flag, s.about)
 	}
-	for _, name := range []string{"page_pool_max_size", "enable-tracy", "pg-port"} {
+	for _, name := range []string{"page_pool_max_size", "enable-tracy"} {
 		f.Lookup(name).Hidden = true
 	}
 	f.VisitAll(func(o *pflag.Flag) { o.Annotations = map[string][]string{repeatable: {}} }) // the last one wins
@@ -100,7 +108,11 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 		}
 	}
 	if pgPort != "" {
-		return nil, fail("this version of spacetime does not speak the PostgreSQL wire protocol: start it without --pg-port")
+		n, err := strconv.Atoi(pgPort)
+		if err != nil || n < minPGPort || n > maxPGPort {
+			return nil, usagef(cmd, "invalid value '%s' for '--pg-port <port>': a port from %d to %d is needed", pgPort, minPGPort, maxPGPort)
+		}
+		o.PGPort = n
 	}
 	for _, path := range []*string{&o.DataDir, &o.KeyDir, &o.PublicKeyPath, &o.PrivateKeyPath} {
 		if *path != "" {

@@ -207,6 +207,7 @@ func (db *Database) inputs(name string, c Caller, at sats.Timestamp, args []byte
 // invoke runs a reducer in a transaction that the caller ends.
 func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp, args []byte) (out abi.Outcome, took time.Duration) {
 	start := db.host.opts.Clock.Now()
+	panics := db.log.panics.Load()
 	call := &db.scratch.call
 	*call = abi.ReducerCall{
 		ID: r.ID, Name: r.Name, Sender: c.Identity, Conn: c.Conn, Time: at, Args: args, Tx: tx,
@@ -217,6 +218,9 @@ func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp
 	r.counts.ended(out)
 	r.counts.scanned(tx.TakeScans())
 	db.charged = r.counts
+	if out.Status != abi.StatusOK && out.Status != abi.StatusUserError {
+		db.log.stopped(at, r.Name, out, panics)
+	}
 	if db.mod.inst != nil {
 		db.gauges.memory.Store(db.mod.inst.MemoryBytes())
 	}

@@ -31,6 +31,7 @@ func (db *Database) commit(tx *store.Tx, in *store.Inputs, ev *subscribe.Event) 
 	}
 	if len(delta.Tables) > 0 {
 		db.sched.observe(delta)
+		db.outboxes.observe(delta)
 	}
 	db.publish(c, ev)
 	if c.Logged {

@@ -40,6 +40,8 @@ type Database struct {
 	send  *sender
 	sched *scheduler
 	procs procedures
+	// outboxes carry calls to other databases.
+	outboxes *outboxes
 
 	// writer
 	store   *store.Store
@@ -108,6 +110,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.exec = newExecutor(db.services.Now, db.fail)
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
+	db.outboxes = newOutboxes(db)
 	db.procs.init()
 	db.meter.init()
 	db.subs.Watch = db.watchQuery
@@ -246,6 +249,7 @@ func (db *Database) quiesce(disconnect bool) error {
 	}
 	db.watch.Wait()
 	db.sched.stop()
+	db.outboxes.stop()
 	db.endProcedures()
 	var errs []error
 	db.exec.stop(ErrStopped, func() {

@@ -52,6 +52,9 @@ type Options struct {
 
 	// HTTP says what requests modules may make.
 	HTTP HTTPOptions
+	// Courier carries the calls of outboxes to other databases; without one the rows
+	// of outboxes wait.
+	Courier Courier
 	// ProcedureInstances is how many instances of a database's module run procedures
 	// and HTTP handlers at a time, by kind of program. Default: the number of processors.
 	ProcedureInstances map[ProgramKind]int
@@ -72,6 +75,9 @@ type Options struct {
 	// limit.
 	SQLMemory int64
 	SQLTime   time.Duration
+	// SubscriptionBytes bounds the initial rows of a subscription message, which are
+	// one message. Default: 256 MiB; negative: no limit.
+	SubscriptionBytes int64
 	// Retention says which checkpoints and segments of the log stay.
 	Retention Retention
 }
@@ -122,6 +128,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.SQLTime == 0 {
 		o.SQLTime = defaultSQLTime
+	}
+	if o.SubscriptionBytes == 0 {
+		o.SubscriptionBytes = defaultSubscription
 	}
 	if o.Retention.Checkpoints == 0 {
 		o.Retention.Checkpoints = defaultCheckpoints

@@ -69,9 +69,6 @@ func (db *Database) newModule(kind ProgramKind, p abi.Program, s abi.Services) (
 		return nil, &ProgramError{err}
 	}
 	def, err := describe(inst)
-	if err == nil {
-		err = runnable(def)
-	}
 	if err != nil {
 		db.meter.running.Add(-1)
 		return nil, &ProgramError{errors.Join(err, inst.Close())}
@@ -94,17 +91,6 @@ func describe(inst abi.Instance) (*schema.ModuleDef, error) {
 		return nil, fmt.Errorf("the module's description of itself: %w", err)
 	}
 	return schema.Validate(raw)
-}
-
-// runnable refuses modules whose tables or values would silently not do what
-// they are declared for. Functions that cannot be called are refused call by call.
-func runnable(def *schema.ModuleDef) error {
-	for _, t := range def.Tables {
-		if t.Outbox != nil {
-			return fmt.Errorf("table `%s` is an outbox; this server does not deliver outboxes yet", t.Name)
-		}
-	}
-	return nil
 }
 
 // index prepares the module's functions for calls.

@@ -145,9 +145,13 @@ func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh
 	}
 	db.owned = p
 	db.watchLog()
-	v := db.store.View()
-	defer v.Close()
-	db.sched.restart(v)
+	// Nothing must be committed between the two.
+	if err := db.exec.borrow(background); err != nil {
+		return err
+	}
+	defer db.exec.release()
+	db.restartSchedule()
+	db.restartOutboxes()
 	return nil
 }
 

@@ -40,6 +40,7 @@ type Stats struct {
 	Program         sats.Hash
 	LogBytes        uint64 // of the commit log on disk
 	LogFile         uint64 // bytes of the module's log of today
+	Outboxes        OutboxStats
 }
 
 // ViewStats count the evaluations of one view.
@@ -95,6 +96,7 @@ func (db *Database) Stats() Stats {
 		s.Transactions = append(s.Transactions, t)
 	}
 	s.HTTP = db.requests.stats()
+	s.Outboxes = db.outboxes.stats()
 	db.meterStats(&s)
 	if l, ok := db.journal.(*commitlog.Log); ok {
 		s.Log = l.Stats()

@@ -81,6 +81,16 @@ type Config struct {
 		MaxResponse  *int64 `toml:"max-response-bytes"`
 		MaxRequest   *int64 `toml:"max-request-bytes"`
 	} `toml:"module-http"`
+	Postgres struct {
+		Port           *int64    `toml:"port"`
+		MaxConnections *int64    `toml:"max-connections"`
+		StartupTimeout *duration `toml:"startup-timeout"`
+	} `toml:"postgres"`
+	SQL struct {
+		MaxMemory            *int64          `toml:"max-memory"`
+		MaxTime              *durationOrNone `toml:"max-time"`
+		MaxSubscriptionBytes *int64          `toml:"max-subscription-bytes"`
+	} `toml:"sql"`
 	Commitlog struct {
 		MaxSegmentSize         *int64    `toml:"max-segment-size"`
 		CheckpointTransactions *int64    `toml:"checkpoint-transactions"`
@@ -107,6 +117,15 @@ func (d *duration) UnmarshalText(b []byte) error {
 		err = errors.New("duration must be greater than zero")
 	}
 	d.Duration = v
+	return err
+}
+
+// durationOrNone may be zero, which is no limit.
+type durationOrNone struct{ time.Duration }
+
+// UnmarshalText reads a duration like "1m 30s", or "0s".
+func (d *durationOrNone) UnmarshalText(b []byte) (err error) {
+	d.Duration, err = parseDuration(string(b))
 	return err
 }
 
@@ -194,6 +213,10 @@ func (c *Config) checkValues() error {
 		{"[commitlog] keep-checkpoints", log.KeepCheckpoints, 1, 1000},
 		{"[commitlog] keep-segments", log.KeepSegments, 0, math.MaxInt32},
 		{"[commitlog] keep-bytes", log.KeepBytes, 0, math.MaxInt64},
+		{"[sql] max-memory", c.SQL.MaxMemory, 0, math.MaxInt64},
+		{"[sql] max-subscription-bytes", c.SQL.MaxSubscriptionBytes, 0, math.MaxInt64},
+		{"[postgres] port", c.Postgres.Port, minPGPort, maxPGPort},
+		{"[postgres] max-connections", c.Postgres.MaxConnections, 1, 1_000_000},
 		{"[wasm] procedure-instance-pool-size", c.Wasm.Procedures, 1, math.MaxInt32},
 		{"[v8] procedure-instance-pool-size", c.V8.Procedures, 1, math.MaxInt32},
 		{"[module-http] max-response-bytes", c.ModuleHTTP.MaxResponse, 1, math.MaxInt32},
@@ -245,8 +268,25 @@ func (c *Config) webSocket() WebSocketConfig {
 	return w
 }
 
-// host puts the section [commitlog] into a host's options; what is absent means
-// the default there.
+// Ports that the PostgreSQL front end may have.
+const (
+	minPGPort = 1024
+	maxPGPort = 65534
+)
+
+// postgres is the section [postgres]; zero fields mean their defaults.
+func (c *Config) postgres() (p PostgresConfig) {
+	if c.Postgres.MaxConnections != nil {
+		p.MaxConnections = int(*c.Postgres.MaxConnections)
+	}
+	if c.Postgres.StartupTimeout != nil {
+		p.StartupTimeout = c.Postgres.StartupTimeout.Duration
+	}
+	return p
+}
+
+// host puts the sections [commitlog] and [sql] into a host's options; what is absent
+// means the default there.
 func (c *Config) host(o host.Options) host.Options {
 	log := &c.Commitlog
 	o.MaxSegmentBytes = value(log.MaxSegmentSize, 0)
@@ -259,7 +299,25 @@ func (c *Config) host(o host.Options) host.Options {
 	if log.KeepAge != nil {
 		o.Retention.Age = log.KeepAge.Duration
 	}
+	o.SQLMemory = noLimit(c.SQL.MaxMemory)
+	o.SubscriptionBytes = noLimit(c.SQL.MaxSubscriptionBytes)
+	if c.SQL.MaxTime != nil {
+		n := int64(c.SQL.MaxTime.Duration)
+		o.SQLTime = time.Duration(noLimit(&n))
+	}
 	return o
+}
+
+// noLimit turns a limit of the configuration, where 0 is none, into one of a host's
+// options, where that is negative and 0 the default.
+func noLimit(n *int64) int64 {
+	switch {
+	case n == nil:
+		return 0
+	case *n == 0:
+		return -1
+	}
+	return *n
 }
 
 // moduleHTTP is what modules may do by HTTP.

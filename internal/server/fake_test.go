@@ -147,10 +147,11 @@ func (h *fakeHost) the(t testing.TB) *fakeDatabase {
 
 // A fakeDatabase answers by the names of what is called.
 type fakeDatabase struct {
-	host    *fakeHost
-	info    DatabaseInfo
-	program string
-	done    chan struct{}
+	host     *fakeHost
+	info     DatabaseInfo
+	program  string
+	done     chan struct{}
+	received []host.OutboxCall
 
 	mu       sync.Mutex
 	moved    *sync.Cond
@@ -433,13 +434,22 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 			Rows:     [][]byte{sats.AppendString(sats.AppendU32(nil, 1), "al\"ice"), sats.AppendString(sats.AppendU32(nil, 2), "bob")},
 			Duration: 97 * time.Microsecond, Offset: 5, HasOffset: true,
 		}, nil
+	case "WHO":
+		return SQLResult{Columns: sats.Product(sats.E("who", sats.IdentityType)), Rows: [][]byte{who.Identity.AppendBSATN(nil)}}, nil
 	case "INSERT":
 		return SQLResult{Columns: sats.Unit, Inserted: 2, Duration: time.Microsecond, Offset: 6, HasOffset: true}, nil
 	}
 	return SQLResult{}, errors.New("no such table: `x`. If the table exists, it may be marked private.")
 }
 
-func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error) {
+	text := st.Text
+	if text == "FOREVER" {
+		db.host.note("forever")
+		<-gone
+		db.host.note("gone")
+		return SQLResult{}, errors.New("The caller of the SQL statement has gone")
+	}
 	switch text {
 	case "MANY", "BROKEN":
 		return db.many(manyRows, text == "BROKEN", sink)
@@ -460,6 +470,15 @@ func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who
 	}
 	res.Rows = nil
 	return res, nil
+}
+
+func (db *fakeDatabase) DescribeSQL(who Caller, st SQLStatement) (SQLResult, error) {
+	if st.Text == "MANY" {
+		return SQLResult{Columns: sats.Product(sats.E("id", sats.U32)), Verb: "MANY"}, nil
+	}
+	res, err := db.SQL(context.Background(), who, st.Text)
+	res.Rows, res.Verb = nil, st.Text
+	return res, err
 }
 
 // manyRows is how many rows the statement MANY has; BROKEN fails after half of them.
@@ -580,6 +599,27 @@ func (db *fakeDatabase) Logs(ctx context.Context, tail int, follow bool) (io.Rea
 }
 
 func (db *fakeDatabase) Done() <-chan struct{} { return db.done }
+
+// Receive does what the name of the reducer says.
+func (db *fakeDatabase) Receive(_ context.Context, c *host.OutboxCall, conn sats.ConnectionID) (host.OutboxAnswer, error) {
+	db.received = append(db.received, *c)
+	if conn.IsZero() {
+		return host.OutboxAnswer{}, errors.New("no connection id")
+	}
+	switch c.Reducer {
+	case "fine":
+		return host.OutboxAnswer{Status: schema.ResultOk}, nil
+	case "refuses":
+		return host.OutboxAnswer{Status: schema.ResultErr, Text: "not today"}, nil
+	case "burns":
+		return host.OutboxAnswer{Status: schema.ResultBudget, Text: "Module energy budget exhausted."}, nil
+	case "forgotten":
+		return host.OutboxAnswer{Forgotten: true}, nil
+	case "early":
+		return host.OutboxAnswer{}, &host.OutOfOrderError{Expected: 2, Got: c.Seq}
+	}
+	return host.OutboxAnswer{}, host.ErrStopped
+}
 
 // A rig is a server on a fake host, with its HTTP listener.
 type rig struct {

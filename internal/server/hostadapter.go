@@ -161,6 +161,10 @@ func (d database) callProcedure(ctx context.Context, who Caller, name string, ar
 	return out, nil
 }
 
+func (d database) Receive(ctx context.Context, c *host.OutboxCall, conn sats.ConnectionID) (host.OutboxAnswer, error) {
+	return d.db.Receive(ctx, c, conn)
+}
+
 func (d database) HasRoute(method, path string) bool { return d.db.HasRoute(method, path) }
 
 func (d database) CallHandler(ctx context.Context, req *RouteRequest) (RouteResponse, error) {
@@ -201,12 +205,17 @@ func (d database) SQL(ctx context.Context, who Caller, text string) (SQLResult, 
 	return sqlResult(res), nil
 }
 
-func (d database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
-	res, err := d.db.StreamSQL(ctx, gone, hostCaller(who), text, hostSink{sink})
+func (d database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error) {
+	res, err := d.db.StreamSQL(ctx, gone, hostCaller(who), st, hostSink{sink})
 	if err != nil {
 		return SQLResult{}, err
 	}
 	return sqlResult(res), nil
+}
+
+func (d database) DescribeSQL(who Caller, st SQLStatement) (SQLResult, error) {
+	res, err := d.db.DescribeSQL(hostCaller(who), st)
+	return sqlResult(res), err
 }
 
 type hostSink struct{ SQLSink }
@@ -215,7 +224,7 @@ func (s hostSink) Begin(head host.SQLResult) error { return s.SQLSink.Begin(sqlR
 
 func sqlResult(res host.SQLResult) SQLResult {
 	return SQLResult{
-		Columns: res.Columns, Rows: res.Rows,
+		Columns: res.Columns, Nulls: res.Nulls, Verb: res.Verb, Rows: res.Rows,
 		Inserted: uint64(res.Stats.Inserted), Deleted: uint64(res.Stats.Deleted), Updated: uint64(res.Stats.Updated),
 		Duration: res.Duration, Offset: res.Offset, HasOffset: res.HasOffset,
 	}

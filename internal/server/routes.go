@@ -101,6 +101,8 @@ func (s *Server) table() []route {
 	database("unlock", method{name: "POST", handle: s.unlock})
 	database("environment", method{name: "GET", handle: s.environment},
 		method{name: "PUT", handle: s.putEnvironment}, method{name: "PATCH", handle: s.patchEnvironment})
+	add("/v1/database/:n/call-from-database/:reducer", classNone, true,
+		method{"POST", classNone, resolveRecord, s.callFromDatabase})
 	for _, path := range []string{"route", "route/*path"} {
 		add("/v1/database/:n/"+path, classNone, true, method{"", classNone, resolveRecord, s.route})
 	}

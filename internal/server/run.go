@@ -27,6 +27,9 @@ import (
 type RunOptions struct {
 	DataDir    string
 	ListenAddr string // default 0.0.0.0:3000
+	// PGPort is where PostgreSQL clients are served, on the host of ListenAddr; 0:
+	// that of config.toml, else nowhere.
+	PGPort int
 	// The key files: both paths, else those of config.toml, else KeyDir.
 	PrivateKeyPath, PublicKeyPath string
 	KeyDir                        string
@@ -69,6 +72,7 @@ const (
 type Running struct {
 	log      *slog.Logger
 	server   *Server
+	courier  *courier
 	http     *http.Server
 	listener net.Listener
 	serving  chan error // the end of Serve
@@ -76,6 +80,8 @@ type Running struct {
 	launched sync.WaitGroup
 	closers  []func() error // in order of opening
 	litter   []uint64       // replicas that the last run left behind
+	pg       net.Listener   // nil: none
+	pgPort   int
 	config   *Config
 }
 
@@ -109,6 +115,14 @@ func Start(ctx context.Context, o RunOptions) (_ *Running, err error) {
 	}
 	if r.listener, err = listen(o.ListenAddr, !o.NonInteractive, o.Stdin, o.Stdout); err != nil {
 		return nil, errors.Join(err, r.close())
+	}
+	if o.PGPort != 0 {
+		r.pgPort = o.PGPort
+	}
+	if r.pgPort != 0 {
+		if r.pg, err = listenPostgres(o.ListenAddr, r.pgPort); err != nil {
+			return nil, errors.Join(err, r.listener.Close(), r.close())
+		}
 	}
 	r.serve(o, secure)
 	r.startDatabases()
@@ -163,6 +177,9 @@ func prepare(o *RunOptions) (_ *Running, err error) {
 	r.config = config
 	if err := r.openLog(fsys, *o, config); err != nil {
 		return nil, err
+	}
+	if config.Postgres.Port != nil {
+		r.pgPort = int(*config.Postgres.Port)
 	}
 	private, public, err := o.keyPaths(config)
 	if err != nil {
@@ -267,14 +284,6 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	if err != nil {
 		return err
 	}
-	h, err := host.New(config.host(host.Options{
-		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log, InMemory: o.InMemory,
-		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(),
-	}))
-	if err != nil {
-		return err
-	}
-	r.closers = append(r.closers, h.Close)
 	keys, err := auth.LoadKeys(fsys, private, public, nil)
 	if err != nil {
 		return err
@@ -289,12 +298,23 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	if err != nil {
 		return err
 	}
+	r.courier = newCourier(authority)
+	r.closers = append(r.closers, func() error { r.courier.close(); return nil })
+	h, err := host.New(config.host(host.Options{
+		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log, InMemory: o.InMemory,
+		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(), Courier: r.courier,
+	}))
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, h.Close)
 	r.server, err = New(Options{
 		Auth: authority, Control: ctl, Host: Databases(h), Version: o.Version, Logger: r.log,
-		WebSocket: config.webSocket(), PublishIssuer: o.PublishIssuer, MaxRouteBytes: config.maxRouteBytes(),
+		WebSocket: config.webSocket(), Postgres: config.postgres(), PublishIssuer: o.PublishIssuer, MaxRouteBytes: config.maxRouteBytes(),
 		MaxProgramBytes: value(config.HTTP.MaxProgram, 0), Publish: policy, Proxies: &proxies, Limits: config.limits(),
 		LogRequests: config.Logs.Requests,
 	})
+	r.courier.server.Store(r.server)
 	return err
 }
 
@@ -319,7 +339,15 @@ func (r *Running) serve(o RunOptions, secure *tls.Config) {
 	}
 	// Tools wait for this line, whatever the log level.
 	r.tell(o, slog.LevelInfo, "Starting SpacetimeDB listening on "+r.listener.Addr().String())
-	r.log.Warn("PostgreSQL wire protocol server disabled")
+	if r.pg == nil {
+		r.log.Warn("PostgreSQL wire protocol server disabled")
+	} else {
+		r.log.Info("PostgreSQL wire protocol server listening on " + r.pg.Addr().String())
+		go func() { _ = r.server.ServePostgres(r.pg) }()
+	}
+	if secure == nil { // else nothing there can be dialled by a name of the certificate
+		r.courier.listens(r.listener.Addr())
+	}
 	counted := r.listener
 	if l, ok := counted.(*net.TCPListener); ok {
 		counted = &limitedListener{TCPListener: l, limits: r.config.limits(), proxies: r.server.proxies}
@@ -371,6 +399,14 @@ func (r *Running) Handler() http.Handler { return r.server.Handler() }
 
 // Addr is the address that a server made by Start listens on.
 func (r *Running) Addr() net.Addr { return r.listener.Addr() }
+
+// PostgresAddr is the address that PostgreSQL clients are served on; nil: none.
+func (r *Running) PostgresAddr() net.Addr {
+	if r.pg == nil {
+		return nil
+	}
+	return r.pg.Addr()
+}
 
 // Shutdown stops accepting, ends log streams, closes WebSockets with 1001, waits
 // a few seconds for requests, stops the databases and lets go of the data

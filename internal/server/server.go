@@ -36,6 +36,8 @@ type Options struct {
 	Rand      io.Reader        // for connection ids; default: the machine's
 	WebSocket WebSocketConfig  // zero fields: the defaults of spec 06 §5.2
 
+	Postgres PostgresConfig // zero fields: their defaults
+
 	// MaxProgramBytes bounds the body of a publish; default 1 GiB.
 	MaxProgramBytes int64
 	// MaxRouteBytes bounds the body of a request for an HTTP handler of a module;
@@ -88,6 +90,8 @@ type Server struct {
 	endStreams context.CancelFunc
 
 	sessions sessions
+	pg       pgSessions
+	pgConfig PostgresConfig
 	outgoing outgoing
 	pace     pace
 }
@@ -124,6 +128,8 @@ func New(o Options) (*Server, error) {
 		s.maxRouteBody = defaultMaxRoute
 	}
 	s.sessions.init()
+	s.pg.init()
+	s.pgConfig = o.Postgres.withDefaults()
 	s.outgoing.max = int64(s.ws.OutgoingTotal)
 	s.metrics = newMetrics(o.Host, &s.sessions)
 	s.routes = s.table()
@@ -134,13 +140,19 @@ func New(o Options) (*Server, error) {
 // Handler answers all requests.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
-// Shutdown ends log streams and closes all sessions with 1001, runs their
+// Shutdown ends log streams, PostgreSQL sessions and their listeners, and closes all
+// WebSocket sessions with 1001, runs their
 // disconnect handling, and returns when that is done or ctx ends. Requests in
 // flight are the business of whoever runs the Handler.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.ready.stopping.Store(true)
 	s.endStreams()
-	return s.sessions.shutdown(ctx)
+	var wg sync.WaitGroup
+	var pg error
+	wg.Go(func() { pg = s.pg.shutdown(ctx) })
+	err := s.sessions.shutdown(ctx)
+	wg.Wait()
+	return errors.Join(err, pg)
 }
 
 // newConnectionID draws a random id that is not the reserved zero.

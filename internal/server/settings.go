@@ -91,6 +91,14 @@ var settings = []setting{
 	{"module-http", "max-response-bytes", "67108864", "The largest response that a module can receive.", ""},
 	{"module-http", "max-request-bytes", "67108864", "The largest request that its HTTP handlers can.", ""},
 
+	{"postgres", "port", "", "Clients of PostgreSQL can log in on this port (1024 to 65534), and query: user: any,\ndatabase: its name, password: a token. --pg-port goes before it. Default: off.", ""},
+	{"postgres", "max-connections", "1000", "Connections of such clients at once.", ""},
+	{"postgres", "startup-timeout", `"1min"`, "How long such a client may take to log in.", ""},
+
+	{"sql", "max-memory", "268435456", "How many bytes one statement may hold for sorting, grouping and the like; the\ndatabase's owner may hold any number. 0: no limit.", ""},
+	{"sql", "max-time", `"30s"`, "How long one statement of anybody but the owner may run; \"0s\": no limit.", ""},
+	{"sql", "max-subscription-bytes", "268435456", "How many bytes of rows a subscription may begin with: they are one message. 0: no limit.", ""},
+
 	{"commitlog", "max-segment-size", "1073741824", "The size of one file of the log.", ""},
 	{"commitlog", "checkpoint-transactions", "1000000", "A checkpoint is written after so many transactions,", ""},
 	{"commitlog", "checkpoint-bytes", "268435456", "or after so many bytes of the log.", ""},
