@@ -1,6 +1,7 @@
 package host
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -9,6 +10,13 @@ import (
 	"github.com/stdbgo/spacetime/internal/store"
 )
 
+// A Histogram counts durations by how long they are.
+type Histogram struct {
+	Bounds []time.Duration // upper ones, ascending
+	Counts []uint64        // one per bound, and one for what is above all
+	Sum    time.Duration
+}
+
 // Buckets of histograms (spec 06 §8).
 var (
 	txnBounds = []time.Duration{10 * time.Microsecond, 50 * time.Microsecond, 100 * time.Microsecond, 500 * time.Microsecond, time.Millisecond,
@@ -16,11 +24,38 @@ var (
 	waitBounds     = txnBounds[2:]
 	standardBounds = []time.Duration{5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
 		250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second}
+	delayBounds = []time.Duration{time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond,
+		time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}
 	instanceBounds = []time.Duration{time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond,
 		time.Second, 5 * time.Second, 10 * time.Second, 50 * time.Second, 100 * time.Second}
 	snapshotBounds = []time.Duration{500 * time.Microsecond, time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
 		time.Second, 5 * time.Second, 10 * time.Second}
 )
+
+// A histogram is a Histogram that grows; safe for concurrent use.
+type histogram struct {
+	bounds []time.Duration
+	counts [16]atomic.Uint64
+	nanos  atomic.Uint64
+}
+
+func (h *histogram) observe(d time.Duration) {
+	d = max(d, 0)
+	i := 0
+	for i < len(h.bounds) && d > h.bounds[i] {
+		i++
+	}
+	h.counts[i].Add(1)
+	h.nanos.Add(uint64(d))
+}
+
+func (h *histogram) stats() Histogram {
+	s := Histogram{Bounds: h.bounds, Sum: time.Duration(h.nanos.Load())}
+	for i := range len(h.bounds) + 1 {
+		s.Counts = append(s.Counts, h.counts[i].Load())
+	}
+	return s
+}
 
 // A TableCount is what the transactions of one kind and function changed in a table.
 type TableCount struct {
@@ -97,6 +132,7 @@ const (
 // A meter counts what a database does besides the calls of its functions.
 type meter struct {
 	kinds    map[string]*txCount // of transactions without a function; read only
+	delays   sync.Map            // of scheduled functions: *histogram by name
 	replay   Replay
 	snapshot histogram
 	// Instances of the module that were made, and how long that took.
@@ -116,6 +152,15 @@ func (m *meter) init() {
 		m.kinds[kind] = newTxCount()
 	}
 	m.snapshot.bounds, m.instances.bounds = snapshotBounds, instanceBounds
+}
+
+// late notes how long after its time a scheduled function was called.
+func (m *meter) late(fn string, d time.Duration) {
+	h, ok := m.delays.Load(fn)
+	if !ok {
+		h, _ = m.delays.LoadOrStore(fn, &histogram{bounds: delayBounds})
+	}
+	h.(*histogram).observe(d)
 }
 
 // instance makes an instance of the module, which is counted until it is discarded.

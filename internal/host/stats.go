@@ -27,9 +27,10 @@ type Stats struct {
 	Clients         int             // attached ones
 	Queries         int             // distinct live queries
 	Views           []ViewStats
-	Instances       int       // of views that have been evaluated
-	HTTP            HTTPStats // requests of the module
-	Schedule        ScheduleStats
+	Instances       int                  // of views that have been evaluated
+	HTTP            HTTPStats            // requests of the module
+	Delays          map[string]Histogram // of scheduled functions, behind their time
+	Flying          int                  // scheduled functions that run
 	Replay          Replay
 	Snapshots       Histogram // times that checkpoints took
 	MadeInstances   Histogram // times that instances of the module took to be made
@@ -267,7 +268,12 @@ func (db *Database) meterStats(s *Stats) {
 	}
 	s.Functions = append(s.Functions, db.counts.functions(txReducer)...)
 	s.Functions = append(s.Functions, db.procedureCounts.functions(txProcedure)...)
-	s.Schedule, s.Replay, s.Snapshots = db.sched.counts.stats(), m.replay, m.snapshot.stats()
+	s.Delays = map[string]Histogram{}
+	m.delays.Range(func(name, h any) bool {
+		s.Delays[name.(string)] = h.(*histogram).stats()
+		return true
+	})
+	s.Flying, s.Replay, s.Snapshots = db.sched.inFlight(), m.replay, m.snapshot.stats()
 	s.MadeInstances, s.ModuleInstances = m.instances.stats(), int(m.running.Load())
 	s.LogBytes = db.logBytes()
 	s.LogFile, s.Launches = db.log.size(), db.host.launchesOf(db.info.Replica)

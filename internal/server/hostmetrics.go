@@ -78,7 +78,7 @@ func newHostCollector(from StatsProvider, all *families) *hostCollector {
 	counter("spacetime_module_host_init_attempts_total", "How often it was tried to start a database.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Launches) })
 
 	c.delay = all.describe("histogram", "spacetime_scheduled_function_delay_seconds", "How long after its time a scheduled function was called.", labelDB, "function")
-	gauge("spacetime_scheduler_active_scheduled_functions", "Scheduled functions that are being called.", labelDB, func(s *host.Stats) float64 { return float64(s.Schedule.Active) })
+	gauge("spacetime_scheduler_active_scheduled_functions", "Scheduled functions that are being called.", labelDB, func(s *host.Stats) float64 { return float64(s.Flying) })
 	c.created = all.describe("histogram", "spacetime_module_create_instance_time_seconds", "Time to make an instance of a module.", labelDB, "module_type")
 
 	c.instances = all.describe("gauge", "spacetime_module_instances", "Instances of a module.", labelIdentity, "module_type")
@@ -166,9 +166,8 @@ func (c *hostCollector) Collect(ch chan<- prometheus.Metric) {
 			out.counter(c.views.time, float64(v.Time.Microseconds()), id, v.View)
 			out.counter(c.views.total, float64(v.Time.Microseconds()), id, v.View)
 		}
-		for i := range db.Schedule.Delays {
-			d := &db.Schedule.Delays[i]
-			out.histogram(c.delay, &d.Delay, id, d.Function)
+		for fn, h := range db.Delays {
+			out.histogram(c.delay, &h, id, fn)
 		}
 		out.histogram(c.created, &db.MadeInstances, id, moduleType(&db))
 		out.gauge(c.instances, float64(db.ModuleInstances), id, moduleType(&db))

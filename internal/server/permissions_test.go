@@ -109,6 +109,9 @@ func TestBadTokensAreRefusedEverywhere(t *testing.T) {
 			if name == "" {
 				name = "GET"
 			}
+			if strings.Contains(path, "call-from-database") {
+				continue // it has tokens of its own kind, and tests of its own
+			}
 			reads := m.class != classNone || strings.HasPrefix(path, "/v1/energy/") && name != "GET" || strings.HasSuffix(path, "/verify")
 			for _, query := range []bool{false, true} {
 				var a answer
