@@ -42,6 +42,8 @@ type Stats struct {
 	LogBytes        uint64 // of the commit log on disk
 	LogFile         uint64 // bytes of the module's log of today
 	Outboxes        OutboxStats
+	QueryKinds      []QueryStats
+	Subscriptions   SubscriptionStats
 }
 
 // ViewStats count the evaluations of one view.
@@ -275,6 +277,9 @@ func (db *Database) meterStats(s *Stats) {
 	})
 	s.Flying, s.Replay, s.Snapshots = db.sched.inFlight(), m.replay, m.snapshot.stats()
 	s.MadeInstances, s.ModuleInstances = m.instances.stats(), int(m.running.Load())
+	q := &m.queries
+	s.QueryKinds = q.stats()
+	s.Subscriptions = SubscriptionStats{q.subscribed.Load(), q.news.Load(), db.subs.Evaluated.Load(), db.subs.Matched.Load()}
 	s.LogBytes = db.logBytes()
 	s.LogFile, s.Launches = db.log.size(), db.host.launchesOf(db.info.Replica)
 	mod := db.current.Load()
