@@ -146,6 +146,7 @@ type meter struct {
 	// Instances of the module that were made, and how long that took.
 	instances histogram
 	running   atomic.Int64
+	queries   queryMeter
 }
 
 // A Replay is what it took to read a database back from disk.
@@ -155,6 +156,7 @@ type Replay struct {
 }
 
 func (m *meter) init() {
+	m.queries.init()
 	m.kinds = map[string]*txCount{}
 	for _, kind := range []string{txSQL, txSubscribe, txLeave, txUpdate, txInternal} {
 		m.kinds[kind] = newTxCount()
