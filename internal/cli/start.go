@@ -21,6 +21,10 @@ type StartOptions struct {
 	PGPort                        int // of the PostgreSQL wire protocol; 0: the configuration's
 	InMemory                      bool
 	NonInteractive                bool // fail instead of asking when the port is taken
+	// Set holds settings, "section.key=value" each, that go before those of config.toml.
+	Set []string
+	// PrintConfig asks for the configuration to be printed instead of a server.
+	PrintConfig bool
 
 	Stdin  io.Reader
 	Stdout io.Writer
@@ -82,6 +86,11 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 	f.Var(once(&pgPort, "port"), "pg-port", "serve PostgreSQL clients on this port (1024 to 65534); default: the [postgres] port of config.toml, else off")
 	f.Var(once(&pages, "size"), "page_pool_max_size", "accepted for compatibility, without effect")
 	f.BoolVar(&tracy, "enable-tracy", false, "accepted for compatibility, without effect")
+	f.BoolVar(&o.PrintConfig, "print-config", false, "print the configuration that holds, and where each value comes from, and end")
+	f.Var(settingFlag{r, &o.Set, "", "key=value"}, "set", "set what config.toml can: section.key=value, as in websocket.gzip=true; lists with commas")
+	for _, s := range startSettings {
+		f.Var(settingFlag{r, &o.Set, s.setting, s.kind}, s.flag, s.about)
+	}
 	for _, name := range []string{"page_pool_max_size", "enable-tracy"} {
 		f.Lookup(name).Hidden = true
 	}
@@ -111,6 +120,37 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 		}
 	}
 	return o, nil
+}
+
+// startSettings are the options that stand for one setting of config.toml.
+var startSettings = []struct{ flag, setting, kind, about string }{
+	{"tls-cert", "tls.cert-file", "file", "certificate chain (PEM): the server speaks https and wss; needs --tls-key"},
+	{"tls-key", "tls.key-file", "file", "private key of the certificate (PEM)"},
+	{"publish", "publish.allow", "who", "who may create databases: open, owner, list"},
+	{"trusted-proxies", "proxy.trusted", "networks", "proxies whose X-Forwarded headers are believed; default 127.0.0.0/8,::1/128"},
+	{"log-format", "logs.format", "format", "text or json"},
+}
+
+// A settingFlag is an option that sets a setting; without one, its value names it.
+type settingFlag struct {
+	r       *run
+	into    *[]string
+	setting string
+	kind    string
+}
+
+func (f settingFlag) String() string { return "" }
+func (f settingFlag) Type() string   { return f.kind }
+
+func (f settingFlag) Set(value string) error {
+	if f.kind == "file" {
+		value = f.r.path(value)
+	}
+	if f.setting != "" {
+		value = f.setting + "=" + value
+	}
+	*f.into = append(*f.into, value)
+	return nil
 }
 
 // edition takes --edition off the arguments, where only the first one may be it.

@@ -104,6 +104,7 @@ func (db *Database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Cal
 		res, err = r.readViews()
 	}
 	res.Duration = db.since(r.start)
+	db.meter.kinds[txSQL].ran(err == nil, 0, res.Duration)
 	return res, err
 }
 
@@ -339,6 +340,7 @@ func (r *sqlRun) write() (res SQLResult, err error) {
 		}
 		// Subscribers see no connection: the one of a request is nobody's (spec 05 §7.2).
 		ev := &subscribe.Event{Caller: r.who.Identity, ReducerID: v1.NoReducer, Timestamp: at}
+		db.charged = db.meter.kinds[txSQL]
 		if res.Offset, failed = db.commit(tx, nil, ev); failed != nil {
 			failed = ErrStopped
 			return

@@ -31,7 +31,7 @@ func writeConfig(t *testing.T, text string) vfs.FS {
 func TestDefaultConfig(t *testing.T) {
 	spec.Covers(t, "06.50")
 	mem := vfs.NewMem()
-	c, err := LoadConfig(mem, "/some/data")
+	c, err := LoadConfig(mem, "/some/data", Overrides{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestDefaultConfig(t *testing.T) {
 	if err := vfs.WriteFileAtomic(mem, "/some/data/config.toml", []byte("# mine\n")); err != nil {
 		t.Fatal(err)
 	}
-	if c, err = LoadConfig(mem, "/some/data"); err != nil {
+	if c, err = LoadConfig(mem, "/some/data", Overrides{}); err != nil {
 		t.Fatal(err)
 	}
 	if text, _ := vfs.ReadFile(mem, "/some/data/config.toml"); string(text) != "# mine\n" {
@@ -87,7 +87,7 @@ func TestDefaultConfig(t *testing.T) {
 		{"no startup", "[postgres]\nstartup-timeout = \"0s\"\n", "invalid TOML syntax"},
 		{"idle before ping", "[websocket]\nidle-timeout = \"10s\"\n", "must exceed ping-interval"},
 	} {
-		_, err := LoadConfig(writeConfig(t, tt.text), "/data")
+		_, err := LoadConfig(writeConfig(t, tt.text), "/data", Overrides{})
 		switch {
 		case tt.want == "" && err != nil:
 			t.Errorf("%s: %v", tt.name, err)
@@ -130,7 +130,7 @@ keep-bytes = 5000
 keep-age = "1day 12h"
 keep-all = true
 archive-dir = "/archive"
-`), "/data")
+`), "/data", Overrides{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestMetadataSurvivesPowerCuts(t *testing.T) {
 			disk, calls := vfs.NewMem(), 0
 			var crashed *vfs.Mem
 			start := func(fsys *vfs.Mem, version string) error {
-				if _, err := LoadConfig(fsys, "/data"); err != nil {
+				if _, err := LoadConfig(fsys, "/data", Overrides{}); err != nil {
 					return err
 				}
 				return checkMetadata(fsys, "/data", version)

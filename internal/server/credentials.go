@@ -47,6 +47,11 @@ func (q *request) authenticate(c class) error {
 		}
 		return internal(err)
 	}
+	if found {
+		if err := q.s.admission.identity(q.client, claims.Identity, q.s.now()); err != nil {
+			return err
+		}
+	}
 	q.caller = caller{identity: claims.Identity, token: token, claims: claims}
 	if c == classAnonymous {
 		q.w.Header().Set("Spacetime-Identity", claims.Identity.String())

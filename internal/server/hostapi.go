@@ -107,6 +107,13 @@ type Database interface {
 	// Call runs a function on behalf of the HTTP interface: reducers first, then
 	// procedures (spec 06 §4.8). Errors: *CallError.
 	Call(ctx context.Context, who Caller, function string, argsJSON []byte) (CallResult, error)
+	// CallReducer is Call for reducers alone.
+	CallReducer(ctx context.Context, who Caller, reducer string, argsJSON []byte) (CallResult, error)
+
+	// Receive runs a call by an outbox of another database, once, and returns when the
+	// outcome is durable. Errors: *host.OutOfOrderError, host.ErrStopped; the call is to
+	// be made again then.
+	Receive(ctx context.Context, c *host.OutboxCall, conn sats.ConnectionID) (host.OutboxAnswer, error)
 
 	// HasRoute reports whether the module has an HTTP handler for a method and a
 	// path behind /route. CallHandler runs it. Errors: host.ErrNoRoute,

@@ -46,6 +46,15 @@ type Options struct {
 	// PublishIssuer, if set, is the issuer that callers who create databases must
 	// have (spec 06 §5.4).
 	PublishIssuer string
+	// Publish says who else may not create databases.
+	Publish PublishPolicy
+	// Proxies are believed when they say where a request comes from; default: those on
+	// this machine.
+	Proxies *Proxies
+	// Limits bound single clients.
+	Limits Limits
+	// LogRequests logs every HTTP request.
+	LogRequests bool
 }
 
 const (
@@ -66,6 +75,11 @@ type Server struct {
 	maxProgram    int64
 	maxRouteBody  int64
 	publishIssuer string
+	policy        PublishPolicy
+	proxies       *Proxies
+	admission     admission
+	logRequests   bool
+	ready         readiness
 
 	routes    []route
 	metrics   *metrics
@@ -92,6 +106,11 @@ func New(o Options) (*Server, error) {
 		auth: o.Auth, control: o.Control, host: o.Host, version: o.Version,
 		log: o.Logger, now: o.Now, rand: o.Rand, ws: o.WebSocket.withDefaults(),
 		pace: defaultPace, maxProgram: o.MaxProgramBytes, maxRouteBody: o.MaxRouteBytes, publishIssuer: trimSlashes(o.PublishIssuer),
+	}
+	s.policy, s.proxies, s.logRequests = o.Publish, o.Proxies, o.LogRequests
+	s.admission.init(o.Limits)
+	if s.proxies == nil {
+		s.proxies = &Proxies{Trusted: localProxies}
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -126,6 +145,7 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 // disconnect handling, and returns when that is done or ctx ends. Requests in
 // flight are the business of whoever runs the Handler.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.ready.stopping.Store(true)
 	s.endStreams()
 	var wg sync.WaitGroup
 	var pg error

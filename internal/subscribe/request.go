@@ -135,7 +135,7 @@ func (m *Manager) compile(req *Request, texts []string) ([]*liveQuery, error) {
 		return nil, err
 	}
 	qs = distinct(qs)
-	if err := req.Client.room(len(qs)); err != nil {
+	if err := m.ownerOf(req.Client).room(len(qs)); err != nil {
 		return nil, err
 	}
 	return qs, req.admit(qs)

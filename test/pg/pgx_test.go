@@ -257,7 +257,9 @@ func TestIdentities(t *testing.T) {
 // read ends.
 func TestLarge(t *testing.T) {
 	c := connect(t, "PG_OWNER", pgx.QueryExecModeCacheStatement)
-	defer func() { _, _ = connect(t, "PG_OWNER", pgx.QueryExecModeExec).Exec(ctx, "DELETE FROM item WHERE kind = 9") }()
+	defer func() {
+		_, _ = connect(t, "PG_OWNER", pgx.QueryExecModeExec).Exec(ctx, "DELETE FROM item WHERE kind = 9")
+	}()
 	for i := range 150 {
 		if _, err := c.Exec(ctx, "INSERT INTO item (id, name, kind, rank) VALUES (0, $1, 9, $2)", fmt.Sprint("large ", i), i); err != nil {
 			t.Fatal(err)
