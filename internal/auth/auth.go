@@ -72,8 +72,8 @@ type Options struct {
 	Rand io.Reader
 	// Client fetches discovery documents and key sets; nil is a client of our own.
 	Client *http.Client
-	// AllowedIssuers, if not empty, are the only foreign issuers whose keys are
-	// fetched. Tokens signed with the local key are accepted in any case.
+	// AllowedIssuers, if not nil, are the only foreign issuers whose keys are fetched.
+	// Tokens signed with the local key are accepted in any case.
 	AllowedIssuers []string
 }
 

@@ -40,10 +40,11 @@ const (
 // Options say what to build. Dir is required.
 type Options struct {
 	Dir           string
-	LintDir       string   // below Dir; where Rust sources are searched for print statements; "" means no search
-	Debug         bool     // no optimisation
-	Features      []string // Rust only
-	DotnetVersion int      // C# only: 8 or 10; 0 means what the project says
+	LintDir       string       // below Dir; where Rust sources are searched for print statements; "" means no search
+	Debug         bool         // no optimisation
+	Features      []string     // Rust only
+	DotnetVersion int          // C# only: 8 or 10; 0 means what the project says
+	Types         *TypeChecker // TypeScript only: checks types again and again; nil means the compiler is run
 	Stdout        io.Writer
 	Stderr        io.Writer // the tools' own output
 }

@@ -6,8 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/stdbgo/spacetime/internal/spec"
 )
 
 func write(t *testing.T, dir string, files map[string]string) {
@@ -24,6 +27,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 }
 
 func TestDetect(t *testing.T) {
+	spec.Covers(t, "09.71")
 	for _, tt := range []struct {
 		files []string
 		want  Language
@@ -66,6 +70,7 @@ func TestFeaturesAreForRust(t *testing.T) {
 }
 
 func TestRustLint(t *testing.T) {
+	spec.Covers(t, "09.72")
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
 		"src/lib.rs":     "fn f() {\n  println!(\"x\");\n}\n",
@@ -233,5 +238,119 @@ func TestTypesWithoutNode(t *testing.T) {
 	var stderr bytes.Buffer
 	if _, err := Build(t.Context(), Options{Dir: dir, Stderr: &stderr}); err != nil || !strings.Contains(stderr.String(), "node is not in PATH") {
 		t.Errorf("%v\n%s", err, stderr.String())
+	}
+}
+
+// tool writes a program of a shell script.
+func tool(t *testing.T, path, script string) {
+	t.Helper()
+	write(t, filepath.Dir(path), map[string]string{filepath.Base(path): "#!/bin/sh\n" + script + "\n"})
+	if err := os.Chmod(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The file is where cargo says it is, wherever that is, and is taken as it is
+// without wasm-opt.
+func TestRustArtifact(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the tools are shell scripts")
+	}
+	dir, bin, target := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "elsewhere")
+	write(t, dir, map[string]string{"Cargo.toml": "", "src/lib.rs": ""})
+	t.Setenv("PATH", bin)
+	t.Setenv("CARGO_TARGET_DIR", target)
+	t.Setenv("CARGO_UNSTABLE_BUILD_STD", "")
+	t.Setenv("RUSTC", "")
+	tool(t, filepath.Join(bin, "rustc"), "echo "+bin)
+	module := filepath.Join(target, "wasm32-unknown-unknown", "release", "m.wasm")
+	write(t, filepath.Dir(module), map[string]string{"m.wasm": "\x00asm\x01\x00\x00\x00"})
+	tool(t, filepath.Join(bin, "cargo"), `[ "$PWD" = "`+dir+`" ] || exit 5
+echo "cargo $*" >&2
+echo '{"reason":"compiler-artifact","filenames":["/not/this.rlib"]}'
+echo "{\"reason\":\"compiler-artifact\",\"filenames\":[\"$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/m.wasm\"]}"
+echo '{"reason":"build-finished","success":true}'`)
+	var stderr bytes.Buffer
+	a, err := Build(t.Context(), Options{Dir: dir, LintDir: "src", Stderr: &stderr})
+	if err != nil || a.Path != module || a.HostType != Wasm {
+		t.Fatalf("%+v, %v\n%s", a, err, stderr.String())
+	}
+	if want := "cargo build --config=net.git-fetch-with-cli=true --target=wasm32-unknown-unknown --release --message-format=json-render-diagnostics\n"; stderr.String() != want {
+		t.Errorf("%q", stderr.String())
+	}
+	spec.Covers(t, "09.74", "09.75")
+
+	// with wasm-opt, its file; without luck, the other one
+	tool(t, filepath.Join(bin, "wasm-opt"), `[ "$1 $2 $3" = "-all -g -O2" ] && echo opt >"$6"`)
+	if a, err = Build(t.Context(), Options{Dir: dir, LintDir: "src", Stderr: &stderr}); err != nil || a.Path != strings.TrimSuffix(module, ".wasm")+".opt.wasm" {
+		t.Errorf("%+v, %v\n%s", a, err, stderr.String())
+	}
+	tool(t, filepath.Join(bin, "wasm-opt"), "exit 1")
+	if a, err = Build(t.Context(), Options{Dir: dir, LintDir: "src", Stderr: &stderr}); err != nil || a.Path != module || !strings.Contains(stderr.String(), "Continuing with unoptimised module.") {
+		t.Errorf("%+v, %v\n%s", a, err, stderr.String())
+	}
+}
+
+// The exit code of the project's compiler is the command's.
+func TestTypeErrors(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the tools are shell scripts")
+	}
+	dir, bin := t.TempDir(), t.TempDir()
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	write(t, dir, map[string]string{"package.json": "{}", "src/index.ts": `import { x } from "spacetime:sys@2.0"; export default x;`})
+	tool(t, filepath.Join(bin, "node"), "exit 1") // keeps no compiler running either
+	tool(t, filepath.Join(dir, "node_modules", ".bin", "tsc"), `[ "$*" = --noEmit ] && echo "src/index.ts(1,1): error TS1" && exit 7`)
+	for _, types := range []*TypeChecker{nil, {}} {
+		var stderr bytes.Buffer
+		_, err := Build(t.Context(), Options{Dir: dir, Stderr: &stderr, Types: types})
+		var exit *ExitError
+		if !errors.As(err, &exit) || exit.Code != 7 || !strings.Contains(stderr.String(), "error TS1") {
+			t.Errorf("%v\n%s", err, stderr.String())
+		}
+	}
+	if exists(filepath.Join(dir, "dist", "bundle.js")) {
+		t.Error("a bundle of what does not compile")
+	}
+}
+
+// A compiler that is kept running answers again and again; one that dies makes room
+// for a run of tsc.
+func TestTypeChecker(t *testing.T) {
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("node is not installed")
+	}
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"package.json": "{}", "tsconfig.json": "{}",
+		// as much of the compiler as is asked for
+		"node_modules/typescript/index.js": `const fs = require('fs');
+const category = { Error: 1 };
+const text = () => fs.readFileSync('src.ts', 'utf8');
+module.exports = {
+  DiagnosticCategory: category,
+  sys: { fileExists: fs.existsSync },
+  findConfigFile: () => 'tsconfig.json',
+  getParsedCommandLineOfConfigFile: () => ({ options: {}, fileNames: [] }),
+  getConfigFileParsingDiagnostics: () => [],
+  createCompilerHost: () => ({}),
+  createProgram: () => { if (text() === 'die') process.exit(1); return {}; },
+  getPreEmitDiagnostics: () => text() === 'bad' ? [{ category: category.Error }] : [],
+  sortAndDeduplicateDiagnostics: list => list,
+  formatDiagnostics: list => list.map(() => 'src.ts(1,1): error TS2\n').join(''),
+};`,
+	})
+	c := &TypeChecker{}
+	defer c.Close()
+	for _, step := range []struct {
+		source, text string
+		ok           bool
+	}{{"good", "", true}, {"bad", "src.ts(1,1): error TS2\n", true}, {"good", "", true}, {"die", "", false}, {"good", "", false}} {
+		write(t, dir, map[string]string{"src.ts": step.source})
+		var out bytes.Buffer
+		ok, err := c.check(t.Context(), dir, &out)
+		if ok != step.ok || out.String() != step.text || (err != nil) != (step.text != "") {
+			t.Errorf("%s: %v, %v, %q", step.source, ok, err, out.String())
+		}
 	}
 }

@@ -18,12 +18,10 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// typescript checks the types with the project's own compiler, if it has one,
-// and bundles src/index.ts into one ES module.
+// typescript checks the types with the project's own compiler, if it has one, and
+// beside that bundles src/index.ts into one ES module. The compiler has the first
+// word.
 func (b *builder) typescript(ctx context.Context) (string, error) {
-	if err := b.typeCheck(ctx); err != nil {
-		return "", err
-	}
 	dir, err := filepath.Abs(b.Dir)
 	if err != nil {
 		return "", err
@@ -33,6 +31,35 @@ func (b *builder) typescript(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("a TypeScript module begins in src/index.ts: %w", err)
 	}
 	out := filepath.Join(dir, "dist", "bundle.js")
+	bundled := make(chan api.BuildResult, 1)
+	go func() { bundled <- b.bundle(dir, out) }()
+	err = b.typeCheck(ctx)
+	res := <-bundled
+	if err != nil {
+		return "", err
+	}
+	for i := range res.Errors {
+		res.Errors[i].Notes = slices.DeleteFunc(res.Errors[i].Notes, bundlerNote)
+	}
+	b.messages(res.Warnings, api.WarningMessage)
+	b.messages(res.Errors, api.ErrorMessage)
+	if len(res.Errors) > 0 {
+		if slices.ContainsFunc(res.Errors, func(m api.Message) bool { return strings.HasPrefix(m.Text, "Could not resolve") }) {
+			fmt.Fprintf(b.Stderr, "Module not found. If it is one of the project's dependencies, install them first: run `npm install` in %s\n", b.Dir)
+		}
+		return "", &ExitError{1}
+	}
+	if err := checkBundle(res.Metafile); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return "", err
+	}
+	return out, os.WriteFile(out, namesFromProject(res.OutputFiles[0].Contents), 0o644)
+}
+
+// bundle bundles the module in memory.
+func (b *builder) bundle(dir, out string) api.BuildResult {
 	mode := `"production"`
 	if b.Debug {
 		mode = `"development"`
@@ -59,25 +86,7 @@ func (b *builder) typescript(ctx context.Context) (string, error) {
 	if _, err := os.Stat(filepath.Join(dir, "tsconfig.json")); err == nil {
 		o.Tsconfig = filepath.Join(dir, "tsconfig.json")
 	}
-	res := api.Build(o)
-	for i := range res.Errors {
-		res.Errors[i].Notes = slices.DeleteFunc(res.Errors[i].Notes, bundlerNote)
-	}
-	b.messages(res.Warnings, api.WarningMessage)
-	b.messages(res.Errors, api.ErrorMessage)
-	if len(res.Errors) > 0 {
-		if slices.ContainsFunc(res.Errors, func(m api.Message) bool { return strings.HasPrefix(m.Text, "Could not resolve") }) {
-			fmt.Fprintf(b.Stderr, "Module not found. If it is one of the project's dependencies, install them first: run `npm install` in %s\n", b.Dir)
-		}
-		return "", &ExitError{1}
-	}
-	if err := checkBundle(res.Metafile); err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
-		return "", err
-	}
-	return out, os.WriteFile(out, namesFromProject(res.OutputFiles[0].Contents), 0o644)
+	return api.Build(o)
 }
 
 const inlineMap = "//# sourceMappingURL=data:application/json;base64,"
@@ -122,15 +131,15 @@ func (b *builder) messages(list []api.Message, kind api.MessageKind) {
 
 // typeCheck runs the project's tsc. Its exit code becomes the command's.
 func (b *builder) typeCheck(ctx context.Context) error {
-	name := "tsc"
+	names := []string{"tsc"}
 	if runtime.GOOS == "windows" {
-		name = "tsc.cmd"
+		names = []string{"tsc.cmd", "tsc.exe"}
 	}
-	tsc, err := filepath.Abs(filepath.Join(b.Dir, "node_modules", ".bin", name))
+	tsc, err := b.tscPath(names...)
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(tsc); err != nil {
+	if !exists(tsc) {
 		fmt.Fprintf(b.Stderr, "The types are not checked, since %s is not there; `npm install --save-dev typescript` adds it.\n", tsc)
 		return nil
 	}
@@ -138,12 +147,22 @@ func (b *builder) typeCheck(ctx context.Context) error {
 		fmt.Fprintln(b.Stderr, "The types are not checked, since node is not in PATH.")
 		return nil
 	}
+	if b.Types != nil {
+		if ok, err := b.Types.check(ctx, b.Dir, b.Stderr); ok {
+			return err
+		}
+	}
 	err = b.command(ctx, tsc, "--noEmit").Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return &ExitError{exit.ExitCode()}
 	}
 	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 var sysImport = regexp.MustCompile(`^spacetime:sys@(\d+)\.\d+$`)

@@ -19,6 +19,7 @@ type buildFlags struct {
 	features   string
 	dotnet     string
 	debug      bool
+	types      *build.TypeChecker
 }
 
 func (b *buildFlags) command(run func(cmd *cobra.Command) error) *cobra.Command {
@@ -74,7 +75,7 @@ func (r *run) findModule(given string) (string, error) {
 
 // buildModule builds for publish.
 func (r *run) buildModule(ctx context.Context, dir string, o *publishOptions) (*build.Artifact, error) {
-	b := &buildFlags{}
+	b := &buildFlags{types: o.types}
 	cmd := b.command(nil)
 	plain(cmd)
 	words := strings.Fields(o.buildOptions)
@@ -93,7 +94,7 @@ func (r *run) buildModule(ctx context.Context, dir string, o *publishOptions) (*
 }
 
 func (r *run) build(ctx context.Context, dir string, b *buildFlags) (*build.Artifact, error) {
-	o := build.Options{Dir: dir, LintDir: b.lintDir, Debug: b.debug, Stdout: r.Stdout, Stderr: r.Stderr}
+	o := build.Options{Dir: dir, LintDir: b.lintDir, Debug: b.debug, Types: b.types, Stdout: r.Stdout, Stderr: r.Stderr}
 	if b.features != "" {
 		o.Features = strings.Split(b.features, ",")
 	}

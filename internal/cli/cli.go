@@ -50,13 +50,16 @@ type Program struct {
 	SDK fs.FS
 	// Diagnose returns a warning about the executable itself, shown by `version`.
 	Diagnose func() string
+	// Menus makes menus take their answers from the lines of Stdin, as on a terminal
+	// that cannot move its cursor. Else they need a terminal.
+	Menus bool
 }
 
 // Main runs one command line and returns its exit code.
 func (p *Program) Main(ctx context.Context, args []string) int {
 	r := &run{Program: p}
 	err := r.execute(ctx, r.rootCommand(), args)
-	if err != nil && ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {
+	if errors.Is(err, errInterrupted) || err != nil && ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {
 		fmt.Fprintln(r.Stderr, "Interrupted.")
 		return interrupted
 	}
@@ -95,6 +98,7 @@ type run struct {
 	configPath string
 	conf       *config
 	lines      *lineReader
+	feed       *lineFeed // while a client that reads stdin runs
 }
 
 func (r *run) rootCommand() *cobra.Command {
@@ -128,10 +132,10 @@ func (r *run) rootCommand() *cobra.Command {
 	root.AddCommand(
 		r.publishCommand(), r.deleteCommand(), r.logsCommand(), r.callCommand(), r.describeCommand(),
 		r.sqlCommand(), r.renameCommand(), r.listCommand(), r.loginCommand(), r.logoutCommand(),
-		r.initCommand(), r.buildCommand(), r.serverCommand(), r.subscribeCommand(), r.startCommand(),
+		r.initCommand(), r.buildCommand(), r.devCommand(), r.serverCommand(), r.subscribeCommand(), r.startCommand(),
 		r.lockCommand(true), r.lockCommand(false), r.envCommand(), r.energyCommand(), r.versionCommand(), r.dbCommand(),
+		r.generateCommand(), r.extractCommand(), r.mcpCommand(), r.completionCommand(), r.completeCommand(),
 	)
-	root.AddCommand(r.laterCommands()...)
 	for _, c := range root.Commands() {
 		plain(c)
 	}
@@ -160,6 +164,9 @@ func (r *run) unstable() { fmt.Fprint(r.Stderr, unstableWarning) }
 
 // terminal reports whether a stream is one.
 func terminal(stream any) bool {
+	if l, ok := stream.(*lockedWriter); ok {
+		stream = l.to
+	}
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -204,8 +211,15 @@ func (r *run) confirm(question string, yes bool) (bool, error) {
 
 // readLine reads one line of stdin without its end.
 func (r *run) readLine() (string, error) {
+	if r.feed != nil {
+		return r.feed.next()
+	}
+	return r.input().next()
+}
+
+func (r *run) input() *lineReader {
 	if r.lines == nil {
 		r.lines = newLineReader(r.Stdin)
 	}
-	return r.lines.next()
+	return r.lines
 }

@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stdbgo/spacetime/engine/wasm"
@@ -33,7 +35,9 @@ func TestMain(m *testing.M) {
 		home, _ := os.UserHomeDir()
 		work, _ := os.Getwd()
 		p := &cli.Program{Version: "test", Path: os.Args[0], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, HomeDir: home, WorkDir: work}
-		os.Exit(p.Main(context.Background(), os.Args[1:]))
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		context.AfterFunc(ctx, stop)
+		os.Exit(p.Main(ctx, os.Args[1:]))
 	}
 	code := m.Run()
 	shared.stop()
@@ -50,6 +54,7 @@ type user struct {
 	sdk   fs.FS
 
 	describe func(context.Context, []byte, bool) (*schema.ModuleDef, error)
+	menus    bool // are answered by lines of the input
 }
 
 func newUser(t *testing.T) *user {
@@ -88,7 +93,7 @@ func (u *user) runWatched(ctx context.Context, stdin io.Reader, seen io.Writer, 
 	p := &cli.Program{
 		Version: "test", Path: "/bin/spacetime", Stdin: stdin, Stdout: io.MultiWriter(&out, seen), Stderr: &errs,
 		Getenv: func(k string) string { return u.env[k] }, HomeDir: u.home, WorkDir: u.work, Start: u.start, SDK: u.sdk,
-		LookupEnv: func(k string) (string, bool) { v, ok := u.env[k]; return v, ok }, Describe: u.describe,
+		LookupEnv: func(k string) (string, bool) { v, ok := u.env[k]; return v, ok }, Describe: u.describe, Menus: u.menus,
 	}
 	code := p.Main(ctx, args)
 	return result{code, out.String(), errs.String()}

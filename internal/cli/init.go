@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -28,6 +29,9 @@ type initOptions struct {
 	nativeAOT       bool
 	dotnet          string
 	name            string
+
+	within bool   // dev goes on in the project: no next steps
+	made   string // the directory of the project that has been made
 }
 
 // noTemplate stands for --template without a value.
@@ -46,7 +50,7 @@ func (r *run) initCommand() *cobra.Command {
 			if len(args) > 0 {
 				o.name = args[0]
 			}
-			return r.init(cmd, o, len(args) > 0)
+			return r.initialize(cmd, o, len(args) > 0)
 		},
 	}
 	f := cmd.Flags()
@@ -65,8 +69,8 @@ func (r *run) initCommand() *cobra.Command {
 	return cmd
 }
 
-// init tells the forms apart: a directory as the argument is the 1.x form.
-func (r *run) init(cmd *cobra.Command, o *initOptions, named bool) error {
+// initialize tells the forms apart: a directory as the argument is the 1.x form.
+func (r *run) initialize(cmd *cobra.Command, o *initOptions, named bool) error {
 	f := cmd.Flags()
 	short := o.shortLang != ""
 	if short {
@@ -85,7 +89,7 @@ func (r *run) init(cmd *cobra.Command, o *initOptions, named bool) error {
 	if first {
 		return r.initFirst(o)
 	}
-	return r.initSecond(o)
+	return r.initSecond(cmd.Context(), o)
 }
 
 // languages are the names of module languages; the values are directories of
@@ -232,7 +236,7 @@ func findTemplate(id string) (*projectTemplate, error) {
 }
 
 // initSecond makes a project with the module in spacetimedb, for the 2.x packages.
-func (r *run) initSecond(o *initOptions) error {
+func (r *run) initSecond(_ context.Context, o *initOptions) error {
 	if o.template != "" && o.lang != "" {
 		return fail("Cannot specify both --template and --lang. Language is determined by the template.")
 	}
@@ -316,7 +320,10 @@ func (r *run) initProject(o *initOptions, s *scaffold) error {
 		}
 		fmt.Fprintf(r.Stdout, "✓ Created %s\n", r.shownBelow(shown, file.name))
 	}
-	r.nextSteps(s, shown)
+	o.made = dir
+	if !o.within {
+		r.nextSteps(s, shown)
+	}
 	return nil
 }
 

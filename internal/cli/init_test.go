@@ -219,4 +219,19 @@ func TestBuild(t *testing.T) {
 	if len(f.asked()) > 0 {
 		t.Errorf("asked %v", f.asked())
 	}
+
+	// modules that want a browser, or a random device
+	for name, text := range map[string]string{"__wbindgen_throw": "wasm-bindgen detected", "__getrandom_custom": "getrandom usage detected"} {
+		module := filepath.Join(bin, "m.wasm")
+		body := "\x01\x03env" + string(rune(len(name))) + name + "\x00\x00"
+		if err := os.WriteFile(module, []byte("\x00asm\x01\x00\x00\x00\x02"+string(rune(len(body)))+body), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		script := "#!/bin/sh\necho '{\"reason\":\"compiler-artifact\",\"filenames\":[\"" + module + "\"]}'\n"
+		if err := os.WriteFile(filepath.Join(bin, "cargo"), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		want(t, u.fails(1, "build", "-p", "m", "--lint-dir="), "Error: "+text)
+	}
+	spec.Covers(t, "09.73")
 }

@@ -146,30 +146,17 @@ func (p *json5) object(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		var key string
-		switch {
-		case c == '}':
+		switch c {
+		case '}':
 			p.at++
 			return m, nil
-		case c == 0:
+		case 0:
 			return nil, p.fail("a } is missing")
-		case c == '"' || c == '\'':
-			key, err = p.quoted()
-		default:
-			if key = p.word(); key == "" {
-				err = p.fail("a key is missing")
-			}
 		}
+		key, err := p.key(c)
 		if err != nil {
 			return nil, err
 		}
-		if c, err = p.peek(); err == nil && c != ':' {
-			err = p.fail("a : is missing after the key")
-		}
-		if err != nil {
-			return nil, err
-		}
-		p.at++
 		if m[key], err = p.value(depth + 1); err != nil {
 			return nil, err
 		}
@@ -177,6 +164,23 @@ func (p *json5) object(depth int) (any, error) {
 			return nil, err
 		}
 	}
+}
+
+// key reads a member's key, which begins with c, and the colon.
+func (p *json5) key(c byte) (key string, err error) {
+	if c == '"' || c == '\'' {
+		key, err = p.quoted()
+	} else if key = p.word(); key == "" {
+		err = p.fail("a key is missing")
+	}
+	if err != nil {
+		return "", err
+	}
+	if c, err = p.peek(); err == nil && c != ':' {
+		err = p.fail("a : is missing after the key")
+	}
+	p.at++
+	return key, err
 }
 
 func (p *json5) list(depth int) (any, error) {

@@ -23,6 +23,7 @@ type logOptions struct {
 	exact bool
 	json  bool
 	color bool
+	brief bool // without traces
 }
 
 func (r *run) logsCommand() *cobra.Command {
@@ -72,6 +73,21 @@ func (r *run) logsCommand() *cobra.Command {
 }
 
 func (r *run) logs(ctx context.Context, a *api, id sats.Identity, num string, follow bool, o *logOptions) error {
+	return a.eachLogLine(ctx, id, num, follow, func(line string) error {
+		text := o.format(line)
+		if _, err := io.WriteString(r.Stdout, text); err != nil {
+			return errNobodyReads
+		}
+		return nil
+	})
+}
+
+// errNobodyReads ends the reading of a log quietly.
+var errNobodyReads = errors.New("nobody reads what is printed")
+
+// eachLogLine hands each line of a database's log to a function, until the log or
+// ctx ends or the function fails.
+func (a *api) eachLogLine(ctx context.Context, id sats.Identity, num string, follow bool, each func(line string) error) error {
 	path := fmt.Sprintf("/v1/database/%s/logs?follow=%v", id, follow)
 	if num != "" {
 		path = fmt.Sprintf("/v1/database/%s/logs?num_lines=%s&follow=%v", id, num, follow)
@@ -97,10 +113,11 @@ func (r *run) logs(ctx context.Context, a *api, id sats.Identity, num string, fo
 		case err != nil:
 			return withHint(because(err, "the log has been cut off"), lostHint)
 		}
-		if text := o.format(line); text != "" {
-			if _, err := io.WriteString(r.Stdout, text); err != nil {
-				return nil // nobody reads any more
-			}
+		switch err := each(line); {
+		case errors.Is(err, errNobodyReads):
+			return nil
+		case err != nil:
+			return err
 		}
 	}
 }
@@ -121,8 +138,15 @@ type logRecord struct {
 
 // format renders one line of the log, or "" if the level excludes it.
 func (o *logOptions) format(line string) string {
+	text, _ := o.formatAt(line)
+	return text
+}
+
+// formatAt is format with the record's time in microseconds since 1970, 0 if there
+// is none.
+func (o *logOptions) formatAt(line string) (text string, at int64) {
 	if strings.TrimSpace(line) == "" {
-		return ""
+		return "", 0
 	}
 	var rec logRecord
 	err := json.Unmarshal([]byte(line), &rec)
@@ -130,11 +154,11 @@ func (o *logOptions) format(line string) string {
 	if o.level != "" && err == nil {
 		at, least := slices.Index(logLevels, level), slices.Index(logLevels, o.level)
 		if at < least || o.exact && at != least {
-			return ""
+			return "", rec.TS
 		}
 	}
 	if o.json || err != nil {
-		return line + "\n"
+		return line + "\n", rec.TS
 	}
 	var b strings.Builder
 	b.WriteString(o.paint("2", logTime(rec.TS)) + " ")
@@ -156,6 +180,9 @@ func (o *logOptions) format(line string) string {
 		b.WriteString(o.paint("2", where) + ": ")
 	}
 	b.WriteString(rec.Message + "\n")
+	if o.brief {
+		return b.String(), rec.TS
+	}
 	for _, f := range rec.Trace {
 		b.WriteString("    in")
 		if f.Module != nil {
@@ -166,7 +193,7 @@ func (o *logOptions) format(line string) string {
 		}
 		b.WriteByte('\n')
 	}
-	return b.String()
+	return b.String(), rec.TS
 }
 
 var levelColors = map[string]string{"error": "31", "warn": "33", "info": "34", "debug": "2;1", "trace": "2", "panic": "1;91"}

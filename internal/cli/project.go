@@ -55,6 +55,7 @@ func loadProject(start, env string) (*project, error) {
 			return nil, because(err, "Failed to load spacetime.json")
 		}
 		p.files = append(p.files, path)
+		markOrigin(layer, name)
 		p.root = overlay(p.root, layer)
 	}
 	if err := checkDev(p.root); err != nil {
@@ -62,6 +63,27 @@ func loadProject(start, env string) (*project, error) {
 	}
 	return p, p.collect(p.root, nil)
 }
+
+// databaseOrigin is the key under which an object holds the name of the file that
+// its database comes from. No file can have it.
+const databaseOrigin = "\x00database"
+
+// markOrigin notes in a file's objects where their databases come from.
+func markOrigin(object map[string]any, file string) {
+	if object["database"] != nil {
+		object[databaseOrigin] = file
+	}
+	children, _ := object["children"].([]any)
+	for _, c := range children {
+		if child, ok := c.(map[string]any); ok {
+			markOrigin(child, file)
+		}
+	}
+}
+
+// shared reports whether the target's database is named in the file that everybody
+// who works on the project has.
+func (t *databaseTarget) shared() bool { return t.values[databaseOrigin] == "spacetime.json" }
 
 func readProjectFile(path string) (map[string]any, error) {
 	text, err := os.ReadFile(path)

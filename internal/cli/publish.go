@@ -37,7 +37,9 @@ type publishOptions struct {
 	environmentOptions
 	name string
 
-	dir string // of the module; absolute
+	dir   string             // of the module; absolute
+	built *build.Artifact    // of the module, if it has been built already
+	types *build.TypeChecker // for the build
 }
 
 // yesList is the value of publish's --yes.
@@ -163,6 +165,8 @@ func (r *run) program(ctx context.Context, o *publishOptions) ([]byte, build.Hos
 		fmt.Fprintf(r.Stdout, "(JS) Skipping build. Instead we are publishing %s\n", path)
 	case path != "":
 		fmt.Fprintf(r.Stdout, "(WASM) Skipping build. Instead we are publishing %s\n", path)
+	case o.built != nil:
+		path, host = o.built.Path, o.built.HostType
 	default:
 		if _, err := os.Stat(o.dir); err != nil {
 			return nil, "", fail("Project path does not exist: %s", o.dir)
@@ -192,7 +196,7 @@ func (r *run) program(ctx context.Context, o *publishOptions) ([]byte, build.Hos
 
 // consentRemote asks before anything is sent to a server that is not on this machine.
 func (r *run) consentRemote(a *api, o *publishOptions) error {
-	if h := strings.Split(a.entry.host, ":")[0]; h != "localhost" && h != "127.0.0.1" && !strings.HasPrefix(a.entry.host, "[::1]") {
+	if !a.entry.isLocal() {
 		what := "publish"
 		if o.only {
 			what = "publish environment values"

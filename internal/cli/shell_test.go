@@ -79,7 +79,12 @@ func (u *user) terminal(env []string, args ...string) *terminal {
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	term := &terminal{t: u.t, cmd: cmd, file: file, exit: make(chan error, 1)}
+	return watchTerminal(u.t, cmd, file)
+}
+
+// watchTerminal reads what a started command prints to its terminal.
+func watchTerminal(t *testing.T, cmd *exec.Cmd, file *os.File) *terminal {
+	term := &terminal{t: t, cmd: cmd, file: file, exit: make(chan error, 1)}
 	go func() {
 		_, _ = io.Copy(writerFunc(func(p []byte) (int, error) {
 			term.mu.Lock()
@@ -88,7 +93,7 @@ func (u *user) terminal(env []string, args ...string) *terminal {
 		}), file)
 	}()
 	go func() { term.exit <- cmd.Wait() }()
-	u.t.Cleanup(func() {
+	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = file.Close()
 	})

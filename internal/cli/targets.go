@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -100,16 +101,17 @@ func (p *project) selectTargets(pattern string) ([]*databaseTarget, error) {
 	case len(found) > 0:
 		return found, nil
 	case len(p.targets) == 1:
-		t := *p.targets[0]
-		t.values = map[string]any{"database": pattern}
-		for key, value := range p.targets[0].values {
-			if key != "database" {
-				t.values[key] = value
-			}
-		}
-		return []*databaseTarget{&t}, nil
+		return []*databaseTarget{p.targets[0].named(pattern)}, nil
 	}
 	return nil, fail("No database target matches '%s'. Available databases: %s", pattern, databaseNames(p.named()))
+}
+
+// named returns the target's settings for another database.
+func (t *databaseTarget) named(database string) *databaseTarget {
+	values := maps.Clone(t.values)
+	values["database"] = database
+	delete(values, databaseOrigin)
+	return &databaseTarget{values: values, hasKids: t.hasKids}
 }
 
 // globMatch matches a database name; * matches everything, slashes too.
@@ -130,7 +132,7 @@ var publishKeys = []string{
 // over lays the command line's options over a target's settings.
 func (o *publishOptions) over(p *project, t *databaseTarget) (*publishOptions, error) {
 	for key := range t.values {
-		if !slices.Contains(publishKeys, key) {
+		if key != databaseOrigin && !slices.Contains(publishKeys, key) {
 			return nil, fail("Config key '%s' is not supported in the config file. Available keys: %s", key, strings.Join(publishKeys, ", "))
 		}
 	}

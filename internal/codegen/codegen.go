@@ -7,6 +7,16 @@
 // package with one function Generate(*model.Module, model.Options).
 package codegen
 
+import (
+	"fmt"
+
+	"github.com/stdbgo/spacetime/internal/codegen/csharp"
+	"github.com/stdbgo/spacetime/internal/codegen/golang"
+	"github.com/stdbgo/spacetime/internal/codegen/model"
+	"github.com/stdbgo/spacetime/internal/codegen/rust"
+	"github.com/stdbgo/spacetime/internal/codegen/typescript"
+)
+
 // A Language is a language that bindings are written in.
 type Language string
 
@@ -18,3 +28,33 @@ const (
 	Unreal     Language = "unrealcpp"
 	Go         Language = "go"
 )
+
+// A generator writes the bindings of one language.
+type generator struct {
+	run func(*model.Module, model.Options) (*model.Output, error)
+	// submodules is set if the language has a form of its own for them; the
+	// others get them flattened.
+	submodules bool
+}
+
+var generators = map[Language]generator{
+	TypeScript: {run: typescript.Generate, submodules: true},
+	Rust:       {run: rust.Generate},
+	CSharp:     {run: csharp.Generate},
+	Go:         {run: golang.Generate, submodules: true},
+}
+
+// Generate returns the bindings of m in a language.
+func Generate(l Language, m *model.Module, o model.Options) (*model.Output, error) {
+	g, ok := generators[l]
+	if !ok {
+		return nil, fmt.Errorf("there is no generator of bindings for %s", l)
+	}
+	if !g.submodules {
+		var err error
+		if m, err = model.Flatten(m); err != nil {
+			return nil, err
+		}
+	}
+	return g.run(m, o)
+}

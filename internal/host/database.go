@@ -81,6 +81,8 @@ type Database struct {
 	procedureCounts txCounts
 	requests        httpCounts
 	gauges          gauges
+	meter           meter
+	charged         *txCount // counts what the next commit changes; nil: nobody's; writer
 }
 
 type failure struct{ err error }
@@ -110,6 +112,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.sched = newScheduler(db)
 	db.outboxes = newOutboxes(db)
 	db.procs.init()
+	db.meter.init()
 	db.subs.Watch = db.watchQuery
 	return db
 }

@@ -249,6 +249,7 @@ func (h *Host) recoverLocked(info DatabaseInfo, dir string) (db *Database, fresh
 	db = newDatabase(h, info, s, journal)
 	db.dir, db.secret = dir, secret
 	db.ckpt.open(ckpts, r)
+	db.meter.replay = r.took
 	db.log, err = openModuleLog(h.opts.FS, filepath.Join(dir, logsDir), db.services.Now(), db.logger)
 	if err != nil {
 		return nil, false, errors.Join(err, journal.Close())

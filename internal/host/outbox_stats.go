@@ -5,7 +5,14 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
+
+// deliveryBounds end where an attempt does.
+var deliveryBounds = []time.Duration{
+	time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+	250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second,
+}
 
 // OutboxStats count what a database's outboxes do (spec 08 §38.6).
 type OutboxStats struct {

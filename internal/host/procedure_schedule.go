@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/sats"
@@ -77,7 +78,6 @@ func (db *Database) runScheduledProcedure(c scheduledProcedure) {
 		a.m.pool.put(a.inst)
 		return
 	}
-	defer db.sched.began(a.p.Name, c.t)()
 	db.runProcedure(a, Caller{Identity: db.info.Identity, Confirmed: true}, at)
 	if next != nil {
 		db.sched.again(c.t, *next)
@@ -114,6 +114,7 @@ func (db *Database) claim(at *sats.Timestamp, c scheduledProcedure) (p *procedur
 	row = bytes.Clone(row)
 	*at = db.exec.after(*at, c.t.due)
 	fn := table.Schedule.Function
+	db.meter.late(fn, time.Duration(db.services.Now()-c.t.due)*time.Microsecond)
 	if when := scheduleOf(table, row); when.IsInterval() {
 		tx.Rollback()
 		due := nextDue(c.t.due, db.services.Now(), when.Interval())

@@ -26,8 +26,7 @@ const longestSleep = time.Hour
 // It has no goroutines but that of its clock's timer and one for each scheduled
 // procedure that runs.
 type scheduler struct {
-	db     *Database
-	counts scheduleCounts
+	db *Database
 
 	mu struct {
 		sync.Mutex
@@ -334,6 +333,17 @@ func (s *scheduler) waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.mu.timers)
+}
+
+// inFlight is the number of scheduled functions that are being called.
+func (s *scheduler) inFlight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.mu.flying
+	if s.mu.firing {
+		n++
+	}
+	return n
 }
 
 // A timerHeap orders timers by due time.

@@ -255,26 +255,26 @@ func TestLongSleep(t *testing.T) {
 func TestScheduleStats(t *testing.T) {
 	w := newWorld(t)
 	k := newTicker(w, "ticker")
-	active := -1
+	flying := -1
 	var db *Database
 	i := slices.IndexFunc(k.section(schema.SecReducers).Reducers, func(r schema.RawReducerV10) bool { return r.SourceName == "tick" })
 	run := k.fns[i]
 	k.fns[i] = func(c *fakeCall) error {
-		active = db.Stats().Schedule.Active
+		flying = db.Stats().Flying
 		return run(c)
 	}
 	db = w.create(k.fakeModule)
 	w.call(db, alice, "plan", timerRow(0, sats.ScheduleTime(w.clock.micros()-2*second), "late"))
 	w.call(db, alice, "plan", timerRow(0, sats.ScheduleTime(w.clock.micros()+second), "in time"))
 	w.clock.advance(time.Minute)
-	if active != 1 {
-		t.Errorf("%d functions were active while one ran", active)
+	if flying != 1 {
+		t.Errorf("%d functions were active while one ran", flying)
 	}
-	s := db.Stats().Schedule
-	if s.Active != 0 || len(s.Delays) != 1 || s.Delays[0].Function != "tick" {
-		t.Fatalf("stats: %+v", s)
+	s := db.Stats()
+	h, ok := s.Delays["tick"]
+	if s.Flying != 0 || len(s.Delays) != 1 || !ok {
+		t.Fatalf("stats: %d %+v", s.Flying, s.Delays)
 	}
-	h := s.Delays[0].Delay
 	if h.Counts[0] != 1 || h.Counts[slices.Index(h.Bounds, 5*time.Second)] != 1 || h.Sum < 2*time.Second || h.Sum > 3*time.Second || len(h.Counts) != len(h.Bounds)+1 {
 		t.Errorf("delays: %+v", h)
 	}

@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -26,12 +27,11 @@ func (db *Database) runScheduled(at sats.Timestamp, t *timer) {
 	}
 	fn := table.Schedule.Function
 	at = db.exec.after(at, t.due)
-	ended := db.sched.began(fn, t)
-	running := db.runAsDatabase(tx, at, fn, bytes.Clone(row))
-	ended()
-	if running {
-		db.finishScheduled(t)
+	db.meter.late(fn, time.Duration(db.services.Now()-t.due)*time.Microsecond)
+	if !db.runAsDatabase(tx, at, fn, bytes.Clone(row)) {
+		return
 	}
+	db.finishScheduled(t)
 }
 
 // find returns the row that a timer was set for, unless it has changed.
@@ -116,6 +116,5 @@ func (db *Database) runImmediate(at sats.Timestamp, c immediateCall) {
 		db.sched.start(scheduledProcedure{immediate: c})
 		return
 	}
-	defer db.sched.began(c.fn, nil)()
 	db.runAsDatabase(db.store.Begin(), at, c.fn, c.args)
 }

@@ -51,7 +51,7 @@ type Column struct {
 	Name     string // canonical: what SQL text uses
 	Accessor string // source name
 	Use      *Use
-	Unique   bool // alone, by a constraint or as primary key
+	Unique   bool // a unique constraint covers this column alone; never set in views
 	AutoInc  bool
 }
 

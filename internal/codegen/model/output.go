@@ -1,5 +1,7 @@
 package model
 
+import "fmt"
+
 // A Version is a release of a client SDK.
 type Version struct{ Major, Minor, Patch int }
 
@@ -44,3 +46,6 @@ type Output struct {
 	Files    []File   // by path
 	Warnings []string // one line each
 }
+
+// String returns the release as its package is published.
+func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch) }
