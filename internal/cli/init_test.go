@@ -16,6 +16,9 @@ import (
 	"github.com/stdbgo/spacetime/internal/spec"
 )
 
+// tsModule is a module that bundles without anything installed.
+const tsModule = "import { x } from \"spacetime:sys@2.0\";\nexport default x;\n"
+
 // files lists the files below a directory.
 func (u *user) files(dir string) []string {
 	u.t.Helper()
