@@ -148,7 +148,4 @@ func TestLaterCommands(t *testing.T) {
 	for _, name := range []string{"mcp"} {
 		want(t, u.fails(1, name, "--lang", "rust", "x"), "Error: this version of spacetime does not have the command `"+name+"`. ")
 	}
-	want(t, u.ok("version"), "2.8.3 (current)\n")
-	want(t, u.ok("version", "list"), "2.8.3 (current)\n")
-	want(t, u.fails(1, "version", "use", "1.0.0"), "replace /bin/spacetime")
 }
