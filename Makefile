@@ -8,7 +8,11 @@ SEED     ?= 1
 VERSION  ?= 0.0.0-devel
 OUT      ?= dist/release
 
-.PHONY: run build deps test check cross release image-root image fuzz bench peers crash powercut clean help
+VERSIONS ?= 1.0.0 1.1.0+ 1.4.0 1.6.0+ 1.8.0+ 1.10.0 1.11.3 1.12.0+ 2.0.0 2.0.5+ 2.1.0 2.4.1+ 2.8.3+ 2.10.1 2.11.0 2.13.0+ 2.14.0+
+
+RUST_SDKS ?= 1.8.0 1.11.3 1.12.0 2.0.5 2.8.3 2.10.1 2.14.0
+
+.PHONY: run build deps test check cross release image-root image fuzz bench peers crash powercut rust-sdks codegen-rust clean help
 
 # Build the product and start the demonstration: a server on 127.0.0.1:3000
 # with the Go chat module, and a chat page. Ctrl-C stops both.
@@ -71,6 +75,10 @@ bench: build
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	bench/run --alone
 
+# The official Rust SDK, release by release, with and without its unstable part.
+rust-sdks: build
+	SPACETIME=$(CURDIR)/bin/spacetime VERSIONS="$(VERSIONS)" test/rust/run
+
 # The transfer benchmark beside Redis and PostgreSQL, in one run.
 peers: build
 	bench/run
@@ -83,6 +91,11 @@ crash: build
 # failure prints the seed to repeat it with.
 powercut: deps
 	POWERCUT_RUNS=$(RUNS) POWERCUT_SEED=$(SEED) go test -count=1 -timeout 0 -v -run '^TestPowerCuts$$' ./internal/host
+
+# Bindings for every release of the Rust SDK that matters, compiled and run; CI
+# tries two of them.
+codegen-rust: build
+	ONLY=rust RUST_SDKS="$(RUST_SDKS)" test/codegen/run
 
 clean:
 	rm -rf bin .work
@@ -99,4 +112,6 @@ help:
 	@echo 'make bench   benchmarks; make peers adds Redis and PostgreSQL'
 	@echo 'make crash   kills the server under load, ROUNDS=$(ROUNDS) times'
 	@echo 'make powercut  databases on a failing disk, RUNS=$(RUNS) times from SEED=$(SEED)'
+	@echo 'make rust-sdks  modules of the official Rust crates, VERSIONS=…'
+	@echo 'make codegen-rust  the Rust bindings against RUST_SDKS=$(RUST_SDKS)'
 	@echo 'make clean   removes what the others have made'

@@ -211,3 +211,36 @@ func TestGarbage(t *testing.T) {
 		t.Errorf("the call under way: %v", err)
 	}
 }
+
+// A message comes through in every envelope that a server may choose.
+func TestEnvelopes(t *testing.T) {
+	for name, c := range map[string]wire.Compression{"plain": wire.CompressNone, "gzip": wire.CompressGzip, "brotli": wire.CompressBrotli} {
+		long := strings.Repeat("a row that is long enough ", 100)
+		f := serve(t, func(p *peer) {
+			s := as[*wire.SubscribeSet](p)
+			applied := &v2.SubscribeApplied{RequestID: s.RequestID, QuerySetID: s.QuerySetID, Rows: v2.QueryRows{{Table: "a", Rows: list(long)}}}
+			p.raw(wire.AppendEnvelope(nil, applied.Append(nil), c))
+			p.untilEnd()
+		})
+		conn := dial(t, f.options())
+		var got []string
+		if _, err := conn.SubscribeRows(within(t), func(r client.Rows) { got = append(got, text(r)) }, "SELECT * FROM a"); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(got) != 1 || !strings.Contains(got[0], long) {
+			t.Errorf("%s: %.100q", name, got)
+		}
+	}
+	// What it decompresses to is bounded like any message.
+	f := serve(t, func(p *peer) {
+		p.raw(wire.AppendEnvelope(nil, make([]byte, 1<<20), wire.CompressBrotli))
+		p.untilEnd()
+	})
+	o := f.options()
+	o.MaxMessage = 1 << 16
+	conn := dial(t, o)
+	<-conn.Done()
+	if err := conn.Err(); err == nil || !strings.Contains(err.Error(), "more than 65536 bytes") {
+		t.Errorf("%v", err)
+	}
+}

@@ -2,165 +2,138 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"math"
-	"net/http"
-	"strings"
+	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/stdbgo/spacetime/internal/wire"
-	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// A Conn is one connection. Its methods may be called from any goroutine; the
-// functions handed to it run on its reading goroutine, one at a time, and must
-// not wait for the connection.
+// A Conn is a connection to a database; with Options.Reconnect it outlives its
+// WebSockets. Its methods may be called from any goroutine. The functions handed to
+// it are callbacks: they run one at a time on the goroutine that delivers, and must
+// not wait for the connection (see ErrInCallback).
 type Conn struct {
-	opts     Options
-	ws       *websocket.Conn
-	protocol wire.Protocol
+	opts         Options
+	module       *Module
+	addr         *url.URL
+	subprotocols []string
 
+	cache    *cache
+	in       *inbox
+	counts   counters
+	session  atomic.Pointer[session]
+	events   handlers[func(*Event)] // OnReducer
+	delivery delivery
+
+	run     context.Context // ends with Close, or when the connection ends for good
+	stop    context.CancelFunc
+	halted  atomic.Bool // Close was called, or a callback panicked: nothing more is told
+	closes  sync.Once
+	reading sync.WaitGroup
+	done    chan struct{} // closed when everything has ended
+	mu      connState
+}
+
+// A session is what the server's first message says.
+type session struct {
+	protocol     Protocol
 	identity     sats.Identity
 	connectionID sats.ConnectionID
 	token        string
-
-	stop   context.CancelFunc
-	closes sync.Once
-	wg     sync.WaitGroup
-	done   chan struct{} // closed when the connection has ended and every call with it
-	wake   chan struct{} // capacity 1: there is something to write
-	mu     connState
-	writer writer
 }
 
-// connState is what the methods and the two goroutines share.
+// connState is what the methods and the goroutines share.
 type connState struct {
 	sync.Mutex
-	space   *sync.Cond // queue shrank, or nothing can be queued any more
-	queue   []byte     // encoded messages that wait to be written
-	ends    []int      // where each of them ends
-	next    uint32     // the last request or query set id
-	wrapped bool       // next has been through all ids
-	calls   map[uint32]*Call
-	subs    map[uint32]*Subscription // by query set id
-	err     error                    // why the connection ended; sticky
-	closing bool                     // Close was called first
+	space   sync.Cond // queue shrank, or nothing can be queued any more
+	link    *link     // nil while there is none
+	queue   []byte    // encoded messages that wait to be written
+	ends    []int     // where each of them ends
+	args    []byte    // the arguments of the call being queued
+	message callMessage
+	next    uint32                   // the last request or query set id
+	wrapped bool                     // next has been through all ids
+	sets    map[uint32]*Subscription // by query set id: asked for, and not ended
+	state   State
+	noBatch bool  // the server does not know SubscribeBatch
+	lost    error // why there is no link
+	err     error // why the connection ended; sticky
+	closing bool  // Close was called first
 }
 
 // closeTimeout bounds the closing handshake.
 const closeTimeout = 2 * time.Second
 
 // Dial connects and returns when the server has told the connection's identity.
-// ctx bounds the dialling only.
-func Dial(ctx context.Context, o Options) (*Conn, error) {
+// module describes what the connection keeps in its cache; generated packages pass
+// theirs. nil keeps nothing: then rows and arguments are bytes. ctx bounds the
+// dialling only.
+func Dial(ctx context.Context, module *Module, o Options) (*Conn, error) {
+	c, err := newConn(module, o)
+	if err != nil {
+		return nil, err
+	}
+	l, err := c.connect(ctx)
+	if err != nil {
+		c.stop()
+		return nil, err
+	}
+	c.mu.Lock()
+	c.install(l)
+	if l.session.protocol == V1 {
+		c.delivery.generation = c.mu.freshID()
+	}
+	c.mu.Unlock()
+	c.reading.Go(func() { c.read(l) })
+	if !o.Manual {
+		go c.deliverAll()
+	}
+	return c, nil
+}
+
+func newConn(module *Module, o Options) (*Conn, error) {
+	o.setDefaults(module != nil)
 	addr, err := o.address()
 	if err != nil {
 		return nil, err
 	}
-	o.MaxMessage = min(o.MaxMessage, math.MaxInt-1) // one more is read to see that it is too long
-	if o.MaxMessage <= 0 {
-		o.MaxMessage = defaultMaxMessage
-	}
-	if o.QueueBytes <= 0 {
-		o.QueueBytes = defaultQueueBytes
-	}
-	header := http.Header{}
-	if o.Token != "" {
-		header.Set("Authorization", "Bearer "+o.Token)
-	}
-	ws, res, err := websocket.Dial(ctx, addr, &websocket.DialOptions{
-		HTTPClient:   o.HTTPClient,
-		HTTPHeader:   header,
-		Subprotocols: []string{wire.V3.String(), wire.V2.String()},
-	})
-	if err != nil {
-		return nil, dialError(addr, res, err)
-	}
-	ws.SetReadLimit(o.MaxMessage)
-	run, stop := context.WithCancel(context.Background())
-	c := &Conn{opts: o, ws: ws, stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1)}
-	c.mu.space = sync.NewCond(&c.mu)
-	c.mu.calls, c.mu.subs = map[uint32]*Call{}, map[uint32]*Subscription{}
-	switch ws.Subprotocol() {
-	case wire.V3.String():
-		c.protocol = wire.V3
-	case wire.V2.String():
-		c.protocol = wire.V2
-	default:
-		stop()
-		_ = ws.CloseNow()
-		return nil, fmt.Errorf("client: %s speaks the subprotocol %q, which was not offered", addr, ws.Subprotocol())
-	}
-	if err := c.hello(ctx); err != nil {
-		stop()
-		_ = ws.CloseNow()
+	c := &Conn{opts: o, module: module, addr: addr, done: make(chan struct{}), in: newInbox(o.ReceiveBytes)}
+	if c.subprotocols, err = o.subprotocols(); err != nil {
 		return nil, err
 	}
-	c.wg.Add(2)
-	go c.readLoop(run)
-	go c.writeLoop(run)
+	if c.cache, err = newCache(module); err != nil {
+		return nil, err
+	}
+	if o.Reconnect.Initial > 0 {
+		if err := addSessionID(addr); err != nil {
+			return nil, err
+		}
+	}
+	c.run, c.stop = context.WithCancel(context.Background())
+	c.mu.space.L = &c.mu
+	c.mu.sets = map[uint32]*Subscription{}
+	c.cache.conn = c
+	c.delivery.init(c)
 	return c, nil
 }
 
-func dialError(addr string, res *http.Response, err error) error {
-	if res == nil || res.StatusCode == http.StatusSwitchingProtocols {
-		return fmt.Errorf("client: %w", err)
-	}
-	body, _ := io.ReadAll(io.LimitReader(res.Body, 1024))
-	text := strings.TrimSpace(string(body))
-	if text == "" {
-		text = http.StatusText(res.StatusCode)
-	}
-	return &DialError{URL: addr, Status: res.StatusCode, Message: text}
-}
-
-// hello reads the server's first message. A server that accepts the connection
-// and ends it before that has refused the client.
-func (c *Conn) hello(ctx context.Context) error {
-	var first *v2.InitialConnection
-	err := c.read(ctx, func(m v2.ServerMessage) error {
-		if first != nil {
-			return c.dispatch(m)
-		}
-		var ok bool
-		if first, ok = m.(*v2.InitialConnection); !ok {
-			return fmt.Errorf("client: the server's first message is a %T", m)
-		}
-		return nil
-	})
-	switch {
-	case err == nil && first == nil:
-		return errors.New("client: the server's first message is empty")
-	case err == nil:
-	case ctx.Err() != nil:
-		return fmt.Errorf("client: waiting for the server's first message: %w", context.Cause(ctx))
-	case websocket.CloseStatus(err) >= 0 || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("client: the server ended the connection at once, as when the module refuses a client: %w", err)
-	default:
-		return err
-	}
-	c.identity, c.connectionID, c.token = first.Identity, first.ConnectionID, first.Token
-	return nil
-}
-
 // Identity is who the server takes this connection for.
-func (c *Conn) Identity() sats.Identity { return c.identity }
+func (c *Conn) Identity() sats.Identity { return c.session.Load().identity }
 
-// ConnectionID names this connection.
-func (c *Conn) ConnectionID() sats.ConnectionID { return c.connectionID }
+// ConnectionID names the connection; it is another one after a reconnection.
+func (c *Conn) ConnectionID() sats.ConnectionID { return c.session.Load().connectionID }
 
 // Token is the token in use; with it a later connection keeps the identity.
-func (c *Conn) Token() string { return c.token }
+func (c *Conn) Token() string { return c.session.Load().token }
 
-// Protocol is the subprotocol in use.
-func (c *Conn) Protocol() string { return c.protocol.String() }
+// Protocol is the protocol in use.
+func (c *Conn) Protocol() Protocol { return c.session.Load().protocol }
 
-// Done is closed when the connection has ended.
+// Done is closed when the connection has ended and everything has been told.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
 // Err returns why the connection ended: nil while it lives or after Close.
@@ -173,89 +146,38 @@ func (c *Conn) Err() error {
 	return c.mu.err
 }
 
-// ClosedByServer reports whether err, from Conn.Err, says that the server ended
-// the connection in order, with a Close frame.
-func ClosedByServer(err error) bool { return websocket.CloseStatus(err) >= 0 }
-
-// Close ends the connection and waits for its goroutines; it must not be called by
-// a function that was handed to the connection. Calls under way fail, and those
-// that wait in the queue are not sent. It may be called again, and always returns
-// nil.
+// Close ends the connection and waits for its goroutines. Calls under way fail, and
+// those that wait in the queue are not sent. Subscribed rows stay in the cache. Close
+// may be called again, and by a callback, which it does not wait for; it always
+// returns nil.
 func (c *Conn) Close() error {
 	c.closes.Do(func() {
 		c.mu.Lock()
 		c.mu.closing = c.mu.err == nil
-		first := c.mu.closing
+		l := c.mu.link
 		c.mu.space.Broadcast()
 		c.mu.Unlock()
-		if first {
+		c.halted.Store(true)
+		c.in.release()
+		if l != nil {
 			// A peer that reads nothing, or never answers, is not waited for.
-			defer time.AfterFunc(closeTimeout, c.stop).Stop()
-			_ = c.ws.Close(websocket.StatusNormalClosure, "") // an end that the server did first is an end, too
+			stop := time.AfterFunc(closeTimeout, func() { _ = l.ws.CloseNow() })
+			_ = l.ws.Close(websocket.StatusNormalClosure, "") // an end that the server did first is an end, too
+			stop.Stop()
 		}
+		c.stop()
 	})
-	c.stop()
-	c.wg.Wait()
+	c.reading.Wait()
+	if c.delivery.inCallback() {
+		return nil
+	}
+	if c.opts.Manual { // nobody else may do it
+		c.delivery.mu.Lock()
+		c.deliverQueued()
+		c.delivery.mu.Unlock()
+	}
+	<-c.done
 	return nil
-}
-
-func (c *Conn) readLoop(ctx context.Context) {
-	defer c.wg.Done()
-	var err error
-	for err == nil {
-		err = c.read(ctx, c.dispatch)
-	}
-	c.fail(err)
-}
-
-// read reads one payload and hands over the messages in it.
-func (c *Conn) read(ctx context.Context, handle func(v2.ServerMessage) error) error {
-	kind, payload, err := c.ws.Read(ctx)
-	if err != nil {
-		return err
-	}
-	if kind != websocket.MessageBinary {
-		return errors.New("client: the server sent text, which the protocol does not have")
-	}
-	body, err := wire.OpenEnvelope(payload, int(c.opts.MaxMessage))
-	if err != nil {
-		return err
-	}
-	r := sats.NewReader(body)
-	for r.Len() > 0 {
-		m := v2.ReadServer(r)
-		if err := r.Err(); err != nil {
-			return fmt.Errorf("client: a message of the server does not decode: %w", err)
-		}
-		if err := handle(m); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// fail ends the connection for err, why reading ended, and every call and
-// subscription with it.
-func (c *Conn) fail(err error) {
-	c.stop()
-	_ = c.ws.CloseNow()
-	c.mu.Lock()
-	if c.mu.err == nil || websocket.CloseStatus(err) >= 0 {
-		c.mu.err = err // else writing failed first, and reading because of that
-	}
-	end := c.mu.ended()
-	calls, subs := c.mu.calls, c.mu.subs
-	c.mu.calls, c.mu.subs = map[uint32]*Call{}, map[uint32]*Subscription{}
-	c.mu.space.Broadcast()
-	c.mu.Unlock()
-
-	for _, call := range calls {
-		call.finish(end)
-	}
-	for _, s := range subs {
-		s.end(end)
-	}
-	close(c.done)
 }
 
 // ended returns why nothing can be sent any more, or nil. The lock is held.
@@ -267,4 +189,18 @@ func (s *connState) ended() error {
 		return fmt.Errorf("%w: %w", ErrDisconnected, s.err)
 	}
 	return nil
+}
+
+// absent returns why nothing can be sent now, or nil. The lock is held.
+func (s *connState) absent() error {
+	if err := s.ended(); err != nil || s.link != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrDisconnected, s.lost)
+}
+
+func (c *Conn) warn(msg string, args ...any) {
+	if c.opts.Logger != nil {
+		c.opts.Logger.Warn("client: "+msg, args...)
+	}
 }

@@ -24,8 +24,8 @@ func TestDial(t *testing.T) {
 	o.Token = "mine"
 	o.ConfirmedReads = client.ConfirmedNo
 	c := dial(t, o)
-	if c.Identity() != fakeIdentity || c.ConnectionID() != fakeConnectionID || c.Token() != "a token" || c.Protocol() != "v3.bsatn.spacetimedb" {
-		t.Errorf("%s %s %q %q", c.Identity(), c.ConnectionID(), c.Token(), c.Protocol())
+	if c.Identity() != fakeIdentity || c.ConnectionID() != fakeConnectionID || c.Token() != "a token" || c.Protocol() != client.V3 {
+		t.Errorf("%s %s %q %s", c.Identity(), c.ConnectionID(), c.Token(), c.Protocol())
 	}
 	r := <-f.requests
 	if got := r.URL.String(); got != "/behind/a/proxy/v1/database/db/subscribe?compression=None&confirmed=false" {
@@ -49,7 +49,7 @@ func TestDialAddresses(t *testing.T) {
 		{f.URL, "a/b", "/v1/database/a%2Fb/subscribe"},
 		{f.URL, "x?y", "/v1/database/x%3Fy/subscribe"},
 	} {
-		c, err := client.Dial(within(t), client.Options{URL: test.url, Database: test.database})
+		c, err := client.Dial(within(t), nil, client.Options{URL: test.url, Database: test.database})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestDialWrongOptions(t *testing.T) {
 		{client.Options{Database: "db"}, `client: Options.URL "" must begin with http://, https://, ws:// or wss://`},
 		{client.Options{URL: "http://h\x00", Database: "db"}, "client: Options.URL: parse "},
 	} {
-		_, err := client.Dial(background, test.o)
+		_, err := client.Dial(background, nil, test.o)
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%+v: %v, want %s", test.o, err, test.want)
 		}
@@ -97,7 +97,7 @@ func TestDialRefused(t *testing.T) {
 		{500, strings.Repeat("x", 5000), strings.Repeat("x", 1024)},
 	} {
 		status, body = test.status, test.body
-		_, err := client.Dial(within(t), client.Options{URL: s.URL, Database: "db"})
+		_, err := client.Dial(within(t), nil, client.Options{URL: s.URL, Database: "db"})
 		var refused *client.DialError
 		if !errors.As(err, &refused) || refused.Status != test.status || refused.Message != test.text || !strings.Contains(refused.Error(), "/v1/database/db/subscribe") {
 			t.Errorf("status %d: %v", test.status, err)
@@ -114,7 +114,7 @@ func TestDialNobodyThere(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.Dial(within(t), client.Options{URL: "http://" + addr, Database: "db"})
+	_, err = client.Dial(within(t), nil, client.Options{URL: "http://" + addr, Database: "db"})
 	var op *net.OpError
 	if !errors.As(err, &op) || !strings.HasPrefix(err.Error(), "client: ") {
 		t.Errorf("got %v", err)
@@ -138,7 +138,7 @@ func TestDialFirstMessage(t *testing.T) {
 		}, "client: the server sent text, which the protocol does not have"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := client.Dial(within(t), serve(t, test.script, mute).options())
+			_, err := client.Dial(within(t), nil, serve(t, test.script, mute).options())
 			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
@@ -148,7 +148,7 @@ func TestDialFirstMessage(t *testing.T) {
 		var err error
 		for limit := 50 * time.Millisecond; limit < patience; limit *= 4 { // the handshake takes a part of it
 			ctx, cancel := context.WithTimeout(background, limit)
-			_, err = client.Dial(ctx, serve(t, (*peer).untilEnd, mute).options())
+			_, err = client.Dial(ctx, nil, serve(t, (*peer).untilEnd, mute).options())
 			cancel()
 			if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "waiting for the server's first message") {
 				break
@@ -162,7 +162,7 @@ func TestDialFirstMessage(t *testing.T) {
 
 func TestDialForeignProtocol(t *testing.T) {
 	f := serve(t, (*peer).untilEnd, func(f *fake) { f.protocol = wire.V1Binary })
-	_, err := client.Dial(within(t), f.options())
+	_, err := client.Dial(within(t), nil, f.options())
 	if err == nil || !strings.Contains(err.Error(), "speaks the subprotocol") {
 		t.Errorf("got %v", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/stdbgo/spacetime/client"
-	"github.com/stdbgo/spacetime/internal/leaktest"
 	"github.com/stdbgo/spacetime/internal/wire"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 	"github.com/stdbgo/spacetime/sats"
@@ -20,8 +19,6 @@ import (
 // patience is how long a test waits for what has to come. Only a failure takes that
 // long, so it is more than any machine needs, however busy.
 const patience = time.Minute
-
-func TestMain(m *testing.M) { leaktest.Main(m) }
 
 var background = context.Background()
 
@@ -83,7 +80,7 @@ func (f *fake) options() client.Options { return client.Options{URL: f.URL, Data
 
 func dial(t *testing.T, o client.Options) *client.Conn {
 	t.Helper()
-	c, err := client.Dial(within(t), o)
+	c, err := client.Dial(within(t), nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +167,7 @@ func change(set uint32, table string, inserts, deletes []string) v2.QuerySetUpda
 
 // text shows rows as "kind table +inserted -deleted".
 func text(r client.Rows) string {
-	s := fmt.Sprintf("%s %s", []string{"applied", "transaction", "own", "unapplied"}[r.Kind], r.Table)
+	s := fmt.Sprintf("%s %s", r.Kind, r.Table)
 	for i := range r.Inserted.Len() {
 		s += " +" + string(r.Inserted.At(i))
 	}

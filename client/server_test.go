@@ -175,7 +175,7 @@ func TestServerIdentity(t *testing.T) {
 	if again.Identity() != first.Identity() || again.Token() != first.Token() || again.ConnectionID() == first.ConnectionID() {
 		t.Errorf("with the token of %s: %s, %s", first.Identity(), again.Identity(), again.ConnectionID())
 	}
-	if again.Protocol() != "v3.bsatn.spacetimedb" {
+	if again.Protocol() != client.V3 {
 		t.Errorf("speaks %s", again.Protocol())
 	}
 	for _, test := range []struct {
@@ -186,7 +186,7 @@ func TestServerIdentity(t *testing.T) {
 		{client.Options{URL: r.url(), Database: "nowhere"}, 404, "`nowhere` not found"},
 		{client.Options{URL: r.url(), Database: "chat", Token: "x.y.z"}, 401, "Invalid token"},
 	} {
-		_, err := client.Dial(within(t), test.o)
+		_, err := client.Dial(within(t), nil, test.o)
 		var refused *client.DialError
 		if !errors.As(err, &refused) || refused.Status != test.status || !strings.Contains(refused.Message, test.text) {
 			t.Errorf("%s: %v", test.o.Database, err)
@@ -276,18 +276,18 @@ func TestServerSubscription(t *testing.T) {
 	f.want("0+before")
 	say(ada, "hidden")
 	say(ada, "theirs")
-	f.want("0+before", "1+theirs")
+	f.want("0+before", "3+theirs")
 	say(bob, "mine")
-	f.want("0+before", "1+theirs", "2+mine") // before the call's Wait returned
+	f.want("0+before", "3+theirs", "2+mine") // before the call's Wait returned
 	r.ask(http.MethodPost, "/v1/database/chat/sql", []byte("DELETE FROM message WHERE text <> 'mine'"), nil)
-	f.want("0+before", "1+theirs", "2+mine", "1-before", "1-theirs")
+	f.want("0+before", "3+theirs", "2+mine", "3-before", "3-theirs")
 	if err := s.Unsubscribe(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	f.want("0+before", "1+theirs", "2+mine", "1-before", "1-theirs", "3-mine")
+	f.want("0+before", "3+theirs", "2+mine", "3-before", "3-theirs", "1-mine")
 	say(ada, "unheard")
 	say(bob, "unheard")
-	f.want("0+before", "1+theirs", "2+mine", "1-before", "1-theirs", "3-mine")
+	f.want("0+before", "3+theirs", "2+mine", "3-before", "3-theirs", "1-mine")
 
 	var refused *client.SubscriptionError
 	for _, query := range []string{"SELECT * FROM nothing", "SELECT nonsense", ""} {

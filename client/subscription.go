@@ -2,101 +2,167 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/stdbgo/spacetime/internal/wire"
-	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
-	"github.com/stdbgo/spacetime/sats"
 )
-
-// An EventKind says where rows come from.
-type EventKind uint8
-
-const (
-	Applied     EventKind = iota // the initial rows of a subscription
-	Transaction                  // a transaction of somebody else
-	Own                          // a transaction of a call of this connection
-	Unapplied                    // the last rows of a subscription that ends
-)
-
-// A RowList holds encoded rows: Len of them, the bytes of each by At.
-type RowList = wire.RowList
-
-// Rows are the rows of one query that a message adds and removes. The bytes are
-// valid during the call that hands them over.
-type Rows struct {
-	Kind              EventKind
-	Table             string
-	Inserted, Deleted RowList
-	Event             bool // the rows belong to an event table: they are told, not kept
-}
 
 // A Subscription is a set of queries that the server keeps this connection
 // informed of.
 type Subscription struct {
 	conn    *Conn
-	id      uint32
 	queries []string
-	handle  func(Rows)
-	after   func(EventKind) // once per message, after its rows; nil: nobody
+	raw     *rawRows // nil: the rows go to the cache
 	applied chan struct{}
 	done    chan struct{}
 	once    sync.Once
 	err     error // set before done is closed
+
+	// Under the lock of the connection.
+	id       uint32 // the query set, on the present link
+	ending   bool   // it is not wanted any more
+	answered bool   // it was applied on the present link
+
+	cached uint32 // of the delivering goroutine: the set that its rows have in the cache; 0: none
 }
 
-// SubscribeRows subscribes to SQL queries as one set and returns when their
-// initial rows have been handed over. handle runs on the reading goroutine, once
-// for each query and message that concerns it. If ctx ends first the subscription
-// is taken back; one more call of handle may then be under way.
-func (c *Conn) SubscribeRows(ctx context.Context, handle func(Rows), queries ...string) (*Subscription, error) {
-	return c.SubscribeUpdates(ctx, handle, nil, queries...)
-}
-
-// SubscribeUpdates is SubscribeRows for callers who treat the rows of a message
-// as one change: end, unless nil, is called once after the rows of each message
-// that concerns the set, of the initial one, too, and if that has no rows.
-func (c *Conn) SubscribeUpdates(ctx context.Context, rows func(Rows), end func(EventKind), queries ...string) (*Subscription, error) {
-	s := &Subscription{conn: c, queries: queries, handle: rows, after: end, applied: make(chan struct{}), done: make(chan struct{})}
-	err := c.enqueue(ctx, func(id uint32) wire.ClientMessage {
-		s.id = id
-		c.mu.subs[id] = s
-		return &wire.SubscribeSet{RequestID: id, QuerySetID: id, Queries: queries}
-	})
+// Subscribe subscribes to typed queries as one set and returns when their rows are in
+// the cache and the callbacks for them have run. The error is a *SubscriptionError if
+// the server refuses a query. If ctx ends first the subscription is taken back.
+func (c *Conn) Subscribe(ctx context.Context, queries ...Query) (*Subscription, error) {
+	texts, err := queryTexts(queries)
 	if err != nil {
 		return nil, err
 	}
+	return c.SubscribeSQL(ctx, texts...)
+}
+
+// SubscribeSQL is Subscribe for queries in SQL.
+func (c *Conn) SubscribeSQL(ctx context.Context, queries ...string) (*Subscription, error) {
+	if err := c.mayWait(ctx); err != nil {
+		return nil, err
+	}
+	s, err := c.subscribe(ctx, nil, queries)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.wait(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// SubscribeAll is Subscribe for all rows of all tables and views of the module that
+// need no arguments.
+func (c *Conn) SubscribeAll(ctx context.Context) (*Subscription, error) {
+	return c.SubscribeSQL(ctx, c.allQueries()...)
+}
+
+// SubscribeAsync is Subscribe for those who cannot wait, such as callbacks. The
+// subscription ends with the error if the server refuses it.
+func (c *Conn) SubscribeAsync(queries ...Query) (*Subscription, error) {
+	texts, err := queryTexts(queries)
+	if err != nil {
+		return nil, err
+	}
+	return c.SubscribeSQLAsync(texts...)
+}
+
+// SubscribeSQLAsync is SubscribeAsync for queries in SQL.
+func (c *Conn) SubscribeSQLAsync(queries ...string) (*Subscription, error) {
+	return c.subscribe(context.Background(), nil, queries)
+}
+
+func (c *Conn) allQueries() []string {
+	var queries []string
+	if c.module != nil {
+		for _, t := range c.module.Tables {
+			if d := t.definition(); !d.Arguments && !(d.Event && c.Protocol() == V1) {
+				queries = append(queries, "SELECT * FROM "+quoteTable(d.Name))
+			}
+		}
+	}
+	return queries
+}
+
+// subscribe registers a set and asks the server for it. While the connection is
+// interrupted it waits with the others for the next link.
+func (c *Conn) subscribe(ctx context.Context, raw *rawRows, queries []string) (*Subscription, error) {
+	if raw == nil && c.module == nil {
+		return nil, ErrNoModule
+	}
+	s := &Subscription{conn: c, queries: append([]string(nil), queries...), raw: raw, applied: make(chan struct{}), done: make(chan struct{})}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.waitForSpace(ctx); err != nil && (raw != nil || c.mu.ended() != nil || c.mu.state.Phase != Waiting && c.mu.state.Phase != Connecting) {
+		return nil, err
+	}
+	s.id = c.mu.freshID()
+	c.mu.sets[s.id] = s
+	if c.mu.link != nil {
+		if raw != nil && c.mu.link.session.protocol == V1 {
+			delete(c.mu.sets, s.id)
+			return nil, ErrNeedsV2
+		}
+		c.push(c.request(s))
+	}
+	return s, nil
+}
+
+// request is the message that asks for a set on its own. The lock is held.
+func (c *Conn) request(s *Subscription) wire.ClientMessage {
+	if c.mu.link.session.protocol == V1 {
+		return &wire.SubscribeMulti{Queries: s.queries, RequestID: s.id, QueryID: s.id}
+	}
+	return &wire.SubscribeSet{RequestID: s.id, QuerySetID: s.id, Queries: s.queries}
+}
+
+// wait waits until the initial rows are there; if ctx ends first the subscription is
+// taken back.
+func (s *Subscription) wait(ctx context.Context) error {
 	select {
 	case <-s.applied:
-		return s, nil
+		return nil
 	case <-s.done:
-		return nil, s.err
+		return s.err
 	case <-ctx.Done():
 		s.abandon(context.Cause(ctx))
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 
-// abandon ends a subscription that nobody waits for any more: what the server
-// still says about it is dropped, and the server is told.
+// abandon ends a subscription that nobody waits for any more.
 func (s *Subscription) abandon(err error) {
-	c := s.conn
-	c.mu.Lock()
-	if c.mu.subs[s.id] == s {
-		delete(c.mu.subs, s.id)
-		if c.mu.ended() == nil {
-			c.push(func(id uint32) wire.ClientMessage {
-				return &wire.UnsubscribeSet{RequestID: id, QuerySetID: s.id}
-			})
-		}
-	}
-	c.mu.Unlock()
+	s.conn.mu.Lock()
+	s.leave(false)
+	s.conn.mu.Unlock()
 	s.end(err)
 }
 
+// leave says that the set is not wanted any more. The lock is held.
+func (s *Subscription) leave(rows bool) {
+	c := s.conn
+	if s.ending || c.mu.sets[s.id] != s || c.mu.ended() != nil {
+		return
+	}
+	s.ending = true
+	switch {
+	case c.mu.link == nil:
+		delete(c.mu.sets, s.id)
+		c.in.push(item{drop: s})
+	case c.mu.link.session.protocol == V1:
+		c.push(&wire.UnsubscribeMulti{RequestID: c.mu.freshID(), QueryID: s.id})
+	default:
+		c.push(&wire.UnsubscribeSet{RequestID: c.mu.freshID(), QuerySetID: s.id, SendDroppedRows: rows})
+	}
+}
+
 // Queries returns the SQL of the set.
-func (s *Subscription) Queries() []string { return s.queries }
+func (s *Subscription) Queries() []string { return append([]string(nil), s.queries...) }
+
+// Applied is closed when the initial rows are there and the callbacks for them have
+// run.
+func (s *Subscription) Applied() <-chan struct{} { return s.applied }
 
 // Done is closed when the subscription has ended.
 func (s *Subscription) Done() <-chan struct{} { return s.done }
@@ -111,26 +177,31 @@ func (s *Subscription) Err() error {
 	}
 }
 
-// Unsubscribe ends the subscription and returns when its rows have been handed
-// over as deleted. It does nothing if the subscription has ended.
+// Unsubscribe ends the subscription and returns when its rows have left the cache,
+// or have been handed over as deleted. It does nothing if the subscription has ended.
 func (s *Subscription) Unsubscribe(ctx context.Context) error {
 	select {
 	case <-s.done:
 		return nil
 	default:
 	}
-	err := s.conn.enqueue(ctx, func(id uint32) wire.ClientMessage {
-		return &wire.UnsubscribeSet{RequestID: id, QuerySetID: s.id, SendDroppedRows: true}
-	})
-	if err != nil {
+	if err := s.conn.mayWait(ctx); err != nil {
 		return err
 	}
+	s.UnsubscribeAsync()
 	select {
 	case <-s.done:
 		return s.err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// UnsubscribeAsync is Unsubscribe for those who cannot wait.
+func (s *Subscription) UnsubscribeAsync() {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	s.leave(s.raw != nil)
 }
 
 func (s *Subscription) end(err error) {
@@ -140,102 +211,35 @@ func (s *Subscription) end(err error) {
 	})
 }
 
-// dispatch handles one message of the server.
-func (c *Conn) dispatch(m v2.ServerMessage) error {
-	switch m := m.(type) {
-	case *v2.ReducerResult:
-		return c.result(m)
-	case *v2.TransactionUpdate:
-		return c.changes(m.Sets, false)
-	case *v2.SubscribeApplied:
-		s := c.subscription(m.QuerySetID, false)
-		if s == nil {
-			return nil // abandoned
-		}
-		select {
-		case <-s.applied:
-			return fmt.Errorf("client: the server applies the query set %d twice", s.id)
-		default:
-		}
-		err := s.rows(m.Rows, Applied)
-		close(s.applied)
-		return err
-	case *v2.UnsubscribeApplied:
-		s := c.subscription(m.QuerySetID, true)
-		if s == nil {
-			return nil
-		}
-		err := s.rows(m.Rows, Unapplied)
-		s.end(nil)
-		return err
-	case *v2.SubscriptionError:
-		if s := c.subscription(m.QuerySetID, true); s != nil {
-			s.end(&SubscriptionError{s.queries, m.Error})
-		}
-		return nil
-	}
-	c.warn("a message that was not asked for", "message", m)
-	return nil
-}
-
-// subscription returns the live subscription of a query set, and forgets it if it
-// ends.
-func (c *Conn) subscription(id uint32, ends bool) *Subscription {
+// pending returns the subscription that waits for its initial rows, or nil if there
+// is none or it is not wanted any more. V1 sends the rows of a query once, so there
+// they count even then.
+func (c *Conn) pending(l *link, id uint32) *Subscription {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.mu.subs[id]
-	if ends {
-		delete(c.mu.subs, id)
+	s := c.mu.sets[id]
+	if s == nil || s.ending && l.session.protocol != V1 {
+		return nil
 	}
+	s.answered = true
 	return s
 }
 
-func (s *Subscription) rows(tables v2.QueryRows, kind EventKind) error {
-	for _, t := range tables {
-		r := sats.NewReader(t.Rows)
-		list := wire.ReadRowList(r)
-		if err := r.Err(); err != nil {
-			return err
-		}
-		rows := Rows{Kind: kind, Table: t.Table, Inserted: list}
-		if kind == Unapplied {
-			rows.Inserted, rows.Deleted = RowList{}, list
-		}
-		s.handle(rows)
-	}
-	s.ended(kind)
-	return nil
+// forget takes a set from those that the server is asked for, and returns it.
+func (c *Conn) forget(id uint32) *Subscription {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.mu.sets[id]
+	delete(c.mu.sets, id)
+	return s
 }
 
-func (s *Subscription) ended(kind EventKind) {
-	if s.after != nil {
-		s.after(kind)
+// apply says that the initial rows are there. The goroutine that delivers calls it,
+// again after every reconnection.
+func (s *Subscription) apply() {
+	select {
+	case <-s.applied:
+	default:
+		close(s.applied)
 	}
-}
-
-// changes hands over what a transaction changed.
-func (c *Conn) changes(sets []v2.QuerySetUpdate, own bool) error {
-	kind := Transaction
-	if own {
-		kind = Own
-	}
-	for _, set := range sets {
-		s := c.subscription(set.QuerySetID, false)
-		if s == nil {
-			continue // unsubscribed while the update was under way
-		}
-		for _, t := range set.Tables {
-			for _, fragment := range t.Rows {
-				r := sats.NewReader(fragment)
-				rows := Rows{Kind: kind, Table: t.Table}
-				rows.Inserted, rows.Deleted, rows.Event = v2.ReadFragment(r)
-				if err := r.Err(); err != nil {
-					return err
-				}
-				s.handle(rows)
-			}
-		}
-		s.ended(kind)
-	}
-	return nil
 }

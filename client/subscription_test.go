@@ -62,7 +62,7 @@ func TestSubscription(t *testing.T) {
 	if err := c.Call("r", nil).Wait(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	want := "applied a +1 +2|applied b|.|transaction a +3 -1|.|own b +own|.|transaction e +bang event|.|unapplied a -2 -3|."
+	want := "applied a +1 +2|applied b|.|transaction a +3 -1|.|reducer b +own|.|transaction e +bang event|.|unapplied a -2 -3|."
 	if text := strings.Join(got, "|"); text != want {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}

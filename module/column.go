@@ -14,6 +14,7 @@ type column struct {
 	field  reflect.StructField
 	unique bool
 	auto   bool
+	target bool // of an outbox
 }
 
 // readColumns makes the columns of the row type and the indexes that its tags ask for.
@@ -56,6 +57,8 @@ func (d *tableDef) readTag(col int) {
 			if !isInteger(c.field.Type) {
 				d.reg.problem("%s: autoinc needs an integer, not %s", d.at(col), c.field.Type)
 			}
+		case "target":
+			c.target = true
 		case "hash":
 			algo = hash
 			algorithms++
@@ -63,7 +66,7 @@ func (d *tableDef) readTag(col int) {
 			algo = direct
 			algorithms++
 		default:
-			d.reg.problem("%s: the stdb tag has the unknown word %q; it knows name=…, primarykey, unique, autoinc, hash and direct",
+			d.reg.problem("%s: the stdb tag has the unknown word %q; it knows name=…, primarykey, unique, autoinc, target, hash and direct",
 				d.at(col), word)
 		}
 	}

@@ -25,6 +25,7 @@ const (
 	sectionHandlers    = 11
 	sectionRoutes      = 12
 	sectionEnvironment = 15
+	sectionOutboxes    = 16
 )
 
 // define checks everything, compiles the codecs and encodes the definition.
@@ -92,6 +93,7 @@ func (d *definer) row(t *tableDef) *sats.Type {
 	if t.schedule != nil {
 		t.checkSchedule()
 	}
+	d.checkOutbox(t)
 	if t.goType.Kind() != reflect.Struct || !d.fields(t.goType) {
 		return nil
 	}
@@ -159,6 +161,9 @@ func (d *definer) params(f *functionDef) *sats.Type {
 		row, err := d.types.Type(f.args)
 		if err != nil {
 			return nil
+		}
+		if f.result {
+			return sats.Product(sats.E("row", row), sats.E("result", sats.Result(sats.Unit, sats.String)))
 		}
 		return sats.Product(sats.E("row", row))
 	}

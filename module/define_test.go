@@ -134,7 +134,7 @@ func TestMistakes(t *testing.T) {
 			"module.badTags.C: autoinc needs an integer, not string",
 			"module.badTags.D: the words hash and direct go with primarykey or unique; for other columns use HashIndexOf",
 			"module.badTags.E: a direct index needs an unsigned integer of up to 64 bits or an enum, not string",
-			`module.badTags.F: the stdb tag has the unknown word "primry"; it knows name=…, primarykey, unique, autoinc, hash and direct`,
+			`module.badTags.F: the stdb tag has the unknown word "primry"; it knows name=…, primarykey, unique, autoinc, target, hash and direct`,
 		}},
 		{"keys", func() {
 			table := NewTable[badKeys]("t")

@@ -34,6 +34,7 @@ type functionDef struct {
 	private bool
 	args    reflect.Type // struct of the parameters, or the row of a scheduled table; nil: none
 	table   *tableDef    // whose rows it is called for, or nil
+	result  bool         // of an outbox: it is given a result as well
 	call    func(ctx *Context, args []byte) error
 	entry   uintptr // of the Go function
 

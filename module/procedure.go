@@ -178,5 +178,6 @@ func (d *definer) optionalSections() (list [][]byte) {
 	add(len(d.r.handlers), d.httpHandlers)
 	add(d.r.routes(), d.httpRoutes)
 	add(len(d.r.env), d.environment)
+	add(d.r.outboxes(), d.outboxes)
 	return list
 }

@@ -23,6 +23,7 @@ type Table[Row any] struct{ d *tableDef }
 //	autoinc      an integer: a zero is replaced by the next number when the row is inserted
 //	hash         of a unique column: its index is a hash table, which has no ranges
 //	direct       of a unique column: its index is an array, for small dense numbers
+//	target       of an outbox: the database that is called
 func NewTable[Row any](name string, options ...TableOption) *Table[Row] {
 	std.open("NewTable")
 	return &Table[Row]{std.newTable(name, reflect.TypeFor[Row](), options)}
@@ -42,6 +43,8 @@ type tableDef struct {
 	indexes  []*indexDef
 	defaults []columnDefault
 	schedule *scheduleDef
+	outbox   *outboxDef
+	onResult *functionDef // of an outbox
 
 	codec    *sats.Codec // from here on: after the definition is made
 	counters []counter

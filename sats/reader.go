@@ -17,6 +17,8 @@ type Reader struct {
 	err  error
 	zero int // array elements of no size read so far
 	idle int // products of no size read so far
+
+	depth int // values of recursive types that Enter has begun
 }
 
 // NewReader returns a reader over b, which it does not copy and never writes.
@@ -34,6 +36,18 @@ func (r *Reader) Fail(err error) {
 		r.err = err
 	}
 }
+
+// Enter begins a value of a recursive type and reports whether to read it; at MaxDepth it fails, so that no input can
+// exhaust the stack. After true the end of the value calls Leave.
+func (r *Reader) Enter() bool {
+	if r.depth++; r.depth > MaxDepth {
+		r.Fail(errDepth)
+	}
+	return r.err == nil
+}
+
+// Leave ends a value that Enter began.
+func (r *Reader) Leave() { r.depth-- }
 
 // Len returns the number of bytes left.
 func (r *Reader) Len() int { return len(r.b) - r.pos }

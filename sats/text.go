@@ -16,7 +16,8 @@ func AppendSQLText(dst []byte, ts *Typespace, t *Type, bsatn []byte) (out, rest 
 	return appendText(dst, ts, t, bsatn, textSQL)
 }
 
-// AppendPGNested is AppendSATN for the JSON-like text of values inside a PostgreSQL column (spec 01 §5.5).
+// AppendPGNested is AppendSATN for the JSON text of values inside a PostgreSQL column (spec 01 §5.5). Unlike the
+// original's it is JSON: strings are escaped (spec 06 §7.4), floats that are not finite are strings.
 func AppendPGNested(dst []byte, ts *Typespace, t *Type, bsatn []byte) (out, rest []byte, err error) {
 	return appendText(dst, ts, t, bsatn, textPG)
 }
@@ -60,11 +61,11 @@ func (w *textWriter) value(t *Type, depth int, bare bool) {
 	case KindArray:
 		w.array(t, depth)
 	case KindString:
-		w.out = append(append(append(w.out, '"'), w.r.StrView()...), '"')
+		w.string(w.r.StrView())
 	case KindF32:
-		w.out = AppendFloatText(w.out, float64(w.r.F32()), 32)
+		w.float(float64(w.r.F32()), 32)
 	case KindF64:
-		w.out = AppendFloatText(w.out, w.r.F64(), 64)
+		w.float(w.r.F64(), 64)
 	case KindI256:
 		w.out = w.r.I256().appendDecimal(w.out)
 	case KindU256:
@@ -72,6 +73,24 @@ func (w *textWriter) value(t *Type, depth int, bare bool) {
 	default:
 		w.out = appendJSONScalar(w.out, t.Kind, &w.r)
 	}
+}
+
+// string writes a text in quotes; in PostgreSQL's texts, which are JSON, with escapes.
+func (w *textWriter) string(s []byte) {
+	if w.style == textPG {
+		w.out = AppendJSONString(w.out, string(s))
+		return
+	}
+	w.out = append(append(append(w.out, '"'), s...), '"')
+}
+
+// float writes a number. JSON has none for what is not finite.
+func (w *textWriter) float(f float64, bits int) {
+	if w.style == textPG && (f-f != 0) {
+		w.out = append(AppendFloatText(append(w.out, '"'), f, bits), '"')
+		return
+	}
+	w.out = AppendFloatText(w.out, f, bits)
 }
 
 func (w *textWriter) product(t *Type, depth int, bare bool) {
@@ -116,21 +135,18 @@ func (w *textWriter) close() {
 
 // label writes the name of an element or variant and what separates it from its value.
 func (w *textWriter) label(name Name, i int) {
-	if w.style == textPG {
-		w.out = append(w.out, '"')
-	}
-	if name.Set {
-		w.out = append(w.out, name.Text...)
-	} else {
-		if w.style != textSATN {
-			w.out = append(w.out, "col_"...)
-		}
-		w.out = strconv.AppendInt(w.out, int64(i), 10)
+	text := name.Text
+	switch {
+	case name.Set:
+	case w.style == textSATN:
+		text = strconv.Itoa(i)
+	default:
+		text = "col_" + strconv.Itoa(i)
 	}
 	if w.style == textPG {
-		w.out = append(w.out, `": `...)
+		w.out = append(AppendJSONString(w.out, text), ": "...)
 	} else {
-		w.out = append(w.out, " = "...)
+		w.out = append(append(w.out, text...), " = "...)
 	}
 }
 

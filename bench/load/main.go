@@ -118,7 +118,7 @@ func dial(ctx context.Context, c config) (*client.Conn, error) {
 	if c.confirmed {
 		confirmed = client.ConfirmedYes
 	}
-	return client.Dial(ctx, client.Options{URL: c.url, Database: c.db, ConfirmedReads: confirmed})
+	return client.Dial(ctx, nil, client.Options{URL: c.url, Database: c.db, ConfirmedReads: confirmed})
 }
 
 // seed fills the table, in the module, if nobody has.

@@ -45,16 +45,27 @@ func main() {
 // start runs a server until ctx ends.
 func start(ctx context.Context, o cli.StartOptions) error {
 	path := executable()
+	over := server.Overrides{Environ: os.Environ(), Set: o.Set}
+	if o.PrintConfig {
+		return server.PrintConfig(o.Stdout, o.DataDir, over)
+	}
 	return server.Run(ctx, server.RunOptions{
 		DataDir: o.DataDir, ListenAddr: o.ListenAddr,
-		PrivateKeyPath: o.PrivateKeyPath, PublicKeyPath: o.PublicKeyPath, KeyDir: o.KeyDir,
-		InMemory: o.InMemory, NonInteractive: o.NonInteractive,
+		PrivateKeyPath: o.PrivateKeyPath, PublicKeyPath: o.PublicKeyPath, KeyDir: o.KeyDir, PGPort: o.PGPort,
+		InMemory: o.InMemory, NonInteractive: o.NonInteractive, Overrides: over, Hangup: hangups,
 		Version: cli.CompatVersion, ExeName: strings.TrimSuffix(filepath.Base(path), ".exe"), ExePath: path,
 		Engines: engines,
 		Stdin:   o.Stdin, Stdout: o.Stdout, Color: o.Color,
 		NoDiskLogging: os.Getenv("SPACETIMEDB_DISABLE_DISK_LOGGING") != "",
 		PublishIssuer: os.Getenv("TEMP_SPACETIMEAUTH_ISSUER_REQUIRED_TO_PUBLISH"),
 	})
+}
+
+// hangups delivers SIGHUP, which then does not end the program any more.
+func hangups() (<-chan os.Signal, func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c, func() { signal.Stop(c) }
 }
 
 // describe reads what a program says about itself. It runs once: to compile it would

@@ -80,3 +80,52 @@ func TestUnusableCacheFolder(t *testing.T) {
 	}
 	runNothing(t, dir)
 }
+
+// Programs of the same bytes share their code until the last is closed.
+func TestSharedCode(t *testing.T) {
+	e, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := file(t, "testdata/behave.wasm")
+	var programs []abi.Program
+	for range 3 {
+		p, err := e.Load(t.Context(), bin, abi.LoadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs = append(programs, p)
+	}
+	other, err := e.Load(t.Context(), file(t, "testdata/echo.wasm"), abi.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(e.codes); n != 2 {
+		t.Errorf("%d compiled modules for two", n)
+	}
+	for _, p := range programs[:2] {
+		for range 2 { // closing again changes nothing
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	in, err := programs[2].Instantiate(t.Context(), newServices())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := in.CallReducer(t.Context(), &abi.ReducerCall{}); out.Status != abi.StatusOK {
+		t.Errorf("a call after the others were closed: %+v", out)
+	}
+	for _, c := range []interface{ Close() error }{in, programs[2], other} {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(e.codes); n != 0 {
+		t.Errorf("%d compiled modules are kept for nobody", n)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}

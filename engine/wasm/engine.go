@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -46,6 +47,9 @@ type Engine struct {
 
 	rt wazero.Runtime
 	cc wazero.CompilationCache // nil without cache
+
+	mu    sync.Mutex
+	codes map[[32]byte]*code // what programs in use were compiled to
 }
 
 var _ abi.Engine = (*Engine)(nil)
@@ -55,7 +59,7 @@ const features = api.CoreFeaturesV2
 
 // New makes an engine. It runs SelfTest if the outcome matters.
 func New(o Options) (*Engine, error) {
-	e := &Engine{mode: o.Engine, log: o.Logger}
+	e := &Engine{mode: o.Engine, log: o.Logger, codes: map[[32]byte]*code{}}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}

@@ -136,7 +136,7 @@ func (in *instance) instantiate(ctx context.Context) (err error) {
 	defer func() { in.ctx.values = nil }()
 	// No name: instances of one module must not get into each other's way. No start functions: _start is not for us.
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
-	in.mod, err = in.p.e.rt.InstantiateModule(&in.ctx, in.p.code, config)
+	in.mod, err = in.p.e.rt.InstantiateModule(&in.ctx, in.p.code.CompiledModule, config)
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,12 @@ package wasm
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/tetratelabs/wazero"
+	"sync/atomic"
 
 	"github.com/stdbgo/spacetime/engine/wasm/internal/meter"
 	"github.com/stdbgo/spacetime/internal/abi"
@@ -64,7 +64,8 @@ func funcType(s string) (t meter.FuncType) {
 // A program is a loaded module.
 type program struct {
 	e        *Engine
-	code     wazero.CompiledModule
+	code     *code
+	closed   atomic.Bool
 	hash     sats.Hash
 	limits   abi.Limits
 	memory   uint64   // cap in bytes
@@ -90,14 +91,19 @@ func (e *Engine) Load(ctx context.Context, bin []byte, o abi.LoadOptions) (abi.P
 			return nil, err
 		}
 	}
+	key := sha256.Sum256(bin)
+	if p.code = e.share(key, nil); p.code != nil {
+		return p, nil
+	}
 	metered, err := m.Rewrite()
 	if err != nil {
 		return nil, &abi.LoadError{Problem: "this is no valid WebAssembly module", Err: err}
 	}
-	p.code, err = e.compile(ctx, metered)
+	compiled, err := e.compile(ctx, metered)
 	if err != nil {
 		return nil, &abi.LoadError{Problem: "the module does not compile", Err: err}
 	}
+	p.code = e.share(key, compiled)
 	return p, nil
 }
 
@@ -253,5 +259,10 @@ func (p *program) checkMemory(m *meter.Module) error {
 // Hash is the module hash.
 func (p *program) Hash() sats.Hash { return p.hash }
 
-// Close releases the compiled code.
-func (p *program) Close() error { return p.code.Close(context.Background()) }
+// Close releases the compiled code, which other programs of the same bytes may still use.
+func (p *program) Close() error {
+	if p.closed.Swap(true) {
+		return nil
+	}
+	return p.e.release(p.code)
+}

@@ -29,7 +29,10 @@ type database struct {
 func open(t testing.TB, module string) *database {
 	d := &database{t: t, s: newServices(), db: store.New(store.Options{})}
 	d.s.now = func() sats.Timestamp { return callTime }
-	d.p = loadFile(t, "../../testdata/vectors/live/modules/"+module+".wasm", abi.Limits{})
+	if !strings.Contains(module, "/") {
+		module = "../../testdata/vectors/live/modules/" + module
+	}
+	d.p = loadFile(t, module+".wasm", abi.Limits{})
 	d.in = instantiate(t, d.p, d.s)
 	b, err := d.in.Describe(t.Context())
 	if err != nil {

@@ -1,6 +1,7 @@
 package abi
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -202,6 +203,12 @@ func (c *Context) Insert(t uint32, row []byte) (generated []byte, e Errno) {
 	stored, generated, err := tx.Insert(def.ID, row)
 	if err != nil {
 		return nil, c.errno(err)
+	}
+	if def.Outbox != nil {
+		generated = bytes.Clone(generated) // it is good until the next write
+		if err := RecordOutbox(tx, def, bytes.Clone(stored), c.call.Time); err != nil {
+			Fault("outbox %s: %v", def.Name, err)
+		}
 	}
 	return generated, c.checkDelay(def, stored)
 }

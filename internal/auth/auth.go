@@ -10,9 +10,7 @@ package auth
 
 import (
 	"bytes"
-	"crypto/ecdsa"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -74,8 +72,8 @@ type Options struct {
 	Rand io.Reader
 	// Client fetches discovery documents and key sets; nil is a client of our own.
 	Client *http.Client
-	// AllowedIssuers, if not empty, are the only foreign issuers whose keys are
-	// fetched. Tokens signed with the local key are accepted in any case.
+	// AllowedIssuers, if not nil, are the only foreign issuers whose keys are fetched.
+	// Tokens signed with the local key are accepted in any case.
 	AllowedIssuers []string
 }
 
@@ -157,16 +155,7 @@ func (a *Authority) sign(c *Claims) (string, error) {
 	}
 	b.WriteByte('}')
 
-	input := header + "." + base64.RawURLEncoding.EncodeToString(b.Bytes())
-	digest := sha256.Sum256([]byte(input))
-	r, s, err := ecdsa.Sign(a.rand, a.keys.private, digest[:])
-	if err != nil {
-		return "", fmt.Errorf("auth: sign a token: %w", err)
-	}
-	var sig [64]byte
-	r.FillBytes(sig[:32])
-	s.FillBytes(sig[32:])
-	return input + "." + base64.RawURLEncoding.EncodeToString(sig[:]), nil
+	return a.signPayload(b.Bytes())
 }
 
 // writeJSON appends v without the escapes meant for HTML.

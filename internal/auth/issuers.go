@@ -66,7 +66,7 @@ func (s *keySet) candidates(t *token) []crypto.PublicKey {
 type issuers struct {
 	now     func() time.Time
 	client  *http.Client
-	allowed []string
+	allowed []string // nil: any
 
 	ctx    context.Context // of every fetch; ends with close
 	cancel context.CancelFunc
@@ -95,6 +95,9 @@ func newIssuers(now func() time.Time, client *http.Client, allowed []string) *is
 		t.DisableKeepAlives = true // an issuer is asked twice in five minutes
 		is.client = &http.Client{Transport: t}
 	}
+	if allowed != nil {
+		is.allowed = []string{}
+	}
 	for _, iss := range allowed {
 		is.allowed = append(is.allowed, trimIssuer(iss))
 	}
@@ -117,7 +120,7 @@ func unobtainable(issuer string) error {
 
 // keys returns the issuer's key set, fetching it when it is not known.
 func (is *issuers) keys(ctx context.Context, issuer string) (*keySet, error) {
-	if len(is.allowed) > 0 && !slices.Contains(is.allowed, trimIssuer(issuer)) {
+	if is.allowed != nil && !slices.Contains(is.allowed, trimIssuer(issuer)) {
 		return nil, unobtainable(issuer)
 	}
 	now := is.now()

@@ -273,7 +273,7 @@ func TestAllowedIssuers(t *testing.T) {
 	for _, tt := range []struct {
 		allowed []string
 		ok      bool
-	}{{nil, true}, {[]string{p.URL + "/"}, true}, {[]string{"https://elsewhere.example"}, false}} {
+	}{{nil, true}, {[]string{p.URL + "/"}, true}, {[]string{"https://elsewhere.example"}, false}, {[]string{}, false}} {
 		a := New(Options{Keys: newKeys(t), AllowedIssuers: tt.allowed})
 		_, err := a.Validate(context.Background(), tok)
 		a.Close()

@@ -136,9 +136,8 @@ func (r *run) rootCommand() *cobra.Command {
 		r.sqlCommand(), r.renameCommand(), r.listCommand(), r.loginCommand(), r.logoutCommand(),
 		r.initCommand(), r.buildCommand(), r.devCommand(), r.serverCommand(), r.subscribeCommand(), r.startCommand(),
 		r.lockCommand(true), r.lockCommand(false), r.envCommand(), r.energyCommand(), r.versionCommand(), r.dbCommand(),
-		r.generateCommand(), r.extractCommand(), r.completionCommand(), r.completeCommand(),
+		r.generateCommand(), r.extractCommand(), r.mcpCommand(), r.completionCommand(), r.completeCommand(),
 	)
-	root.AddCommand(r.laterCommands()...)
 	for _, c := range root.Commands() {
 		plain(c)
 	}

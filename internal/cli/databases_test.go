@@ -183,7 +183,7 @@ func TestSubscribe(t *testing.T) {
 		}), "subscribe", db, "select * from item where kind = 77", "-n", "2", "-t", "60", "--print-initial-update")
 		first()
 	}()
-	conn, err := client.Dial(t.Context(), client.Options{URL: at, Database: db})
+	conn, err := client.Dial(t.Context(), nil, client.Options{URL: at, Database: db})
 	if err != nil {
 		t.Fatal(err)
 	}

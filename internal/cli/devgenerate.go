@@ -34,7 +34,10 @@ func (s *devSession) generate(ctx context.Context, built *build.Artifact) error 
 // project files, the one that the command line describes, if there is a client.
 func (s *devSession) generateEntriesOf() ([]generateEntry, error) {
 	if !s.fresh {
-		return s.rootGenerateEntries(s.project)
+		if len(s.project.targets) == 0 {
+			return nil, nil
+		}
+		return s.targetEntries(s.project, s.project.targets[0])
 	}
 	e := generateEntry{modulePath: s.module}
 	if s.o.clientLang != "" {

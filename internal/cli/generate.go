@@ -170,12 +170,11 @@ func (r *run) generateTargets(cmd *cobra.Command, p *project, o *generateOptions
 	}
 	var entries []generateEntry
 	for _, t := range targets {
-		list, err := p.targetEntries(t)
+		list, err := r.targetEntries(p, t)
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range list {
-			e = r.relative(p, e)
 			if !slices.Contains(entries, e) {
 				entries = append(entries, e)
 			}
@@ -185,11 +184,11 @@ func (r *run) generateTargets(cmd *cobra.Command, p *project, o *generateOptions
 	case len(entries) == 0:
 		e := generateEntry{}
 		if len(targets) == 1 { // the module of the one target; its other settings are no entry
-			if e, err = p.entry(targets[0], map[string]any{}); err != nil {
+			if e, err = r.entry(p, targets[0], map[string]any{}); err != nil {
 				return nil, err
 			}
 		}
-		return []generateEntry{r.relative(p, e).under(o.generateEntry)}, nil
+		return []generateEntry{e.under(o.generateEntry)}, nil
 	case len(entries) == 1:
 		return []generateEntry{entries[0].under(o.generateEntry)}, nil
 	}
@@ -245,18 +244,6 @@ func (r *run) generateEntries(ctx context.Context, entries []generateEntry, run 
 		}
 	}
 	return nil
-}
-
-// rootGenerateEntries are the entries of the project's root, which `dev` runs.
-func (r *run) rootGenerateEntries(p *project) ([]generateEntry, error) {
-	if len(p.targets) == 0 {
-		return nil, nil
-	}
-	list, err := p.targetEntries(p.targets[0])
-	for i := range list {
-		list[i] = r.relative(p, list[i])
-	}
-	return list, err
 }
 
 // defaultModule is the directory of a module that nothing names: spacetimedb of

@@ -33,8 +33,9 @@ var generateKeys = []string{
 	"build_options", "dotnet_version", "include_private", "sdk_version", "go_package",
 }
 
-// targetEntries returns a target's own entries. Their paths are absolute.
-func (p *project) targetEntries(t *databaseTarget) ([]generateEntry, error) {
+// targetEntries returns the entries of a target of the project, without those
+// of targets below. `dev` runs those of the root, which is the first target.
+func (r *run) targetEntries(p *project, t *databaseTarget) ([]generateEntry, error) {
 	list, ok := t.values["generate"].([]any)
 	if !ok && t.values["generate"] != nil {
 		return nil, fail("Failed to convert config value for key 'generate' to type list of objects")
@@ -53,7 +54,7 @@ func (p *project) targetEntries(t *databaseTarget) ([]generateEntry, error) {
 		if values["language"] == nil {
 			return nil, fail("Required key 'language' is missing from the config file or CLI")
 		}
-		e, err := p.entry(t, values)
+		e, err := r.entry(p, t, values)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +65,7 @@ func (p *project) targetEntries(t *databaseTarget) ([]generateEntry, error) {
 
 // entry reads one entry of a target. Without a module of its own it has the
 // target's.
-func (p *project) entry(t *databaseTarget, values map[string]any) (generateEntry, error) {
+func (r *run) entry(p *project, t *databaseTarget, values map[string]any) (generateEntry, error) {
 	e, own := generateEntry{}, &databaseTarget{values: values}
 	language, err := own.text("language")
 	if err != nil {
@@ -96,24 +97,12 @@ func (p *project) entry(t *databaseTarget, values map[string]any) (generateEntry
 			return e, err
 		}
 		if f.path && value != "" {
-			value = p.path(value)
+			value = r.shown(p.path(value))
 		}
 		*f.to = value
 	}
 	e.includePrivate, err = own.flag("include_private")
 	return e, err
-}
-
-// relative makes the paths of the project files relative to the working
-// directory, as far as they lie in it, and gives defaults that depend on the
-// project's directory.
-func (r *run) relative(p *project, e generateEntry) generateEntry {
-	for _, path := range []*string{&e.outDir, &e.uprojectDir, &e.modulePath, &e.binPath, &e.jsPath} {
-		if *path != "" {
-			*path = r.shown(*path)
-		}
-	}
-	return e
 }
 
 // under lays the options of the command line over an entry. A module that the

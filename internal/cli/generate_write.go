@@ -184,8 +184,11 @@ func (w *bindingsWriter) format(ctx context.Context) error {
 		if _, err := exec.LookPath("rustfmt"); err != nil {
 			return errors.New("rustfmt is not installed; `rustup component add rustfmt` installs it")
 		}
-		// The project's rustfmt.toml counts, though the files are elsewhere.
-		cmd = exec.CommandContext(ctx, "rustfmt", append([]string{"--edition", "2021", "--config-path", w.path(w.entry.outDir)}, paths...)...)
+		args := []string{"--edition", "2021"}
+		if config := rustfmtConfig(w.path(w.entry.outDir)); config != "" {
+			args = append(args, "--config-path", config)
+		}
+		cmd = exec.CommandContext(ctx, "rustfmt", append(args, paths...)...)
 	} else {
 		if _, err := exec.LookPath("dotnet"); err != nil {
 			return errors.New("dotnet is not installed; the .NET SDK brings it, see https://dotnet.microsoft.com/download")
@@ -208,4 +211,22 @@ func (w *bindingsWriter) format(ctx context.Context) error {
 		w.out.Files[i].Text = text
 	}
 	return nil
+}
+
+// rustfmtConfig returns the file that rustfmt would find from dir, or "": the
+// project's settings count, though the files are formatted elsewhere.
+func rustfmtConfig(dir string) string {
+	for {
+		for _, name := range []string{"rustfmt.toml", ".rustfmt.toml"} {
+			path := filepath.Join(dir, name)
+			if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
+				return path
+			}
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,13 +18,24 @@ type StartOptions struct {
 	// PublicKeyPath and PrivateKeyPath are both set or both empty; set, they go
 	// before KeyDir.
 	PublicKeyPath, PrivateKeyPath string
+	PGPort                        int // of the PostgreSQL wire protocol; 0: the configuration's
 	InMemory                      bool
 	NonInteractive                bool // fail instead of asking when the port is taken
+	// Set holds settings, "section.key=value" each, that go before those of config.toml.
+	Set []string
+	// PrintConfig asks for the configuration to be printed instead of a server.
+	PrintConfig bool
 
 	Stdin  io.Reader
 	Stdout io.Writer
 	Color  bool // of log lines on Stdout
 }
+
+// Ports that --pg-port takes (spec 06 §5.1).
+const (
+	minPGPort = 1024
+	maxPGPort = 65534
+)
 
 // startCommand runs a server in this process. The original replaces itself by the
 // server's program and hands all options on; so options are the server's, and the
@@ -71,10 +83,15 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 	f.Var(once(&o.KeyDir, "directory"), "jwt-key-dir", "directory of the keys id_ecdsa and id_ecdsa.pub")
 	f.Var(once(&o.PublicKeyPath, "file"), "jwt-pub-key-path", "the public key; needs --jwt-priv-key-path")
 	f.Var(once(&o.PrivateKeyPath, "file"), "jwt-priv-key-path", "the private key; needs --jwt-pub-key-path")
-	f.Var(once(&pgPort, "port"), "pg-port", "port of the PostgreSQL wire protocol")
+	f.Var(once(&pgPort, "port"), "pg-port", "serve PostgreSQL clients on this port (1024 to 65534); default: the [postgres] port of config.toml, else off")
 	f.Var(once(&pages, "size"), "page_pool_max_size", "accepted for compatibility, without effect")
 	f.BoolVar(&tracy, "enable-tracy", false, "accepted for compatibility, without effect")
-	for _, name := range []string{"page_pool_max_size", "enable-tracy", "pg-port"} {
+	f.BoolVar(&o.PrintConfig, "print-config", false, "print the configuration that holds, and where each value comes from, and end")
+	f.Var(settingFlag{r, &o.Set, "", "key=value"}, "set", "set what config.toml can: section.key=value, as in websocket.gzip=true; lists with commas")
+	for _, s := range startSettings {
+		f.Var(settingFlag{r, &o.Set, s.setting, s.kind}, s.flag, s.about)
+	}
+	for _, name := range []string{"page_pool_max_size", "enable-tracy"} {
 		f.Lookup(name).Hidden = true
 	}
 	f.VisitAll(func(o *pflag.Flag) { o.Annotations = map[string][]string{repeatable: {}} }) // the last one wins
@@ -91,7 +108,11 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 		}
 	}
 	if pgPort != "" {
-		return nil, fail("this version of spacetime does not speak the PostgreSQL wire protocol: start it without --pg-port")
+		n, err := strconv.Atoi(pgPort)
+		if err != nil || n < minPGPort || n > maxPGPort {
+			return nil, usagef(cmd, "invalid value '%s' for '--pg-port <port>': a port from %d to %d is needed", pgPort, minPGPort, maxPGPort)
+		}
+		o.PGPort = n
 	}
 	for _, path := range []*string{&o.DataDir, &o.KeyDir, &o.PublicKeyPath, &o.PrivateKeyPath} {
 		if *path != "" {
@@ -99,6 +120,37 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 		}
 	}
 	return o, nil
+}
+
+// startSettings are the options that stand for one setting of config.toml.
+var startSettings = []struct{ flag, setting, kind, about string }{
+	{"tls-cert", "tls.cert-file", "file", "certificate chain (PEM): the server speaks https and wss; needs --tls-key"},
+	{"tls-key", "tls.key-file", "file", "private key of the certificate (PEM)"},
+	{"publish", "publish.allow", "who", "who may create databases: open, owner, list"},
+	{"trusted-proxies", "proxy.trusted", "networks", "proxies whose X-Forwarded headers are believed; default 127.0.0.0/8,::1/128"},
+	{"log-format", "logs.format", "format", "text or json"},
+}
+
+// A settingFlag is an option that sets a setting; without one, its value names it.
+type settingFlag struct {
+	r       *run
+	into    *[]string
+	setting string
+	kind    string
+}
+
+func (f settingFlag) String() string { return "" }
+func (f settingFlag) Type() string   { return f.kind }
+
+func (f settingFlag) Set(value string) error {
+	if f.kind == "file" {
+		value = f.r.path(value)
+	}
+	if f.setting != "" {
+		value = f.setting + "=" + value
+	}
+	*f.into = append(*f.into, value)
+	return nil
 }
 
 // edition takes --edition off the arguments, where only the first one may be it.

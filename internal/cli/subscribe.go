@@ -90,7 +90,7 @@ func (r *run) watch(ctx context.Context, a *api, id sats.Identity, queries []str
 	case "false":
 		confirmed = client.ConfirmedNo
 	}
-	conn, err := client.Dial(ctx, client.Options{URL: a.base, Database: id.String(), Token: a.token, ConfirmedReads: confirmed, HTTPClient: httpClient})
+	conn, err := client.Dial(ctx, nil, client.Options{URL: a.base, Database: id.String(), Token: a.token, ConfirmedReads: confirmed, HTTPClient: httpClient})
 	if err != nil {
 		return because(err, "the subscription's connection failed")
 	}

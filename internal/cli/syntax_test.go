@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,7 +119,19 @@ func TestStart(t *testing.T) {
 	want(t, u.fails(2, "start", "--edition", "other"), "[possible values: standalone, cloud]")
 	want(t, u.fails(2, "start", "--data-dir", "X", "--edition", "cloud"), "unexpected argument '--edition' found")
 	want(t, u.fails(2, "start", "--jwt-pub-key-path", "p"), "--jwt-priv-key-path")
-	want(t, u.fails(1, "start", "--pg-port", "5432"), "PostgreSQL")
+	for _, bad := range []string{"80", "65535", "x"} {
+		want(t, u.fails(2, "start", "--pg-port", bad), "1024 to 65534")
+	}
+	u.ok("start", "--pg-port", "5432")
+	if got.PGPort != 5432 {
+		t.Errorf("--pg-port is %d", got.PGPort)
+	}
+
+	u.ok("start", "--tls-cert", "c.pem", "--tls-key=/k.pem", "--publish", "owner", "--trusted-proxies", "10.0.0.0/8,::1", "--log-format", "json", "--set", "websocket.gzip=true", "--set=logs.level=info", "--print-config")
+	settings := []string{"tls.cert-file=" + filepath.Join(u.work, "c.pem"), "tls.key-file=/k.pem", "publish.allow=owner", "proxy.trusted=10.0.0.0/8,::1", "logs.format=json", "websocket.gzip=true", "logs.level=info"}
+	if !slices.Equal(got.Set, settings) || !got.PrintConfig {
+		t.Errorf("%q, print %t", got.Set, got.PrintConfig)
+	}
 
 	// cli.toml's address is the default of --listen-addr, and nothing completes the file
 	if err := os.WriteFile(u.configFile(), []byte("listen_addr = \"127.0.0.1:7\"\n"), 0o600); err != nil {
@@ -140,12 +153,5 @@ func TestColour(t *testing.T) {
 	u.env["NO_COLOR"] = "1"
 	if text := u.fails(2, "nope") + u.ok("--help"); strings.Contains(text, "\x1b") {
 		t.Errorf("coloured although NO_COLOR is set: %q", text)
-	}
-}
-
-func TestLaterCommands(t *testing.T) {
-	u := newUser(t)
-	for _, name := range []string{"mcp"} {
-		want(t, u.fails(1, name, "--lang", "rust", "x"), "Error: this version of spacetime does not have the command `"+name+"`. ")
 	}
 }

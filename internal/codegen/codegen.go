@@ -10,7 +10,10 @@ package codegen
 import (
 	"fmt"
 
+	"github.com/stdbgo/spacetime/internal/codegen/csharp"
+	"github.com/stdbgo/spacetime/internal/codegen/golang"
 	"github.com/stdbgo/spacetime/internal/codegen/model"
+	"github.com/stdbgo/spacetime/internal/codegen/rust"
 	"github.com/stdbgo/spacetime/internal/codegen/typescript"
 )
 
@@ -36,6 +39,9 @@ type generator struct {
 
 var generators = map[Language]generator{
 	TypeScript: {run: typescript.Generate, submodules: true},
+	Rust:       {run: rust.Generate},
+	CSharp:     {run: csharp.Generate},
+	Go:         {run: golang.Generate, submodules: true},
 }
 
 // Generate returns the bindings of m in a language.

@@ -99,7 +99,7 @@ func (l *Log) take() *batch {
 
 const (
 	maxFree      = 2       // one batch is written while one is filled
-	maxIdleBatch = 4 << 20 // what a batch may keep once the load is gone
+	maxIdleBatch = 1 << 20 // what a batch may keep once the load is gone
 )
 
 // recycle keeps a written batch for reuse.

@@ -190,6 +190,7 @@ func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRe
 		return CallResult{}, ErrStopped
 	}
 	_, res.HasOffset = db.lastOffset()
+	r.counts.whole.observe(db.since(at.ToTime()))
 	return res, nil
 }
 
@@ -206,13 +207,19 @@ func (db *Database) inputs(name string, c Caller, at sats.Timestamp, args []byte
 // invoke runs a reducer in a transaction that the caller ends.
 func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp, args []byte) (out abi.Outcome, took time.Duration) {
 	start := db.host.opts.Clock.Now()
+	panics := db.log.panics.Load()
 	call := &db.scratch.call
 	*call = abi.ReducerCall{
 		ID: r.ID, Name: r.Name, Sender: c.Identity, Conn: c.Conn, Time: at, Args: args, Tx: tx,
 	}
 	out = db.mod.call(db.calls, call)
 	took = db.since(start)
-	r.counts.add(out.Status == abi.StatusOK, took)
+	r.counts.ran(out.Status == abi.StatusOK, time.Duration(sats.TimestampOf(start)-at)*time.Microsecond, took)
+	r.counts.ended(out)
+	db.charged = r.counts
+	if out.Status != abi.StatusOK && out.Status != abi.StatusUserError {
+		db.log.stopped(at, r.Name, out, panics)
+	}
 	if db.mod.inst != nil {
 		db.gauges.memory.Store(db.mod.inst.MemoryBytes())
 	}

@@ -58,6 +58,7 @@ func (c *checkpointer) begin(db *Database) {
 		start := db.host.opts.Clock.Now()
 		err := c.write(db, v, off)
 		if err == nil {
+			db.meter.snapshot.observe(db.since(start))
 			db.logger.Info("checkpoint", slog.Uint64("offset", uint64(off)), slog.Duration("took", db.since(start).Round(time.Millisecond)))
 			err = c.prune(db)
 		}

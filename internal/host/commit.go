@@ -24,12 +24,14 @@ func (db *Database) commit(tx *store.Tx, in *store.Inputs, ev *subscribe.Event) 
 		}
 	}
 	offset, delta := c.Offset, c.Delta
+	db.charge(delta)
 	if db.newSchema {
 		db.newSchema = false
 		db.recompile()
 	}
 	if len(delta.Tables) > 0 {
 		db.sched.observe(delta)
+		db.outboxes.observe(delta)
 	}
 	db.publish(c, ev)
 	if c.Logged {
@@ -37,6 +39,18 @@ func (db *Database) commit(tx *store.Tx, in *store.Inputs, ev *subscribe.Event) 
 	}
 	delta.Release()
 	return offset, nil
+}
+
+// charge counts what a transaction has changed.
+func (db *Database) charge(d *store.Delta) {
+	by := db.charged
+	if db.charged = nil; by == nil {
+		by = db.meter.kinds[txInternal]
+		by.add(true, 0)
+	}
+	if len(d.Tables) > 0 {
+		by.changes.add(d)
+	}
 }
 
 // maxTxRows is how many bytes of rows a transaction may change. The rest of a record
@@ -64,6 +78,7 @@ func checkSize(tx *store.Tx) error {
 // database. Where nothing was ever committed there is nothing a number could be in.
 func (db *Database) undo(tx *store.Tx) {
 	tx.Rollback()
+	db.charged = nil
 	if !db.store.SequencesBehind() || db.store.NextOffset() == 0 {
 		return
 	}

@@ -40,6 +40,8 @@ type Database struct {
 	send  *sender
 	sched *scheduler
 	procs procedures
+	// outboxes carry calls to other databases.
+	outboxes *outboxes
 
 	// writer
 	store   *store.Store
@@ -79,6 +81,8 @@ type Database struct {
 	procedureCounts txCounts
 	requests        httpCounts
 	gauges          gauges
+	meter           meter
+	charged         *txCount // counts what the next commit changes; nil: nobody's; writer
 }
 
 type failure struct{ err error }
@@ -106,7 +110,9 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.exec = newExecutor(db.services.Now, db.fail)
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
+	db.outboxes = newOutboxes(db)
 	db.procs.init()
+	db.meter.init()
 	db.subs.Watch = db.watchQuery
 	return db
 }
@@ -243,6 +249,7 @@ func (db *Database) quiesce(disconnect bool) error {
 	}
 	db.watch.Wait()
 	db.sched.stop()
+	db.outboxes.stop()
 	db.endProcedures()
 	var errs []error
 	db.exec.stop(ErrStopped, func() {

@@ -125,7 +125,11 @@ type fakeCall struct {
 func (c *fakeCall) table(name string) *schema.Table { return c.Tx.TableByName(name) }
 
 func (c *fakeCall) insert(table string, row []byte) error {
-	_, _, err := c.Tx.Insert(c.table(table).ID, row)
+	def := c.table(table)
+	stored, _, err := c.Tx.Insert(def.ID, row)
+	if err == nil && def.Outbox != nil {
+		err = abi.RecordOutbox(c.Tx, def, bytes.Clone(stored), c.Time)
+	}
 	return err
 }
 

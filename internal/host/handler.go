@@ -85,9 +85,10 @@ func (db *Database) CallHandler(ctx context.Context, req *RouteRequest) (RouteRe
 
 func (db *Database) runHandler(m *module, h *handler, inst abi.Instance, req *RouteRequest) (res RouteResponse, err error) {
 	run := &procedureRun{db: db, name: h.Name, counts: h.counts, confirmed: true}
+	at, panics := db.exec.stamp(), db.log.panics.Load()
 	out := db.guard(m, inst, run, func(ctx context.Context) abi.Outcome {
 		result, out := inst.CallHandler(ctx, &abi.HandlerCall{
-			ID: h.ID, Name: h.Name, Time: db.exec.stamp(), Sender: req.Sender, JWT: req.JWT,
+			ID: h.ID, Name: h.Name, Time: at, Sender: req.Sender, JWT: req.JWT,
 			Request: req.Append(nil), Body: req.Body, Host: run,
 		})
 		if out.Status == abi.StatusOK {
@@ -96,6 +97,7 @@ func (db *Database) runHandler(m *module, h *handler, inst abi.Instance, req *Ro
 		return out
 	})
 	if out.Status != abi.StatusOK {
+		db.log.stopped(at, h.Name, out, panics)
 		return RouteResponse{}, &HandlerError{detailOf(out)}
 	}
 	if err != nil {

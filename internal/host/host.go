@@ -52,6 +52,9 @@ type Options struct {
 
 	// HTTP says what requests modules may make.
 	HTTP HTTPOptions
+	// Courier carries the calls of outboxes to other databases; without one the rows
+	// of outboxes wait.
+	Courier Courier
 	// ProcedureInstances is how many instances of a database's module run procedures
 	// and HTTP handlers at a time, by kind of program. Default: the number of processors.
 	ProcedureInstances map[ProgramKind]int
@@ -72,6 +75,9 @@ type Options struct {
 	// limit.
 	SQLMemory int64
 	SQLTime   time.Duration
+	// SubscriptionBytes bounds the initial rows of a subscription message, which are
+	// one message. Default: 256 MiB; negative: no limit.
+	SubscriptionBytes int64
 	// Retention says which checkpoints and segments of the log stay.
 	Retention Retention
 }
@@ -123,6 +129,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.SQLTime == 0 {
 		o.SQLTime = defaultSQLTime
 	}
+	if o.SubscriptionBytes == 0 {
+		o.SubscriptionBytes = defaultSubscription
+	}
 	if o.Retention.Checkpoints == 0 {
 		o.Retention.Checkpoints = defaultCheckpoints
 	}
@@ -157,7 +166,8 @@ type Host struct {
 	mu struct {
 		sync.Mutex
 		replicas map[uint64]*launch
-		deleted  map[uint64]bool // they must not come to life again
+		deleted  map[uint64]bool   // they must not come to life again
+		launches map[uint64]uint64 // how often each was tried
 		closed   bool
 	}
 	work sync.WaitGroup // launches under way
@@ -257,6 +267,10 @@ func (h *Host) join(replica uint64, start func() (*Database, error)) (*launch, e
 	}
 	l := &launch{ready: make(chan struct{})}
 	h.mu.replicas[replica] = l
+	if h.mu.launches == nil {
+		h.mu.launches = map[uint64]uint64{}
+	}
+	h.mu.launches[replica]++
 	h.work.Add(1)
 	go func() {
 		defer h.work.Done()
@@ -323,6 +337,7 @@ func (h *Host) Stop(ctx context.Context, replica uint64) error {
 func (h *Host) Delete(ctx context.Context, replica uint64) error {
 	h.mu.Lock()
 	h.mu.deleted[replica] = true
+	delete(h.mu.launches, replica)
 	h.mu.Unlock()
 	return h.stop(ctx, replica, func() error { return h.remove(replica) })
 }
@@ -441,4 +456,11 @@ func (h *Host) archive(replicaDir, folder string) string {
 		return ""
 	}
 	return filepath.Join(h.opts.Retention.Archive, filepath.Base(replicaDir), folder)
+}
+
+// launchesOf is how often a replica's launch was tried.
+func (h *Host) launchesOf(replica uint64) uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mu.launches[replica]
 }

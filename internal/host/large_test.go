@@ -203,3 +203,32 @@ func (v *viewer) holds(db *Database) {
 		v.t.Errorf("client %x holds %d rows of %d", v.who.Conn[0], len(held), len(there))
 	}
 }
+
+// A subscription that begins with more rows than fit one message is refused, while
+// transactions go on, and what else the client asks for is answered.
+func TestSubscriptionsThatAreTooLarge(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	w.opts.SubscriptionBytes = 50_000
+	w.start()
+	db := w.create(crowd("crowd", 8000))
+	w.call(db, alice, "fill")
+	v := w.viewer(db, 1)
+	release := w.hold(db)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM person"}},
+			&wire.SubscribeSet{RequestID: 2, QuerySetID: 1, Queries: []string{"SELECT * FROM person WHERE id < 1000"}},
+			&wire.SubscribeSet{RequestID: 3, QuerySetID: 2, Queries: []string{"SELECT * FROM person WHERE id = 7777"}})
+	}()
+	w.call(db, alice, "rename", u32(5), str("while it is counted"))
+	release()
+	<-done
+	const refusal = "error The initial rows of the subscription are larger than 50000 bytes, which is as much as fits one message; " +
+		"narrow the queries with WHERE, or spread them over several subscriptions ([sql] max-subscription-bytes in the server's config.toml)"
+	want(t, "messages", v.log, []string{refusal, "applied 2", "applied 3"})
+	if len(v.rows) != 1001 {
+		t.Errorf("%d rows", len(v.rows))
+	}
+}

@@ -32,6 +32,7 @@ func (db *Database) Connect(ctx context.Context, who Caller) error {
 func (db *Database) Attach(ctx context.Context, c *subscribe.Client, who Caller, exited func()) error {
 	return db.connectJob(ctx, who, func() {
 		db.subs.Add(c)
+		who.JWT = nil // it is in st_connection_credentials
 		db.clients[c] = &attached{who, exited}
 		db.gauge()
 	})

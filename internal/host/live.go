@@ -34,20 +34,30 @@ func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller,
 		return 1, db.handleProcedure(ctx, c, who, call)
 	}
 	read := db.services.Now()
-	var large *largeAnswer
+	var left unfinished
 	err = db.exec.do(ctx, func(at sats.Timestamp) {
 		end, _ := at.Add(sats.TimeDurationOf(maxTurn))
-		for n = 0; n < len(batch) && (n == 0 || at < end) && large == nil; n++ {
+		for n = 0; n < len(batch) && (n == 0 || at < end) && left.close == nil; n++ {
 			if _, ok := batch[n].(*wire.CallProcedure); ok {
 				break // waits for an instance, which nobody else may have to
 			}
-			large = db.handle(at, read, c, who, batch[n])
+			left = db.handle(at, read, c, who, batch[n])
 			at = db.exec.stamp()
 		}
 		db.gauge()
 	})
-	if large != nil { // also if the job failed behind it: others wait for the answer
-		large.make(db)
+	if left.measure != nil {
+		tooLarge := left.count(db)
+		left = unfinished{}
+		if err == nil {
+			err = db.exec.do(ctx, func(at sats.Timestamp) {
+				left = db.handleQuery(at, read, c, who, batch[n-1], true, tooLarge)
+				db.gauge()
+			})
+		}
+	}
+	if left.evaluation != nil { // also if the job failed behind it: others wait for the answer
+		left.make(db)
 	}
 	if err != nil {
 		return 0, err
@@ -56,37 +66,45 @@ func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller,
 	return n, nil
 }
 
-// A largeAnswer is an evaluation, which runs on the goroutine of whoever handed in the
-// message, and what it needs open.
-type largeAnswer struct {
-	*subscribe.Evaluation
-	close func()
+// An unfinished message needs its rows read or counted, on the goroutine of whoever
+// handed it in, and then close called. The zero value is a message that is done.
+type unfinished struct {
+	evaluation *subscribe.Evaluation
+	measure    *subscribe.Measure
+	close      func()
+}
+
+// count counts the rows of a message. As with evaluations no more run at a time than
+// there are processors.
+func (u *unfinished) count(db *Database) error {
+	db.evaluations <- struct{}{}
+	defer func() { <-db.evaluations }()
+	defer u.close()
+	return u.measure.Run()
 }
 
 // make evaluates and sends the answer. No more evaluations run at a time than there
 // are processors: each may hold a large message.
-func (l *largeAnswer) make(db *Database) {
+func (u *unfinished) make(db *Database) {
 	db.evaluations <- struct{}{}
 	defer func() {
 		<-db.evaluations
 		if v := recover(); v != nil {
 			db.send.panicked(fmt.Errorf("host: internal error in an evaluation: %v\n%s", v, debug.Stack()))
 		}
-		l.close()
-		db.send.push(l.Answer())
+		u.close()
+		db.send.push(u.evaluation.Answer())
 	}()
-	l.Run()
+	u.evaluation.Run()
 }
 
-// handle carries out a message. The answer that it returns, if any, has to be made.
-func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) *largeAnswer {
-	switch msg := msg.(type) {
-	case *wire.CallReducer:
-		db.handleCall(at, c, who, msg)
-	default:
-		return db.handleQuery(at, read, c, who, msg)
+// handle carries out a message, as far as that is the writer's business.
+func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) unfinished {
+	if call, ok := msg.(*wire.CallReducer); ok {
+		db.handleCall(at, c, who, call)
+		return unfinished{}
 	}
-	return nil
+	return db.handleQuery(at, read, c, who, msg, false, nil)
 }
 
 func (db *Database) handleCall(at sats.Timestamp, c *subscribe.Client, who Caller, msg *wire.CallReducer) {
@@ -121,8 +139,9 @@ func notStartedText(c *subscribe.Client, err error) string {
 	return err.Error()
 }
 
-// handleQuery carries out a subscribe, unsubscribe or one-off message.
-func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) *largeAnswer {
+// handleQuery carries out a subscribe, unsubscribe or one-off message. If its rows have
+// been measured, tooLarge says what came of it.
+func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage, measured bool, tooLarge error) unfinished {
 	v := db.store.View()
 	fresh := freshViews{round: viewRound{db: db, at: at}}
 	release := func() {
@@ -143,6 +162,7 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 	}
 	d := db.subs.Handle(&subscribe.Request{
 		Client: c, Reader: v, Offset: offset, Gated: gated, Large: maxRead,
+		MaxBytes: db.host.opts.SubscriptionBytes, Measured: measured, TooLarge: tooLarge,
 		Compile:    func(text string) ([]*subscribe.Query, error) { return compileLive(v, text, caller) },
 		CompileOne: func(text string) (*subscribe.Query, error) { return one(v, text, caller) },
 		Admit: func(fresh []*subscribe.Query) error {
@@ -156,12 +176,17 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 		Once:    db.sqlLimits(caller, db.host.opts.Clock.Now(), nil),
 		Micros:  func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
 	}, msg)
-	db.push(d)
-	if e, large := d.(*subscribe.Evaluation); large {
+	switch d := d.(type) {
+	case *subscribe.Measure:
 		kept = true
-		return &largeAnswer{e, release}
+		return unfinished{measure: d, close: release}
+	case *subscribe.Evaluation:
+		kept = true
+		db.push(d)
+		return unfinished{evaluation: d, close: release}
 	}
-	return nil
+	db.push(d)
+	return unfinished{}
 }
 
 // A single is the delivery of one message.

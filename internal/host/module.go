@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -29,8 +30,11 @@ type module struct {
 	views      map[string]*view
 
 	services *moduleServices
-	inst     abi.Instance // nil after a call that spoiled it
-	pool     *pool        // of the other instances
+	// instantiate makes an instance and counts it in instances.
+	instantiate func(context.Context) (abi.Instance, error)
+	instances   *atomic.Int64
+	inst        abi.Instance // nil after a call that spoiled it
+	pool        *pool        // of the other instances
 }
 
 // A reducer is a function of a module, ready to be called.
@@ -57,23 +61,23 @@ func (h *Host) load(kind ProgramKind, program []byte) (abi.Program, error) {
 // module says about itself. The caller keeps the program.
 func (db *Database) newModule(kind ProgramKind, p abi.Program, s abi.Services) (*module, error) {
 	services := &moduleServices{Services: s, db: db}
-	inst, err := p.Instantiate(context.Background(), services)
+	instantiate := func(ctx context.Context) (abi.Instance, error) {
+		return db.meter.instance(db, func() (abi.Instance, error) { return p.Instantiate(ctx, services) })
+	}
+	inst, err := instantiate(context.Background())
 	if err != nil {
 		return nil, &ProgramError{err}
 	}
 	def, err := describe(inst)
-	if err == nil {
-		err = runnable(def)
-	}
 	if err != nil {
+		db.meter.running.Add(-1)
 		return nil, &ProgramError{errors.Join(err, inst.Close())}
 	}
 	m := &module{kind: kind, program: p, hash: p.Hash(), def: def, inst: inst, services: services}
 	services.m = m
 	m.index()
-	m.pool = newPool(db.host.opts.poolSize(kind), func() (abi.Instance, error) {
-		return p.Instantiate(context.Background(), services)
-	}, m.discard)
+	m.instantiate, m.instances = instantiate, &db.meter.running
+	m.pool = newPool(db.host.opts.poolSize(kind), func() (abi.Instance, error) { return instantiate(context.Background()) }, m.discard)
 	return m, nil
 }
 
@@ -87,17 +91,6 @@ func describe(inst abi.Instance) (*schema.ModuleDef, error) {
 		return nil, fmt.Errorf("the module's description of itself: %w", err)
 	}
 	return schema.Validate(raw)
-}
-
-// runnable refuses modules whose tables or values would silently not do what
-// they are declared for. Functions that cannot be called are refused call by call.
-func runnable(def *schema.ModuleDef) error {
-	for _, t := range def.Tables {
-		if t.Outbox != nil {
-			return fmt.Errorf("table `%s` is an outbox; this server does not deliver outboxes yet", t.Name)
-		}
-	}
-	return nil
 }
 
 // index prepares the module's functions for calls.
@@ -162,7 +155,7 @@ func (m *module) call(ctx context.Context, c *abi.ReducerCall) abi.Outcome {
 // than StatusOK is that of the call that wanted the instance.
 func (m *module) ready(ctx context.Context) abi.Outcome {
 	if m.inst == nil {
-		inst, err := m.program.Instantiate(ctx, m.services)
+		inst, err := m.instantiate(ctx)
 		if err != nil {
 			return abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: fmt.Errorf("new instance: %w", err)}
 		}
@@ -182,6 +175,7 @@ func (m *module) settle(out abi.Outcome) {
 
 // discard closes an instance that is not used any more.
 func (m *module) discard(inst abi.Instance) {
+	m.instances.Add(-1)
 	if err := inst.Close(); err != nil {
 		m.services.db.logger.Warn("an instance does not close", slog.Any("error", err))
 	}
@@ -204,6 +198,7 @@ func (m *module) retire(drained func()) error {
 	}
 	var err error
 	if m.inst != nil {
+		m.instances.Add(-1)
 		err = m.inst.Close()
 		m.inst = nil
 	}

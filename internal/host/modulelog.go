@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
@@ -47,6 +48,8 @@ type moduleLog struct {
 	dir    string
 	logger *slog.Logger
 	limit  int64 // of a file; maxLogFile outside of tests
+
+	panics atomic.Uint64 // records of panics so far
 
 	mu struct {
 		sync.Mutex
@@ -85,6 +88,21 @@ func discardLog() *moduleLog {
 	return l
 }
 
+// size is the length of the current file, or of what is kept in memory.
+func (l *moduleLog) size() uint64 {
+	l.mu.Lock()
+	today, n := l.mu.day, uint64(len(l.mu.pending))
+	l.mu.Unlock()
+	if l.fs == nil {
+		return n
+	}
+	info, err := l.fs.Stat(logFile(l.dir, today))
+	if err != nil {
+		return n // nothing has been written today
+	}
+	return n + uint64(info.Size())
+}
+
 func day(ts sats.Timestamp) string { return ts.ToTime().Format(time.DateOnly) }
 
 func logFile(dir, day string) string { return filepath.Join(dir, day+logSuffix) }
@@ -107,12 +125,26 @@ func (l *moduleLog) call(at sats.Timestamp, fn, message string) {
 	l.write(abi.LogRecord{Level: abi.LogError, Time: at, Function: fn, Target: hostTarget, Filename: hostTarget, Message: message})
 }
 
+// stopped writes why a call of fn was ended, unless the module has said so itself
+// by a record of a panic: before is how many there were when the call began.
+func (l *moduleLog) stopped(at sats.Timestamp, fn string, out abi.Outcome, before uint64) {
+	if l.panics.Load() != before {
+		return
+	}
+	text := abi.OutOfEnergyText
+	if out.Status != abi.StatusOutOfEnergy {
+		text = strings.TrimSuffix(abi.FatalErrorText, ".") + ": " + detailOf(out)
+	}
+	l.call(at, fn, text)
+}
+
 // write appends a record. It waits for no disk.
 func (l *moduleLog) write(rec abi.LogRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if rec.Level == abi.LogPanic {
 		l.mu.panicked = rec.Message
+		l.panics.Add(1)
 	}
 	if l.mu.closed {
 		return

@@ -145,9 +145,13 @@ func (db *Database) start(kind ProgramKind, p abi.Program, program []byte, fresh
 	}
 	db.owned = p
 	db.watchLog()
-	v := db.store.View()
-	defer v.Close()
-	db.sched.restart(v)
+	// Nothing must be committed between the two.
+	if err := db.exec.borrow(background); err != nil {
+		return err
+	}
+	defer db.exec.release()
+	db.restartSchedule()
+	db.restartOutboxes()
 	return nil
 }
 
@@ -245,6 +249,7 @@ func (h *Host) recoverLocked(info DatabaseInfo, dir string) (db *Database, fresh
 	db = newDatabase(h, info, s, journal)
 	db.dir, db.secret = dir, secret
 	db.ckpt.open(ckpts, r)
+	db.meter.replay = r.took
 	db.log, err = openModuleLog(h.opts.FS, filepath.Join(dir, logsDir), db.services.Now(), db.logger)
 	if err != nil {
 		return nil, false, errors.Join(err, journal.Close())

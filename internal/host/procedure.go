@@ -183,7 +183,7 @@ func (p *procedure) decodeArgs(args []byte, isJSON bool) ([]byte, error) {
 // runProcedure runs an admitted call and gives its instance back.
 func (db *Database) runProcedure(a admitted, c Caller, at sats.Timestamp) ProcedureResult {
 	run := &procedureRun{db: db, name: a.p.Name, counts: a.p.counts, confirmed: c.Confirmed}
-	start := db.host.opts.Clock.Now()
+	start, panics := db.host.opts.Clock.Now(), db.log.panics.Load()
 	var value []byte
 	out := db.guard(a.m, a.inst, run, func(ctx context.Context) (out abi.Outcome) {
 		value, out = a.inst.CallProcedure(ctx, &abi.ProcedureCall{
@@ -202,6 +202,9 @@ func (db *Database) runProcedure(a admitted, c Caller, at sats.Timestamp) Proced
 		res.Status, res.Message = OutOfEnergy, budgetText
 	default:
 		res.Status, res.Message = Trapped, fatalProcedureText+detailOf(out)
+	}
+	if out.Status != abi.StatusOK {
+		db.log.stopped(at, a.p.Name, out, panics)
 	}
 	return res
 }

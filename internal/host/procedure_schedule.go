@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/sats"
@@ -113,6 +114,7 @@ func (db *Database) claim(at *sats.Timestamp, c scheduledProcedure) (p *procedur
 	row = bytes.Clone(row)
 	*at = db.exec.after(*at, c.t.due)
 	fn := table.Schedule.Function
+	db.meter.late(fn, time.Duration(db.services.Now()-c.t.due)*time.Microsecond)
 	if when := scheduleOf(table, row); when.IsInterval() {
 		tx.Rollback()
 		due := nextDue(c.t.due, db.services.Now(), when.Interval())

@@ -57,7 +57,7 @@ func (r *procedureRun) CommitTx(ctx context.Context) error {
 	if err == nil {
 		err = failed
 	}
-	r.counts.add(err == nil, r.db.since(r.began))
+	r.counts.ran(err == nil, 0, r.db.since(r.began))
 	if err != nil || !r.confirmed || !r.hasOffset {
 		return err
 	}
@@ -72,6 +72,7 @@ func (r *procedureRun) commit() error {
 		return viewErrorOf(err)
 	}
 	ev := &subscribe.Event{Caller: r.db.info.Identity, ReducerID: 0, Timestamp: r.at}
+	r.db.charged = r.counts
 	offset, err := r.db.commit(r.tx, nil, ev)
 	if err != nil {
 		return ErrStopped
@@ -112,7 +113,7 @@ func (r *procedureRun) AbortTx() {
 	}
 	r.tx = nil
 	r.db.exec.release()
-	r.counts.add(false, r.db.since(r.began))
+	r.counts.ran(false, 0, r.db.since(r.began))
 }
 
 // finish ends a transaction that the call has left open. Instances do that

@@ -20,6 +20,8 @@ type recovery struct {
 
 	// Of the log behind it.
 	tx, bytes uint64
+
+	took Replay
 }
 
 // replay builds the store from the newest good checkpoint and the log behind it.
@@ -29,6 +31,7 @@ func (h *Host) replay(info DatabaseInfo, journal *commitlog.Log, ckpts *commitlo
 		return nil, fmt.Errorf("host: randomness for hash tables: %w", err)
 	}
 	r := &recovery{}
+	start := h.opts.Clock.Now()
 	begin := func() {
 		r.store = store.New(store.Options{DatabaseID: info.Identity, HashSeed: binary.LittleEndian.Uint64(seed[:]), Together: together})
 	}
@@ -52,9 +55,12 @@ func (h *Host) replay(info DatabaseInfo, journal *commitlog.Log, ckpts *commitlo
 	if first := journal.First(); first > r.from {
 		return nil, errors.Join(fmt.Errorf("host: replica %d: no checkpoint leads to transaction %d, where the log begins", info.Replica, first), failures)
 	}
+	behind := h.opts.Clock.Now()
 	if err := r.replayLog(journal); err != nil {
 		return nil, fmt.Errorf("host: replica %d: %w", info.Replica, err)
 	}
+	end := h.opts.Clock.Now()
+	r.took = Replay{Total: end.Sub(start), Log: end.Sub(behind), Transactions: r.tx}
 	return r, nil
 }
 

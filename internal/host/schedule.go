@@ -335,6 +335,17 @@ func (s *scheduler) waiting() int {
 	return len(s.mu.timers)
 }
 
+// inFlight is the number of scheduled functions that are being called.
+func (s *scheduler) inFlight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.mu.flying
+	if s.mu.firing {
+		n++
+	}
+	return n
+}
+
 // A timerHeap orders timers by due time.
 type timerHeap []*timer
 

@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -248,4 +249,33 @@ func TestLongSleep(t *testing.T) {
 	w.call(db, alice, "plan", timerRow(0, sats.ScheduleTime(math.MaxInt64), "never"))
 	w.clock.advance(100 * time.Hour)
 	k.expect("never")
+}
+
+// The scheduler counts what runs and how late it has begun.
+func TestScheduleStats(t *testing.T) {
+	w := newWorld(t)
+	k := newTicker(w, "ticker")
+	flying := -1
+	var db *Database
+	i := slices.IndexFunc(k.section(schema.SecReducers).Reducers, func(r schema.RawReducerV10) bool { return r.SourceName == "tick" })
+	run := k.fns[i]
+	k.fns[i] = func(c *fakeCall) error {
+		flying = db.Stats().Flying
+		return run(c)
+	}
+	db = w.create(k.fakeModule)
+	w.call(db, alice, "plan", timerRow(0, sats.ScheduleTime(w.clock.micros()-2*second), "late"))
+	w.call(db, alice, "plan", timerRow(0, sats.ScheduleTime(w.clock.micros()+second), "in time"))
+	w.clock.advance(time.Minute)
+	if flying != 1 {
+		t.Errorf("%d functions were active while one ran", flying)
+	}
+	s := db.Stats()
+	h, ok := s.Delays["tick"]
+	if s.Flying != 0 || len(s.Delays) != 1 || !ok {
+		t.Fatalf("stats: %d %+v", s.Flying, s.Delays)
+	}
+	if h.Counts[0] != 1 || h.Counts[slices.Index(h.Bounds, 5*time.Second)] != 1 || h.Sum < 2*time.Second || h.Sum > 3*time.Second || len(h.Counts) != len(h.Bounds)+1 {
+		t.Errorf("delays: %+v", h)
+	}
 }

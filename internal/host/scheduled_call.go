@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -26,6 +27,7 @@ func (db *Database) runScheduled(at sats.Timestamp, t *timer) {
 	}
 	fn := table.Schedule.Function
 	at = db.exec.after(at, t.due)
+	db.meter.late(fn, time.Duration(db.services.Now()-t.due)*time.Microsecond)
 	if !db.runAsDatabase(tx, at, fn, bytes.Clone(row)) {
 		return
 	}

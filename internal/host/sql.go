@@ -23,6 +23,8 @@ import (
 const (
 	defaultSQLMemory = 256 << 20
 	defaultSQLTime   = 30 * time.Second
+	// defaultSubscription is how many bytes of rows a subscription may begin with.
+	defaultSubscription = 256 << 20
 )
 
 // maxCollected bounds a result that has to be in one piece.
@@ -30,14 +32,22 @@ const maxCollected = 256 << 20
 
 // An SQLResult is the outcome of one statement.
 type SQLResult struct {
-	Columns  *sats.Type // product without references; no elements if the statement writes
-	Rows     [][]byte   // BSATN of Columns each
+	Columns  *sats.Type     // product without references; no elements if the statement writes
+	Nulls    []sql.NullForm // where the options among Columns are from
+	Verb     string         // the statement's first word, in capitals
+	Rows     [][]byte       // BSATN of Columns each
 	Stats    sql.Stats
 	Duration time.Duration
 	// Offset is of the transaction read from or written; HasOffset is false if
 	// the log is empty.
 	Offset    uint64
 	HasOffset bool
+}
+
+// An SQLStatement is a text and, if it was prepared, its parameters.
+type SQLStatement struct {
+	Text   string
+	Params *sql.Params
 }
 
 // An SQLSink takes the rows of a result as they come. An error of its ends the
@@ -53,7 +63,7 @@ type SQLSink interface {
 // SQL is StreamSQL with the rows in the result; a large one is an error.
 func (db *Database) SQL(ctx context.Context, who Caller, text string) (SQLResult, error) {
 	var c collector
-	res, err := db.StreamSQL(ctx, ctx.Done(), who, text, &c)
+	res, err := db.StreamSQL(ctx, ctx.Done(), who, SQLStatement{Text: text}, &c)
 	res.Rows = c.rows
 	return res, err
 }
@@ -77,12 +87,12 @@ func (c *collector) Row(row []byte) error {
 // the writer, on the state committed last, once the views that it reads have been
 // evaluated, and hands its rows to sink; one that writes is a transaction. The text
 // of an error is the answer. gone is closed when the caller is no longer interested.
-func (db *Database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
+func (db *Database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error) {
 	if db.isEnding() {
 		return SQLResult{}, ErrStopped
 	}
 	r := &sqlRun{
-		db: db, ctx: ctx, gone: gone, text: text, sink: sink, who: who, start: db.host.opts.Clock.Now(),
+		db: db, ctx: ctx, gone: gone, text: st.Text, params: st.Params, sink: sink, who: who, start: db.host.opts.Clock.Now(),
 		caller: sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner},
 	}
 	res, kind, err := r.read()
@@ -94,7 +104,25 @@ func (db *Database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Cal
 		res, err = r.readViews()
 	}
 	res.Duration = db.since(r.start)
+	db.meter.kinds[txSQL].ran(err == nil, 0, res.Duration)
 	return res, err
+}
+
+// DescribeSQL compiles a statement as a caller and runs nothing: the result has the
+// columns, and the parameters get their types.
+func (db *Database) DescribeSQL(who Caller, st SQLStatement) (res SQLResult, err error) {
+	if db.isEnding() {
+		return res, ErrStopped
+	}
+	v := db.store.View()
+	defer v.Close()
+	compiled, err := sql.CompileStatement(v, st.Text, sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner},
+		sql.Env{Default: db.columnDefault, Params: st.Params})
+	if err != nil {
+		return res, err
+	}
+	res.Columns, res.Nulls, res.Verb = compiled.RowType(), compiled.Nulls(), compiled.Verb
+	return res, nil
 }
 
 // An sqlRun is one statement on its way.
@@ -105,6 +133,7 @@ type sqlRun struct {
 	who    Caller
 	caller sql.Caller
 	text   string
+	params *sql.Params
 	sink   SQLSink
 	start  time.Time
 	views  bool // a statement that writes also reads views
@@ -124,6 +153,7 @@ const (
 func (r *sqlRun) env() sql.Env {
 	return sql.Env{
 		Default: r.db.columnDefault,
+		Params:  r.params,
 		Limits:  r.db.sqlLimits(r.caller, r.start, r.gone),
 		Micros:  func() int64 { return r.db.since(r.start).Microseconds() },
 	}
@@ -193,7 +223,7 @@ func (r *sqlRun) rows(v *store.View, st *sql.Statement) (res SQLResult, err erro
 		return res, err
 	}
 	defer func() { <-r.db.selects }()
-	res.Columns = st.RowType()
+	res.Columns, res.Nulls = st.RowType(), st.Nulls()
 	res.Offset, res.HasOffset = v.Offset(), r.db.store.NextOffset() > 0
 	if err := r.sink.Begin(res); err != nil {
 		return res, err
@@ -290,6 +320,7 @@ func (r *sqlRun) write() (res SQLResult, err error) {
 		}
 		// Subscribers see no connection: the one of a request is nobody's (spec 05 §7.2).
 		ev := &subscribe.Event{Caller: r.who.Identity, ReducerID: v1.NoReducer, Timestamp: at}
+		db.charged = db.meter.kinds[txSQL]
 		if res.Offset, failed = db.commit(tx, nil, ev); failed != nil {
 			failed = ErrStopped
 			return

@@ -211,7 +211,7 @@ func TestSQLLimits(t *testing.T) {
 	}
 	fails := func(who Caller, text, want string) {
 		t.Helper()
-		_, err := db.StreamSQL(background, nil, who, text, &testSink{})
+		_, err := db.StreamSQL(background, nil, who, SQLStatement{Text: text}, &testSink{})
 		if got := fmt.Sprint(err); got != want {
 			t.Errorf("%s: %s; want %s", text, got, want)
 		}
@@ -228,7 +228,7 @@ func TestSQLLimits(t *testing.T) {
 	done := make(chan error, 1)
 	sink := &testSink{begun: make(chan struct{})}
 	go func() {
-		_, err := db.StreamSQL(background, nil, alice, "SELECT a.id FROM person a, person b, person c WHERE a.name < b.name", sink)
+		_, err := db.StreamSQL(background, nil, alice, SQLStatement{Text: "SELECT a.id FROM person a, person b, person c WHERE a.name < b.name"}, sink)
 		done <- err
 	}()
 	<-sink.begun
@@ -244,7 +244,7 @@ func TestSQLLimits(t *testing.T) {
 	}
 	gone := make(chan struct{})
 	go func() {
-		_, err := db.StreamSQL(background, gone, owner, "SELECT a.id FROM person a, person b, person c WHERE a.name < b.name", &testSink{})
+		_, err := db.StreamSQL(background, gone, owner, SQLStatement{Text: "SELECT a.id FROM person a, person b, person c WHERE a.name < b.name"}, &testSink{})
 		done <- err
 	}()
 	close(gone)
@@ -263,14 +263,14 @@ func TestSQLConcurrency(t *testing.T) {
 	for range maxSelects() {
 		s := &testSink{wait: release, begun: make(chan struct{})}
 		go func() {
-			_, err := db.StreamSQL(background, nil, alice, "SELECT * FROM person", s)
+			_, err := db.StreamSQL(background, nil, alice, SQLStatement{Text: "SELECT * FROM person"}, s)
 			done <- err
 		}()
 		<-s.begun
 	}
 	ctx, cancel := context.WithTimeout(background, 20*time.Millisecond)
 	defer cancel()
-	if _, err := db.StreamSQL(ctx, nil, bob, "SELECT * FROM person", &testSink{}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := db.StreamSQL(ctx, nil, bob, SQLStatement{Text: "SELECT * FROM person"}, &testSink{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("one too many: %v", err)
 	}
 	close(release)

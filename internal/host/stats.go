@@ -3,11 +3,13 @@ package host
 import (
 	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/commitlog"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/sats"
@@ -15,18 +17,31 @@ import (
 
 // Stats are counts of one database since it was launched, and sizes at the moment.
 type Stats struct {
-	Identity     sats.Identity
-	Transactions []TxStats
-	Tables       []store.TableStats
-	Log          commitlog.Stats // zero in memory
-	ModuleMemory uint64          // bytes of the module's instance, after its last call
-	Waiting      int             // jobs that wait for the right to write
-	Timers       int             // rows of schedule tables that wait for their time
-	Clients      int             // attached ones
-	Queries      int             // distinct live queries
-	Views        []ViewStats
-	Instances    int       // of views that have been evaluated
-	HTTP         HTTPStats // requests of the module
+	Identity        sats.Identity
+	Transactions    []TxStats
+	Tables          []store.TableStats
+	Log             commitlog.Stats // zero in memory
+	ModuleMemory    uint64          // bytes of the module's instance, after its last call
+	Waiting         int             // jobs that wait for the right to write
+	Timers          int             // rows of schedule tables that wait for their time
+	Clients         int             // attached ones
+	Queries         int             // distinct live queries
+	Views           []ViewStats
+	Instances       int                  // of views that have been evaluated
+	HTTP            HTTPStats            // requests of the module
+	Delays          map[string]Histogram // of scheduled functions, behind their time
+	Flying          int                  // scheduled functions that run
+	Replay          Replay
+	Snapshots       Histogram // times that checkpoints took
+	MadeInstances   Histogram // times that instances of the module took to be made
+	ModuleInstances int       // that there are
+	Functions       []FunctionStats
+	Launches        uint64 // how often it was tried to launch the database
+	JS              bool   // the kind of its program
+	Program         sats.Hash
+	LogBytes        uint64 // of the commit log on disk
+	LogFile         uint64 // bytes of the module's log of today
+	Outboxes        OutboxStats
 }
 
 // ViewStats count the evaluations of one view.
@@ -51,6 +66,20 @@ type TxStats struct {
 	Committed bool
 	Count     uint64
 	Time      time.Duration // spent in them
+
+	Kind string // Reducer, Procedure, Sql, …
+}
+
+// A FunctionStats counts what the transactions of one kind and function did,
+// committed or not.
+type FunctionStats struct {
+	Kind, Function  string
+	Elapsed, CPU    Histogram // with and without the wait for the right to write
+	Wait, Whole     Histogram // the wait; until everything about it was handed on
+	Fuel            uint64
+	Traps, Refusals uint64 // crashes, and errors that the module returned
+	Bytes           uint64 // of rows written
+	Tables          []TableCount
 }
 
 // Stats returns the database's counts.
@@ -67,6 +96,8 @@ func (db *Database) Stats() Stats {
 		s.Transactions = append(s.Transactions, t)
 	}
 	s.HTTP = db.requests.stats()
+	s.Outboxes = db.outboxes.stats()
+	db.meterStats(&s)
 	if l, ok := db.journal.(*commitlog.Log); ok {
 		s.Log = l.Stats()
 	}
@@ -109,6 +140,34 @@ type txCount struct {
 	committed, failed struct {
 		count, nanos atomic.Uint64
 	}
+	elapsed, cpu, wait, whole histogram
+	fuel, traps, refusals     atomic.Uint64
+	changes                   changes
+}
+
+func newTxCount() *txCount {
+	c := &txCount{}
+	c.elapsed.bounds, c.cpu.bounds, c.wait.bounds, c.whole.bounds = txnBounds, txnBounds, waitBounds, standardBounds
+	return c
+}
+
+// ran counts a transaction that waited and then ran for so long.
+func (c *txCount) ran(committed bool, waited, took time.Duration) {
+	c.add(committed, took)
+	c.wait.observe(waited)
+	c.cpu.observe(took)
+	c.elapsed.observe(max(waited, 0) + took)
+}
+
+// ended counts how a call ended.
+func (c *txCount) ended(out abi.Outcome) {
+	c.fuel.Add(out.Fuel)
+	switch out.Status {
+	case abi.StatusUserError:
+		c.refusals.Add(1)
+	case abi.StatusTrap:
+		c.traps.Add(1)
+	}
 }
 
 func (c *txCount) add(committed bool, d time.Duration) {
@@ -131,7 +190,7 @@ func (t *txCounts) of(reducer string) *txCount {
 	defer t.mu.Unlock()
 	c := t.m[reducer]
 	if c == nil {
-		c = &txCount{}
+		c = newTxCount()
 		if t.m == nil {
 			t.m = map[string]*txCount{}
 		}
@@ -157,6 +216,76 @@ func (t *txCounts) stats() (list []TxStats) {
 		}
 	}
 	return list
+}
+
+// functions returns the counts of everything that was counted by name.
+func (t *txCounts) functions(kind string) (list []FunctionStats) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, c := range t.m {
+		list = append(list, c.function(kind, name))
+	}
+	return list
+}
+
+func (c *txCount) function(kind, name string) FunctionStats {
+	return FunctionStats{
+		Kind: kind, Function: name, Elapsed: c.elapsed.stats(), CPU: c.cpu.stats(), Wait: c.wait.stats(), Whole: c.whole.stats(),
+		Fuel: c.fuel.Load(), Traps: c.traps.Load(), Refusals: c.refusals.Load(), Bytes: c.changes.bytes.Load(), Tables: c.changes.stats(),
+	}
+}
+
+// meterStats adds what the meter has counted.
+func (db *Database) meterStats(s *Stats) {
+	m := &db.meter
+	for i := range s.Transactions {
+		t := &s.Transactions[i]
+		if t.Kind = txReducer; t.Procedure {
+			t.Kind = txProcedure
+		}
+	}
+	for kind, c := range m.kinds {
+		counts := txCounts{m: map[string]*txCount{"": c}}
+		for _, t := range counts.stats() {
+			t.Kind = kind
+			s.Transactions = append(s.Transactions, t)
+		}
+		s.Functions = append(s.Functions, c.function(kind, ""))
+	}
+	for _, t := range db.viewRuns.stats() {
+		t.Kind = txView
+		s.Transactions = append(s.Transactions, t)
+	}
+	s.Functions = append(s.Functions, db.counts.functions(txReducer)...)
+	s.Functions = append(s.Functions, db.procedureCounts.functions(txProcedure)...)
+	s.Delays = map[string]Histogram{}
+	m.delays.Range(func(name, h any) bool {
+		s.Delays[name.(string)] = h.(*histogram).stats()
+		return true
+	})
+	s.Flying, s.Replay, s.Snapshots = db.sched.inFlight(), m.replay, m.snapshot.stats()
+	s.MadeInstances, s.ModuleInstances = m.instances.stats(), int(m.running.Load())
+	s.LogBytes = db.logBytes()
+	s.LogFile, s.Launches = db.log.size(), db.host.launchesOf(db.info.Replica)
+	mod := db.current.Load()
+	s.JS, s.Program = mod.kind == JS, mod.hash
+}
+
+// logBytes is the length of the files of the commit log.
+func (db *Database) logBytes() (n uint64) {
+	if db.dir == "" {
+		return 0
+	}
+	entries, err := db.host.opts.FS.ReadDir(filepath.Join(db.dir, clogDir))
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			n += uint64(info.Size())
+		}
+	}
+	return n
 }
 
 // httpCounts are the HTTPStats that grow.

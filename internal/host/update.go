@@ -103,10 +103,12 @@ func (db *Database) Update(ctx context.Context, kind ProgramKind, program []byte
 	}
 	var res UpdateResult
 	var failed error
+	db.outboxes.pause()
 	err = db.exec.do(context.WithoutCancel(ctx), func(at sats.Timestamp) {
 		if res.Offset, failed = db.migrate(at, m, program, plan, &policy.Environment); failed == nil {
 			db.swap(m, plan.BreaksClients)
 		}
+		db.restartOutboxes()
 	})
 	if err == nil {
 		err = failed
@@ -136,6 +138,13 @@ func (db *Database) restartSchedule() {
 	v := db.store.View()
 	defer v.Close()
 	db.sched.restart(v)
+}
+
+// restartOutboxes delivers what the rows say. It belongs to the writer.
+func (db *Database) restartOutboxes() {
+	v := db.store.View()
+	defer v.Close()
+	db.outboxes.restart(v)
 }
 
 // permit plans a migration and checks it against the policy.

@@ -198,8 +198,6 @@ func TestFailedUpdate(t *testing.T) {
 	gone := newFake("gone").addTable("pet", personCols, primary(0))
 	withEnv := people("with_env")
 	withEnv.section(schema.SecEnvironment).Environment = []schema.RawEnvironmentVar{{Name: "KEY"}}
-	withOutbox := people("with_outbox").addTable("letter", params(sats.E("id", sats.U64), sats.E("to", sats.IdentityType)), primary(0))
-	withOutbox.section(schema.SecOutboxes).Outboxes = []schema.RawOutbox{{Table: "letter", RemoteReducer: "receive", TargetCol: 1}}
 	unlike := people("unique_names")
 	unlike.section(schema.SecTables).Tables = nil
 	unlike.section(schema.SecTypes).Types = nil
@@ -217,7 +215,6 @@ func TestFailedUpdate(t *testing.T) {
 		{"no program", []byte("nonsense"), nil, "not a program (register it)"},
 		{"broken", w.engine.register(broken), nil, "start function trapped"},
 		{"environment", w.engine.register(withEnv), nil, `environment key "KEY": required value is missing`},
-		{"outbox", w.engine.register(withOutbox), nil, "table `letter` is an outbox; this server does not deliver outboxes yet"},
 		{"manual", w.engine.register(noColumn), nil, "Errors occurred:\nRemoving a column name from table person requires a manual migration\n\n"},
 		{"rows in the way", w.engine.register(gone), func() UpdatePolicy {
 			p, err := db.PrePublish(background, Wasm, []byte("gone"))

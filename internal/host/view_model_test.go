@@ -15,6 +15,7 @@ import (
 
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/query"
+	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/spec"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/subscribe"
@@ -161,7 +162,71 @@ type modelSet struct {
 	rows    map[string]int
 }
 
-// A modelQuery is a query on a view: on the view alone, or with one of forms.
+// A grantRow of the model's other table lets somebody see the notes with a number, if
+// there is a rule that says so.
+type grantRow struct {
+	who sats.Identity
+	n   uint32
+}
+
+// noteRules are rules of row-level security for notes. Views are not held to them.
+var noteRules = []struct {
+	text string
+	sees func(m *viewModel, r noteRow, sender sats.Identity) bool
+}{
+	{"SELECT * FROM note WHERE owner = :sender", func(_ *viewModel, r noteRow, sender sats.Identity) bool { return r.owner == sender }},
+	{"SELECT * FROM note WHERE n < 4", func(_ *viewModel, r noteRow, _ sats.Identity) bool { return r.n < 4 }},
+	{"SELECT note.* FROM note JOIN grants ON note.n = grants.n WHERE grants.who = :sender", func(m *viewModel, r noteRow, sender sats.Identity) bool {
+		for _, g := range m.grants {
+			if g.who == sender && g.n == r.n {
+				return true
+			}
+		}
+		return false
+	}},
+}
+
+// sees reports whether the rules show a note to somebody.
+func (m *viewModel) sees(r noteRow, sender sats.Identity) bool {
+	for _, i := range m.rules {
+		if noteRules[i].sees(m, r, sender) {
+			return true
+		}
+	}
+	return len(m.rules) == 0
+}
+
+// tableForms are queries on the notes themselves, as far as somebody sees them; each
+// gives a note so many times.
+var tableForms = []struct {
+	text  string
+	times func(m *viewModel, r noteRow, sender sats.Identity) int
+}{
+	{"SELECT * FROM note", func(*viewModel, noteRow, sats.Identity) int { return 1 }},
+	{"SELECT * FROM note WHERE n >= 3", func(_ *viewModel, r noteRow, _ sats.Identity) int {
+		if r.n >= 3 {
+			return 1
+		}
+		return 0
+	}},
+	{"SELECT a.* FROM note a JOIN note b ON a.n = b.id", func(m *viewModel, r noteRow, sender sats.Identity) int {
+		if b, ok := m.notes[r.n]; ok && m.sees(b, sender) {
+			return 1
+		}
+		return 0
+	}},
+	{"SELECT a.* FROM note a JOIN note b ON a.owner = b.owner WHERE b.n < 5", func(m *viewModel, r noteRow, sender sats.Identity) (n int) {
+		for _, b := range m.notes {
+			if b.owner == r.owner && b.n < 5 && m.sees(b, sender) {
+				n++
+			}
+		}
+		return n
+	}},
+}
+
+// A modelQuery is a query on a view: on the view alone, or with one of forms; or with
+// one of tableForms on the table, if there is no view.
 type modelQuery struct {
 	view *randomView
 	arg  uint32
@@ -171,13 +236,14 @@ type modelQuery struct {
 
 // forms are queries whose result is a part of a view's rows, each of which is a note.
 var forms = []struct {
-	text string
-	keep func(r noteRow) bool
+	text  string
+	joins bool // with the note, which must be seen
+	keep  func(r noteRow) bool
 }{
-	{"SELECT * FROM %[1]s", func(noteRow) bool { return true }},
-	{"SELECT * FROM %[1]s WHERE n >= 4", func(r noteRow) bool { return r.n >= 4 }},
-	{"SELECT note.* FROM note JOIN %[1]s v ON note.id = v.id", func(noteRow) bool { return true }},
-	{"SELECT v.* FROM %[1]s v JOIN note ON v.id = note.id WHERE note.n < 6 AND v.n <> 1", func(r noteRow) bool { return r.n < 6 && r.n != 1 }},
+	{"SELECT * FROM %[1]s", false, func(noteRow) bool { return true }},
+	{"SELECT * FROM %[1]s WHERE n >= 4", false, func(r noteRow) bool { return r.n >= 4 }},
+	{"SELECT note.* FROM note JOIN %[1]s v ON note.id = v.id", true, func(noteRow) bool { return true }},
+	{"SELECT v.* FROM %[1]s v JOIN note ON v.id = note.id WHERE note.n < 6 AND v.n <> 1", true, func(r noteRow) bool { return r.n < 6 && r.n != 1 }},
 }
 
 func (m *modelClient) Send(msg subscribe.Message) {
@@ -221,10 +287,11 @@ func (m *modelClient) add(set uint32, l wire.RowList, n int) {
 	}
 }
 
-// Random views over random transactions by several senders: after each of them every
-// client holds exactly what the view would return now.
+// Random views, beside row-level security on the table that they read, over random
+// transactions by several senders: after each of them every client holds exactly what
+// its queries, of which several overlap, would return now.
 func TestViewsAgainstModel(t *testing.T) {
-	spec.Covers(t, "08.34", "08.35", "08.37", "08.64", "08.38")
+	spec.Covers(t, "08.34", "08.35", "08.37", "08.64", "08.38", "07.41", "07.42")
 	rapid.Check(t, func(t *rapid.T) {
 		mod := newFake("model").addTable("note", noteCols, primary(0), index(1)).
 			reducer("put", noteCols, func(c *fakeCall) error {
@@ -236,7 +303,23 @@ func TestViewsAgainstModel(t *testing.T) {
 			reducer("remove", params(sats.E("id", sats.U32)), func(c *fakeCall) error {
 				_, err := c.Tx.DeletePoint(c.table("note").Indexes[0].ID, c.Args)
 				return err
+			}).
+			addTable("grants", []sats.Element{sats.E("id", sats.U32), sats.E("who", sats.IdentityType), sats.E("n", sats.U32)}, primary(0), index(2)).
+			reducer("grant", noteCols, func(c *fakeCall) error {
+				if _, err := c.Tx.DeletePoint(c.table("grants").Indexes[0].ID, c.Args[:4]); err != nil {
+					return err
+				}
+				return c.insert("grants", c.Args)
+			}).
+			reducer("revoke", params(sats.E("id", sats.U32)), func(c *fakeCall) error {
+				_, err := c.Tx.DeletePoint(c.table("grants").Indexes[0].ID, c.Args)
+				return err
 			})
+		rules := rapid.SliceOfNDistinct(rapid.IntRange(0, len(noteRules)-1), 0, len(noteRules), rapid.ID).Draw(t, "rules")
+		for _, i := range rules {
+			sec := mod.section(schema.SecRLS)
+			sec.RLS = append(sec.RLS, noteRules[i].text)
+		}
 		var views []*randomView
 		for i := range rapid.IntRange(1, 4).Draw(t, "views") {
 			v := drawView(t, i)
@@ -257,7 +340,7 @@ func TestViewsAgainstModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &viewModel{t: t, db: db, views: views, notes: map[uint32]noteRow{}}
+		m := &viewModel{t: t, db: db, views: views, rules: rules, notes: map[uint32]noteRow{}, grants: map[uint32]grantRow{}}
 		for i := range 4 { // the last two are one identity
 			who := Caller{Identity: sats.Identity{byte(2 + min(i, 2))}, Conn: sats.ConnectionID{byte(1 + i)}}
 			k := &modelClient{t: t, who: who, sets: map[uint32]*modelSet{}}
@@ -268,7 +351,7 @@ func TestViewsAgainstModel(t *testing.T) {
 			m.clients = append(m.clients, k)
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"put": m.put, "remove": m.remove, "dml": m.dml, "subscribe": m.subscribe, "unsubscribe": m.unsubscribe,
+			"put": m.put, "remove": m.remove, "dml": m.dml, "grant": m.grant, "subscribe": m.subscribe, "unsubscribe": m.unsubscribe,
 			"select": m.selectRows, "wait": func(t *rapid.T) { clock.advance(time.Duration(rapid.IntRange(1, 25).Draw(t, "minutes")) * time.Minute) },
 			"": m.check,
 		})
@@ -279,7 +362,9 @@ type viewModel struct {
 	t       *rapid.T
 	db      *Database
 	views   []*randomView
+	rules   []int // of noteRules
 	notes   map[uint32]noteRow
+	grants  map[uint32]grantRow
 	clients []*modelClient
 }
 
@@ -303,8 +388,14 @@ func (m *viewModel) commits(after map[uint32]noteRow) bool {
 }
 
 func (m *viewModel) call(t *rapid.T, name string, args []byte, after map[uint32]noteRow) {
+	if want := m.commits(after); m.calls(t, name, args, want) {
+		m.notes = after
+	}
+}
+
+// calls calls a reducer and wants it to commit, or not to.
+func (m *viewModel) calls(t *rapid.T, name string, args []byte, want bool) bool {
 	k := rapid.SampledFrom(m.clients).Draw(t, "client")
-	want := m.commits(after)
 	res, err := m.db.CallReducer(background, &CallRequest{Caller: k.who, Name: name, Args: args})
 	if err != nil {
 		t.Fatal(err)
@@ -312,9 +403,7 @@ func (m *viewModel) call(t *rapid.T, name string, args []byte, after map[uint32]
 	if (res.Status == Committed) != want {
 		t.Fatalf("%s ended with %d %s; want it to commit: %t", name, res.Status, res.Message, want)
 	}
-	if want {
-		m.notes = after
-	}
+	return want
 }
 
 func (m *viewModel) put(t *rapid.T) {
@@ -329,6 +418,20 @@ func (m *viewModel) remove(t *rapid.T) {
 	after := maps.Clone(m.notes)
 	delete(after, id)
 	m.call(t, "remove", u32(id), after)
+}
+
+// grant lets somebody see notes, or no longer. No view reads the grants.
+func (m *viewModel) grant(t *rapid.T) {
+	id := rapid.Uint32Range(0, 3).Draw(t, "id")
+	if rapid.Bool().Draw(t, "revoke") {
+		m.calls(t, "revoke", u32(id), true)
+		delete(m.grants, id)
+		return
+	}
+	r := m.row(t)
+	r.id = id
+	m.calls(t, "grant", r.bytes(), true)
+	m.grants[id] = grantRow{r.owner, r.n}
 }
 
 func (m *viewModel) dml(t *rapid.T) {
@@ -351,6 +454,10 @@ func (m *viewModel) dml(t *rapid.T) {
 }
 
 func (m *viewModel) query(t *rapid.T) modelQuery {
+	if rapid.IntRange(0, 2).Draw(t, "of the table") == 0 {
+		form := rapid.IntRange(0, len(tableForms)-1).Draw(t, "form")
+		return modelQuery{form: form, text: tableForms[form].text}
+	}
 	q := modelQuery{view: rapid.SampledFrom(m.views).Draw(t, "view")}
 	q.form = rapid.IntRange(0, len(forms)-1).Draw(t, "form")
 	from := q.view.name
@@ -424,11 +531,19 @@ func (m *viewModel) selectRows(t *rapid.T) {
 func (m *viewModel) expected(sender sats.Identity, queries ...modelQuery) map[string]int {
 	want := map[string]int{}
 	for _, q := range queries {
+		if q.view == nil {
+			for _, r := range m.notes {
+				if n := tableForms[q.form].times(m, r, sender); n > 0 && m.sees(r, sender) {
+					want[string(r.bytes())] += n
+				}
+			}
+			continue
+		}
 		if m.instance(q.view, sender, q.arg) == nil {
 			continue
 		}
 		for _, r := range q.view.rows(m.notes, sender, q.arg) {
-			if forms[q.form].keep(r) {
+			if forms[q.form].keep(r) && (!forms[q.form].joins || m.sees(r, sender)) {
 				want[string(r.bytes())]++
 			}
 		}
@@ -454,6 +569,9 @@ func (m *viewModel) check(t *rapid.T) {
 				t.Fatalf("client %d, set %d of %v: %d rows; want %d", i, id, s.queries, len(s.rows), len(want))
 			}
 			for _, q := range s.queries {
+				if q.view == nil {
+					continue
+				}
 				x := m.instance(q.view, k.who.Identity, q.arg)
 				if x == nil && q.view.fails == nil {
 					t.Fatalf("client %d looks at %s, which is not evaluated", i, q.view.name)

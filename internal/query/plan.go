@@ -323,6 +323,13 @@ func (p *Plan) EmptyInput(r store.Reader) bool {
 	return p.none
 }
 
+// Rows estimates how many rows the plan returns: no fewer than it does, unless the
+// keys of an index have very different numbers of rows.
+func (p *Plan) Rows(c Cards) uint64 {
+	rows, _ := p.full.cost(c)
+	return rows
+}
+
 // Scanned estimates how many rows a run reads, its sub-selects included (spec 07
 // §20).
 func (p *Plan) Scanned(c Cards) uint64 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -17,6 +18,7 @@ type httpError struct {
 	body   string // plain text
 	json   bool   // body is JSON instead
 	empty  bool   // no body, and no content type
+	retry  int    // seconds after which to try again; 0: nothing is said of that
 }
 
 func (e *httpError) Error() string { return fmt.Sprintf("%d: %s", e.status, e.body) }
@@ -37,8 +39,11 @@ func (q *request) fail(err error) {
 	if !errors.As(err, &e) {
 		e = &httpError{status: http.StatusInternalServerError, body: err.Error()}
 	}
-	if e.status >= http.StatusInternalServerError && e.status != statusReducerFailed {
+	if e.status >= http.StatusInternalServerError && e.status != statusReducerFailed && e.retry == 0 {
 		q.s.log.Error("request failed", "method", q.r.Method, "path", q.r.URL.Path, "status", e.status, "error", e.body)
+	}
+	if e.retry > 0 {
+		q.w.Header().Set("Retry-After", strconv.Itoa(e.retry))
 	}
 	switch {
 	case e.empty:

@@ -78,12 +78,16 @@ func (q *request) callBody() ([]byte, error) {
 
 // connected runs fn between the connect and the disconnect hook of the module,
 // on a connection of its own.
-func (q *request) connected(ctx context.Context, db Database, fn func(Caller) error) (err error) {
-	conn, err := q.s.newConnectionID()
+func (q *request) connected(ctx context.Context, db Database, fn func(Caller) error) error {
+	return q.s.connected(ctx, db, &q.caller, q.rec.Owner, fn)
+}
+
+func (s *Server) connected(ctx context.Context, db Database, c *caller, owner sats.Identity, fn func(Caller) error) (err error) {
+	conn, err := s.newConnectionID()
 	if err != nil {
 		return internal(err)
 	}
-	who := q.who(conn, q.rec.Owner)
+	who := c.at(conn, owner)
 	if err := db.Connect(ctx, who); err != nil {
 		return connectError(err)
 	}

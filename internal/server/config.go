@@ -3,30 +3,64 @@ package server
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/stdbgo/spacetime/internal/host"
-	"github.com/stdbgo/spacetime/internal/vfs"
 )
 
-// A Config is the content of config.toml (spec 06 §5.2). Keys and sections that
-// are not known are ignored; so are those of engines and formats we do not have.
+// A Config is what config.toml, the environment and the command line say (spec 06
+// §5.2). The table of settings describes each field.
 type Config struct {
 	Keys struct {
 		Private string `toml:"jwt-priv-key-path"`
 		Public  string `toml:"jwt-pub-key-path"`
 	} `toml:"certificate-authority"`
 	Logs struct {
-		Level      logLevel `toml:"level"`
-		Directives []string `toml:"directives"`
+		Level        logLevel `toml:"level"`
+		Directives   []string `toml:"directives"`
+		Format       string   `toml:"format"`
+		MaxFileBytes *int64   `toml:"max-file-bytes"`
+		KeepFiles    *int64   `toml:"keep-files"`
+		Requests     bool     `toml:"requests"`
 	} `toml:"logs"`
+	HTTP struct {
+		Listen          string    `toml:"listen"`
+		HeaderTimeout   *duration `toml:"header-timeout"`
+		IdleTimeout     *duration `toml:"idle-timeout"`
+		MaxHeader       *int64    `toml:"max-header-bytes"`
+		MaxProgram      *int64    `toml:"max-program-bytes"`
+		ShutdownTimeout *duration `toml:"shutdown-timeout"`
+	} `toml:"http"`
+	TLS struct {
+		Cert       string `toml:"cert-file"`
+		Key        string `toml:"key-file"`
+		MinVersion string `toml:"min-version"`
+	} `toml:"tls"`
+	Proxy struct {
+		Trusted *[]string `toml:"trusted"`
+		Header  string    `toml:"header"`
+	} `toml:"proxy"`
+	Auth struct {
+		Issuers *[]string `toml:"issuers"`
+	} `toml:"auth"`
+	Publish struct {
+		Allow      string   `toml:"allow"`
+		Identities []string `toml:"identities"`
+		Issuers    []string `toml:"issuers"`
+	} `toml:"publish"`
+	Limits struct {
+		Connections           *int64 `toml:"connections"`
+		ConnectionsPerAddress *int64 `toml:"connections-per-address"`
+		SessionsPerIdentity   *int64 `toml:"sessions-per-identity"`
+		RequestsPerAddress    *int64 `toml:"requests-per-address"`
+		RequestsPerIdentity   *int64 `toml:"requests-per-identity"`
+		RequestBurst          *int64 `toml:"request-burst"`
+	} `toml:"limits"`
 	WebSocket struct {
 		PingInterval  *duration `toml:"ping-interval"`
 		IdleTimeout   *duration `toml:"idle-timeout"`
@@ -47,6 +81,16 @@ type Config struct {
 		MaxResponse  *int64 `toml:"max-response-bytes"`
 		MaxRequest   *int64 `toml:"max-request-bytes"`
 	} `toml:"module-http"`
+	Postgres struct {
+		Port           *int64    `toml:"port"`
+		MaxConnections *int64    `toml:"max-connections"`
+		StartupTimeout *duration `toml:"startup-timeout"`
+	} `toml:"postgres"`
+	SQL struct {
+		MaxMemory            *int64          `toml:"max-memory"`
+		MaxTime              *durationOrNone `toml:"max-time"`
+		MaxSubscriptionBytes *int64          `toml:"max-subscription-bytes"`
+	} `toml:"sql"`
 	Commitlog struct {
 		MaxSegmentSize         *int64    `toml:"max-segment-size"`
 		CheckpointTransactions *int64    `toml:"checkpoint-transactions"`
@@ -58,76 +102,10 @@ type Config struct {
 		KeepAge                *duration `toml:"keep-age"`
 		ArchiveDir             string    `toml:"archive-dir"`
 	} `toml:"commitlog"`
+
+	warnings []string          // about keys that nobody knows
+	origins  map[string]origin // of settings that are not at their defaults, by name
 }
-
-// defaultConfig is written where there is no config.toml.
-const defaultConfig = `# Configuration of the server. It is read once, at start; what is commented out
-# stands with its default.
-
-# [certificate-authority]
-# jwt-priv-key-path = "/etc/spacetime/id_ecdsa"
-# jwt-pub-key-path = "/etc/spacetime/id_ecdsa.pub"
-
-[logs]
-# off, error, warn, info, debug or trace
-level = "error"
-# target=level; our own messages have the target "spacetimedb"
-directives = [
-    "spacetimedb=debug",
-    "spacetimedb_client_api=debug",
-    "spacetimedb_lib=debug",
-    "spacetimedb_standalone=debug",
-    "spacetimedb_commitlog=info",
-    "spacetimedb_durability=info",
-    "axum::rejection=trace",
-]
-
-[websocket]
-# ping-interval = "15s"
-# idle-timeout = "30s"
-# close-handshake-timeout = "250ms"
-# incoming-queue-length = 16384
-# Compress messages for clients that ask for gzip. Some SDKs then handle messages
-# out of order.
-# gzip = false
-
-[wasm]
-# What runs WebAssembly if the engine's self-test fails: auto, compiler, interpreter
-# engine = "auto"
-# How many instances of a module run procedures and HTTP handlers at a time.
-# Default: the number of processors.
-# procedure-instance-pool-size = 8
-
-[v8]
-# The same for modules in JavaScript.
-# procedure-instance-pool-size = 8
-
-[module-http]
-# May modules make HTTP requests?
-# enabled = true
-# May these reach this machine and private networks? For development only.
-# allow-private-addresses = false
-# The largest response that a module can receive, and the largest request that its
-# HTTP handlers can.
-# max-response-bytes = 67108864
-# max-request-bytes = 67108864
-
-[commitlog]
-# max-segment-size = 1073741824
-# A checkpoint is written after so many transactions or bytes of the log.
-# checkpoint-transactions = 1000000
-# checkpoint-bytes = 268435456
-# Recovery needs the newest checkpoint and the log since then. What stays besides:
-# that many checkpoints with the log since the oldest of them, and older parts of
-# the log, by number, bytes or age, or all of it.
-# keep-checkpoints = 2
-# keep-segments = 0
-# keep-bytes = 0
-# keep-age = "7 days"
-# keep-all = false
-# What does not stay is moved into folders of this directory, instead of deleted.
-# archive-dir = "/var/backups/spacetime"
-`
 
 // duration is a struct so that a bare number is not taken for one.
 type duration struct{ time.Duration }
@@ -139,6 +117,15 @@ func (d *duration) UnmarshalText(b []byte) error {
 		err = errors.New("duration must be greater than zero")
 	}
 	d.Duration = v
+	return err
+}
+
+// durationOrNone may be zero, which is no limit.
+type durationOrNone struct{ time.Duration }
+
+// UnmarshalText reads a duration like "1m 30s", or "0s".
+func (d *durationOrNone) UnmarshalText(b []byte) (err error) {
+	d.Duration, err = parseDuration(string(b))
 	return err
 }
 
@@ -165,50 +152,60 @@ func (l *logLevel) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// LoadConfig reads config.toml of a data directory; where there is none it makes
-// the directory and writes the default file.
-func LoadConfig(fsys vfs.FS, dataDir string) (*Config, error) {
-	path := filepath.Join(dataDir, "config.toml")
-	text, err := vfs.ReadFile(fsys, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		text = []byte(defaultConfig)
-		if err = fsys.MkdirAll(dataDir); err == nil {
-			err = vfs.WriteFileAtomic(fsys, path, text)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the data directory %s cannot be used: %w; make it writable, or choose another one by --data-dir", dataDir, err)
-	}
-	c := &Config{}
-	c.Logs.Level = logLevel(slog.LevelError)
-	if err := toml.Unmarshal(text, c); err != nil {
-		var at *toml.DecodeError
-		if errors.As(err, &at) {
-			return nil, fmt.Errorf("invalid TOML syntax in %s\n%s", path, at.String())
-		}
-		return nil, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
-	}
-	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
-	}
-	return c, nil
-}
-
+// check looks for values that cannot be, and for such that do not fit together.
 func (c *Config) check() error {
+	if err := c.checkValues(); err != nil {
+		return err
+	}
 	if (c.Keys.Private == "") != (c.Keys.Public == "") {
 		return errors.New("[certificate-authority] needs both jwt-priv-key-path and jwt-pub-key-path")
 	}
-	switch c.Wasm.Engine {
-	case "", "auto", "compiler", "interpreter":
-	default:
-		return fmt.Errorf("[wasm] engine = %q; expected auto, compiler or interpreter", c.Wasm.Engine)
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		return errors.New("[tls] needs both cert-file and key-file")
 	}
-	log := &c.Commitlog
+	ping, idle := c.webSocket().withDefaults().PingInterval, c.webSocket().withDefaults().IdleTimeout
+	if idle <= ping {
+		return fmt.Errorf("[websocket] idle-timeout (%s) must exceed ping-interval (%s)", idle, ping)
+	}
+	_, err := c.publishPolicy()
+	return err
+}
+
+// checkValues looks at each value for itself.
+func (c *Config) checkValues() error {
+	for _, f := range []struct{ name, value, first, second, third string }{
+		{"[wasm] engine", c.Wasm.Engine, "auto", "compiler", "interpreter"},
+		{"[logs] format", c.Logs.Format, "text", "json", ""},
+		{"[publish] allow", c.Publish.Allow, "open", "owner", "list"},
+		{"[proxy] header", c.Proxy.Header, "x-forwarded", "forwarded", ""},
+		{"[tls] min-version", c.TLS.MinVersion, "1.2", "1.3", ""},
+	} {
+		switch f.value {
+		case "", f.first, f.second, f.third:
+		default:
+			expected := f.first + " or " + f.second
+			if f.third != "" {
+				expected = f.first + ", " + f.second + " or " + f.third
+			}
+			return fmt.Errorf("%s = %q; expected %s", f.name, f.value, expected)
+		}
+	}
+	log, limits := &c.Commitlog, &c.Limits
 	for _, f := range []struct {
 		name        string
 		value       *int64
 		least, most int64
 	}{
+		{"[logs] max-file-bytes", c.Logs.MaxFileBytes, 0, math.MaxInt64},
+		{"[logs] keep-files", c.Logs.KeepFiles, 0, 1000},
+		{"[http] max-header-bytes", c.HTTP.MaxHeader, 4096, 64 << 20},
+		{"[http] max-program-bytes", c.HTTP.MaxProgram, 1, math.MaxInt64},
+		{"[limits] connections", limits.Connections, 1, math.MaxInt32},
+		{"[limits] connections-per-address", limits.ConnectionsPerAddress, 0, math.MaxInt32},
+		{"[limits] sessions-per-identity", limits.SessionsPerIdentity, 0, math.MaxInt32},
+		{"[limits] requests-per-address", limits.RequestsPerAddress, 0, math.MaxInt32},
+		{"[limits] requests-per-identity", limits.RequestsPerIdentity, 0, math.MaxInt32},
+		{"[limits] request-burst", limits.RequestBurst, 1, math.MaxInt32},
 		{"[websocket] incoming-queue-length", c.WebSocket.IncomingQueue, 1, math.MaxInt32},
 		{"[commitlog] max-segment-size", log.MaxSegmentSize, 1, math.MaxInt64},
 		{"[commitlog] checkpoint-transactions", log.CheckpointTransactions, 1, math.MaxInt64},
@@ -216,6 +213,10 @@ func (c *Config) check() error {
 		{"[commitlog] keep-checkpoints", log.KeepCheckpoints, 1, 1000},
 		{"[commitlog] keep-segments", log.KeepSegments, 0, math.MaxInt32},
 		{"[commitlog] keep-bytes", log.KeepBytes, 0, math.MaxInt64},
+		{"[sql] max-memory", c.SQL.MaxMemory, 0, math.MaxInt64},
+		{"[sql] max-subscription-bytes", c.SQL.MaxSubscriptionBytes, 0, math.MaxInt64},
+		{"[postgres] port", c.Postgres.Port, minPGPort, maxPGPort},
+		{"[postgres] max-connections", c.Postgres.MaxConnections, 1, 1_000_000},
 		{"[wasm] procedure-instance-pool-size", c.Wasm.Procedures, 1, math.MaxInt32},
 		{"[v8] procedure-instance-pool-size", c.V8.Procedures, 1, math.MaxInt32},
 		{"[module-http] max-response-bytes", c.ModuleHTTP.MaxResponse, 1, math.MaxInt32},
@@ -225,15 +226,26 @@ func (c *Config) check() error {
 			return fmt.Errorf("%s = %d is out of range: want %d to %d", f.name, *f.value, f.least, f.most)
 		}
 	}
-	if log.ArchiveDir != "" && !filepath.IsAbs(log.ArchiveDir) {
-		return fmt.Errorf("[commitlog] archive-dir = %q must be an absolute path", log.ArchiveDir)
+	for _, f := range []struct{ name, value string }{
+		{"[commitlog] archive-dir", log.ArchiveDir}, {"[tls] cert-file", c.TLS.Cert}, {"[tls] key-file", c.TLS.Key},
+	} {
+		if f.value != "" && !filepath.IsAbs(f.value) {
+			return fmt.Errorf("%s = %q must be an absolute path", f.name, f.value)
+		}
 	}
-	ping, idle := c.webSocket().withDefaults().PingInterval, c.webSocket().withDefaults().IdleTimeout
-	if idle <= ping {
-		return fmt.Errorf("[websocket] idle-timeout (%s) must exceed ping-interval (%s)", idle, ping)
+	if _, err := c.trustedProxies(); err != nil {
+		return err
 	}
 	_, err := c.Level()
 	return err
+}
+
+// value is what a number says, or its default.
+func value(n *int64, absent int64) int64 {
+	if n == nil {
+		return absent
+	}
+	return *n
 }
 
 // webSocket is the section [websocket]; zero fields mean their defaults.
@@ -256,27 +268,56 @@ func (c *Config) webSocket() WebSocketConfig {
 	return w
 }
 
-// host puts the section [commitlog] into a host's options; what is absent means
-// the default there.
-func (c *Config) host(o host.Options) host.Options {
-	value := func(n *int64) int64 {
-		if n == nil {
-			return 0
-		}
-		return *n
+// Ports that the PostgreSQL front end may have.
+const (
+	minPGPort = 1024
+	maxPGPort = 65534
+)
+
+// postgres is the section [postgres]; zero fields mean their defaults.
+func (c *Config) postgres() (p PostgresConfig) {
+	if c.Postgres.MaxConnections != nil {
+		p.MaxConnections = int(*c.Postgres.MaxConnections)
 	}
+	if c.Postgres.StartupTimeout != nil {
+		p.StartupTimeout = c.Postgres.StartupTimeout.Duration
+	}
+	return p
+}
+
+// host puts the sections [commitlog] and [sql] into a host's options; what is absent
+// means the default there.
+func (c *Config) host(o host.Options) host.Options {
 	log := &c.Commitlog
-	o.MaxSegmentBytes = value(log.MaxSegmentSize)
-	o.CheckpointTx = uint64(value(log.CheckpointTransactions))
-	o.CheckpointBytes = uint64(value(log.CheckpointBytes))
+	o.MaxSegmentBytes = value(log.MaxSegmentSize, 0)
+	o.CheckpointTx = uint64(value(log.CheckpointTransactions, 0))
+	o.CheckpointBytes = uint64(value(log.CheckpointBytes, 0))
 	o.Retention = host.Retention{
-		Checkpoints: int(value(log.KeepCheckpoints)), All: log.KeepAll,
-		Segments: int(value(log.KeepSegments)), Bytes: value(log.KeepBytes), Archive: log.ArchiveDir,
+		Checkpoints: int(value(log.KeepCheckpoints, 0)), All: log.KeepAll,
+		Segments: int(value(log.KeepSegments, 0)), Bytes: value(log.KeepBytes, 0), Archive: log.ArchiveDir,
 	}
 	if log.KeepAge != nil {
 		o.Retention.Age = log.KeepAge.Duration
 	}
+	o.SQLMemory = noLimit(c.SQL.MaxMemory)
+	o.SubscriptionBytes = noLimit(c.SQL.MaxSubscriptionBytes)
+	if c.SQL.MaxTime != nil {
+		n := int64(c.SQL.MaxTime.Duration)
+		o.SQLTime = time.Duration(noLimit(&n))
+	}
 	return o
+}
+
+// noLimit turns a limit of the configuration, where 0 is none, into one of a host's
+// options, where that is negative and 0 the default.
+func noLimit(n *int64) int64 {
+	switch {
+	case n == nil:
+		return 0
+	case *n == 0:
+		return -1
+	}
+	return *n
 }
 
 // moduleHTTP is what modules may do by HTTP.
@@ -287,6 +328,14 @@ func (c *Config) moduleHTTP() host.HTTPOptions {
 		o.MaxResponse = *c.ModuleHTTP.MaxResponse
 	}
 	return o
+}
+
+// issuers are the foreign issuers whose tokens are accepted; nil: any.
+func (c *Config) issuers() []string {
+	if c.Auth.Issuers == nil || slices.Contains(*c.Auth.Issuers, "*") {
+		return nil
+	}
+	return append([]string{}, *c.Auth.Issuers...)
 }
 
 // maxRouteBytes bounds requests for HTTP handlers; 0: the default.

@@ -31,7 +31,7 @@ func writeConfig(t *testing.T, text string) vfs.FS {
 func TestDefaultConfig(t *testing.T) {
 	spec.Covers(t, "06.50")
 	mem := vfs.NewMem()
-	c, err := LoadConfig(mem, "/some/data")
+	c, err := LoadConfig(mem, "/some/data", Overrides{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestDefaultConfig(t *testing.T) {
 	if err := vfs.WriteFileAtomic(mem, "/some/data/config.toml", []byte("# mine\n")); err != nil {
 		t.Fatal(err)
 	}
-	if c, err = LoadConfig(mem, "/some/data"); err != nil {
+	if c, err = LoadConfig(mem, "/some/data", Overrides{}); err != nil {
 		t.Fatal(err)
 	}
 	if text, _ := vfs.ReadFile(mem, "/some/data/config.toml"); string(text) != "# mine\n" {
@@ -79,9 +79,15 @@ func TestDefaultConfig(t *testing.T) {
 		{"negative bytes", "[commitlog]\nkeep-bytes = -1\n", "keep-bytes = -1 is out of range"},
 		{"age without a unit", "[commitlog]\nkeep-age = \"7\"\n", "invalid TOML syntax"},
 		{"relative archive", "[commitlog]\narchive-dir = \"old\"\n", "archive-dir = \"old\" must be an absolute path"},
+		{"negative memory", "[sql]\nmax-memory = -1\n", "[sql] max-memory = -1 is out of range"},
+		{"time without a unit", "[sql]\nmax-time = \"30\"\n", "invalid TOML syntax"},
+		{"no time", "[sql]\nmax-time = \"0s\"\n", ""},
+		{"low port", "[postgres]\nport = 80\n", "[postgres] port = 80 is out of range: want 1024 to 65534"},
+		{"no connections", "[postgres]\nmax-connections = 0\n", "out of range"},
+		{"no startup", "[postgres]\nstartup-timeout = \"0s\"\n", "invalid TOML syntax"},
 		{"idle before ping", "[websocket]\nidle-timeout = \"10s\"\n", "must exceed ping-interval"},
 	} {
-		_, err := LoadConfig(writeConfig(t, tt.text), "/data")
+		_, err := LoadConfig(writeConfig(t, tt.text), "/data", Overrides{})
 		switch {
 		case tt.want == "" && err != nil:
 			t.Errorf("%s: %v", tt.name, err)
@@ -105,6 +111,14 @@ idle-timeout = "2min"
 close-handshake-timeout = "500ms"
 incoming-queue-length = 5
 gzip = true
+[sql]
+max-memory = 1048576
+max-time = "1m 30s"
+max-subscription-bytes = 0
+[postgres]
+port = 5433
+max-connections = 7
+startup-timeout = "5s"
 [commitlog]
 max-segment-size = 4096
 preallocate-segments = true
@@ -116,7 +130,7 @@ keep-bytes = 5000
 keep-age = "1day 12h"
 keep-all = true
 archive-dir = "/archive"
-`), "/data")
+`), "/data", Overrides{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,10 +143,14 @@ archive-dir = "/archive"
 	}
 	log := host.Options{
 		MaxSegmentBytes: 4096, CheckpointTx: 1000, CheckpointBytes: 2000,
+		SQLMemory: 1 << 20, SQLTime: 90 * time.Second, SubscriptionBytes: -1,
 		Retention: host.Retention{Checkpoints: 3, Segments: 4, Bytes: 5000, Age: 36 * time.Hour, All: true, Archive: "/archive"},
 	}
 	if got := c.host(host.Options{}); !reflect.DeepEqual(got, log) {
 		t.Errorf("log %+v; want %+v", got, log)
+	}
+	if got := c.postgres(); got != (PostgresConfig{MaxConnections: 7, StartupTimeout: 5 * time.Second}) || *c.Postgres.Port != 5433 {
+		t.Errorf("postgres %+v", got)
 	}
 	if c.Keys.Private != "/k/a" || c.Keys.Public != "/k/b" {
 		t.Errorf("%+v", c)
@@ -166,7 +184,7 @@ func TestMetadataSurvivesPowerCuts(t *testing.T) {
 			disk, calls := vfs.NewMem(), 0
 			var crashed *vfs.Mem
 			start := func(fsys *vfs.Mem, version string) error {
-				if _, err := LoadConfig(fsys, "/data"); err != nil {
+				if _, err := LoadConfig(fsys, "/data", Overrides{}); err != nil {
 					return err
 				}
 				return checkMetadata(fsys, "/data", version)

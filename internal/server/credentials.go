@@ -47,6 +47,11 @@ func (q *request) authenticate(c class) error {
 		}
 		return internal(err)
 	}
+	if found {
+		if err := q.s.admission.identity(q.client, claims.Identity, q.s.now()); err != nil {
+			return err
+		}
+	}
 	q.caller = caller{identity: claims.Identity, token: token, claims: claims}
 	if c == classAnonymous {
 		q.w.Header().Set("Spacetime-Identity", claims.Identity.String())
@@ -89,7 +94,12 @@ func (q *request) mustOwn(rec control.Database, action string) error {
 
 // who is the caller as databases see it, on a connection of its own.
 func (q *request) who(conn sats.ConnectionID, owner sats.Identity) Caller {
-	return Caller{Identity: q.caller.identity, Conn: conn, JWT: q.caller.claims.Payload, IsOwner: q.caller.identity == owner}
+	return q.caller.at(conn, owner)
+}
+
+// at is the caller as a database of that owner sees it.
+func (c *caller) at(conn sats.ConnectionID, owner sats.Identity) Caller {
+	return Caller{Identity: c.identity, Conn: conn, JWT: c.claims.Payload, IsOwner: c.identity == owner}
 }
 
 func trimSlashes(issuer string) string { return strings.TrimRight(issuer, "/") }

@@ -147,10 +147,11 @@ func (h *fakeHost) the(t testing.TB) *fakeDatabase {
 
 // A fakeDatabase answers by the names of what is called.
 type fakeDatabase struct {
-	host    *fakeHost
-	info    DatabaseInfo
-	program string
-	done    chan struct{}
+	host     *fakeHost
+	info     DatabaseInfo
+	program  string
+	done     chan struct{}
+	received []host.OutboxCall
 
 	mu       sync.Mutex
 	moved    *sync.Cond
@@ -368,6 +369,14 @@ func (db *fakeDatabase) Call(_ context.Context, who Caller, function string, arg
 	return res, nil
 }
 
+func (db *fakeDatabase) CallReducer(ctx context.Context, who Caller, reducer string, args []byte) (CallResult, error) {
+	res, err := db.Call(ctx, who, reducer, args)
+	if err == nil && res.Procedure {
+		return CallResult{}, &CallError{Kind: NoSuchFunction, Message: "No such procedure"}
+	}
+	return res, err
+}
+
 // A path of the fake's router says what its handler does.
 func (db *fakeDatabase) HasRoute(method, path string) bool {
 	switch path {
@@ -425,15 +434,27 @@ func (db *fakeDatabase) SQL(_ context.Context, who Caller, text string) (SQLResu
 			Rows:     [][]byte{sats.AppendString(sats.AppendU32(nil, 1), "al\"ice"), sats.AppendString(sats.AppendU32(nil, 2), "bob")},
 			Duration: 97 * time.Microsecond, Offset: 5, HasOffset: true,
 		}, nil
+	case "WHO":
+		return SQLResult{Columns: sats.Product(sats.E("who", sats.IdentityType)), Rows: [][]byte{who.Identity.AppendBSATN(nil)}}, nil
 	case "INSERT":
 		return SQLResult{Columns: sats.Unit, Inserted: 2, Duration: time.Microsecond, Offset: 6, HasOffset: true}, nil
 	}
 	return SQLResult{}, errors.New("no such table: `x`. If the table exists, it may be marked private.")
 }
 
-func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
-	if text == "MANY" || text == "BROKEN" {
-		return db.many(text == "BROKEN", sink)
+func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error) {
+	text := st.Text
+	if text == "FOREVER" {
+		db.host.note("forever")
+		<-gone
+		db.host.note("gone")
+		return SQLResult{}, errors.New("The caller of the SQL statement has gone")
+	}
+	switch text {
+	case "MANY", "BROKEN":
+		return db.many(manyRows, text == "BROKEN", sink)
+	case "HUGE":
+		return db.many(10*manyRows, false, sink)
 	}
 	res, err := db.SQL(ctx, who, text)
 	if err != nil || len(res.Columns.Elems) == 0 {
@@ -451,16 +472,25 @@ func (db *fakeDatabase) StreamSQL(ctx context.Context, gone <-chan struct{}, who
 	return res, nil
 }
 
+func (db *fakeDatabase) DescribeSQL(who Caller, st SQLStatement) (SQLResult, error) {
+	if st.Text == "MANY" {
+		return SQLResult{Columns: sats.Product(sats.E("id", sats.U32)), Verb: "MANY"}, nil
+	}
+	res, err := db.SQL(context.Background(), who, st.Text)
+	res.Rows, res.Verb = nil, st.Text
+	return res, err
+}
+
 // manyRows is how many rows the statement MANY has; BROKEN fails after half of them.
 const manyRows = 200_000
 
-func (db *fakeDatabase) many(broken bool, sink SQLSink) (res SQLResult, err error) {
+func (db *fakeDatabase) many(rows uint32, broken bool, sink SQLSink) (res SQLResult, err error) {
 	res = SQLResult{Columns: sats.Product(sats.E("id", sats.U32)), Duration: time.Millisecond, Offset: 5, HasOffset: true}
 	if err := sink.Begin(res); err != nil {
 		return res, err
 	}
-	for i := range uint32(manyRows) {
-		if broken && i == manyRows/2 {
+	for i := range rows {
+		if broken && i == rows/2 {
 			return res, errors.New("Division by zero")
 		}
 		if err := sink.Row(sats.AppendU32(nil, i)); err != nil {
@@ -569,6 +599,27 @@ func (db *fakeDatabase) Logs(ctx context.Context, tail int, follow bool) (io.Rea
 }
 
 func (db *fakeDatabase) Done() <-chan struct{} { return db.done }
+
+// Receive does what the name of the reducer says.
+func (db *fakeDatabase) Receive(_ context.Context, c *host.OutboxCall, conn sats.ConnectionID) (host.OutboxAnswer, error) {
+	db.received = append(db.received, *c)
+	if conn.IsZero() {
+		return host.OutboxAnswer{}, errors.New("no connection id")
+	}
+	switch c.Reducer {
+	case "fine":
+		return host.OutboxAnswer{Status: schema.ResultOk}, nil
+	case "refuses":
+		return host.OutboxAnswer{Status: schema.ResultErr, Text: "not today"}, nil
+	case "burns":
+		return host.OutboxAnswer{Status: schema.ResultBudget, Text: "Module energy budget exhausted."}, nil
+	case "forgotten":
+		return host.OutboxAnswer{Forgotten: true}, nil
+	case "early":
+		return host.OutboxAnswer{}, &host.OutOfOrderError{Expected: 2, Got: c.Seq}
+	}
+	return host.OutboxAnswer{}, host.ErrStopped
+}
 
 // A rig is a server on a fake host, with its HTTP listener.
 type rig struct {

@@ -1,11 +1,17 @@
 package server
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/stdbgo/spacetime/internal/server/ws"
+	"github.com/stdbgo/spacetime/internal/wire"
+	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
 )
 
 // No path, query or header makes a handler panic or redirect.
@@ -38,5 +44,33 @@ func FuzzRequest(f *testing.F) {
 		if w.Code == http.StatusOK && w.Header().Get("Content-Type") == "application/json; charset=utf-8" {
 			t.Error("JSON with a charset")
 		}
+	})
+}
+
+// Whatever a client sends in whatever frames, the connection answers, closes or
+// drops, and what it took from the server is given back.
+func FuzzConnection(f *testing.F) {
+	r, _, token := wsRig(f, func(o *Options) { o.WebSocket.IdleTimeout = time.Minute })
+	for i, message := range [][]byte{
+		question("x"), v1.AppendClient(nil, &wire.SubscribeMulti{Queries: []string{"SELECT * FROM a"}}),
+		ask(1, 1), ask(1, 3),
+	} {
+		for _, frames := range [][]byte{join(every(5, ws.Binary, message)...), frame(fin|byte(ws.Binary), message), frame(fin|byte(ws.Text), message)} {
+			f.Add(byte(i), frames)
+			f.Add(byte(i), append(frames, bye(1000, "why")...))
+		}
+	}
+	f.Add(byte(2), append(ping("x"), pong("")...))
+	f.Add(byte(3), []byte{0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0})
+	protocols := []string{"v1.json", "v1.bsatn", "v2.bsatn", "v3.bsatn"}
+	f.Fuzz(func(t *testing.T, protocol byte, stream []byte) {
+		on := *r
+		on.t = t
+		c := on.raw(token, protocols[protocol%4], "confirmed=false")
+		if _, err := c.Write(stream); err == nil {
+			_ = c.Conn.(*net.TCPConn).CloseWrite()
+		}
+		_ = c.rest() // to the end: there is one
+		_ = c.Close()
 	})
 }

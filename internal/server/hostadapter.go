@@ -61,30 +61,11 @@ func (d databases) StoredLog(replica uint64, tail int) ([]byte, error) {
 
 func (d databases) Close() error { return d.h.Close() }
 
-// Stats translates the counts of the running databases.
+// Stats returns the counts of the running databases.
 func (d databases) Stats() []DatabaseStats {
 	var all []DatabaseStats
 	for _, db := range d.h.All() {
-		s := db.Stats()
-		out := DatabaseStats{
-			Identity: s.Identity, LogBytes: s.Log.Bytes, ModuleMemory: s.ModuleMemory,
-			QueueLength: s.Waiting, Connections: s.Clients, Queries: s.Queries, HTTP: s.HTTP, Instances: s.Instances,
-		}
-		for _, v := range s.Views {
-			out.Views = append(out.Views, ViewStats(v))
-		}
-		for _, t := range s.Transactions {
-			kind := "Reducer"
-			if t.Procedure {
-				kind = "Procedure"
-			}
-			out.Transactions = append(out.Transactions,
-				TransactionStats{Type: kind, Function: t.Reducer, Committed: t.Committed, Count: t.Count, Time: t.Time})
-		}
-		for _, t := range s.Tables {
-			out.Tables = append(out.Tables, TableStats{ID: uint32(t.Table.ID), Name: t.Table.Name, Rows: t.Rows, Bytes: t.Bytes})
-		}
-		all = append(all, out)
+		all = append(all, db.Stats())
 	}
 	return all
 }
@@ -129,9 +110,21 @@ func (d database) Handle(ctx context.Context, c *subscribe.Client, who Caller, b
 }
 
 func (d database) Call(ctx context.Context, who Caller, function string, args []byte) (CallResult, error) {
-	res, err := d.db.CallReducer(ctx, &host.CallRequest{Caller: hostCaller(who), Name: function, Args: args, ArgsJSON: true, OrProcedure: true})
+	out, err := d.callReducer(ctx, who, function, args, true)
 	if errors.Is(err, host.ErrIsProcedure) {
 		return d.callProcedure(ctx, who, function, args)
+	}
+	return out, err
+}
+
+func (d database) CallReducer(ctx context.Context, who Caller, reducer string, args []byte) (CallResult, error) {
+	return d.callReducer(ctx, who, reducer, args, false)
+}
+
+func (d database) callReducer(ctx context.Context, who Caller, name string, args []byte, orProcedure bool) (CallResult, error) {
+	res, err := d.db.CallReducer(ctx, &host.CallRequest{Caller: hostCaller(who), Name: name, Args: args, ArgsJSON: true, OrProcedure: orProcedure})
+	if orProcedure && errors.Is(err, host.ErrIsProcedure) {
+		return CallResult{}, err
 	}
 	if err != nil {
 		return CallResult{}, callError(err)
@@ -166,6 +159,10 @@ func (d database) callProcedure(ctx context.Context, who Caller, name string, ar
 		out.Status = Trapped
 	}
 	return out, nil
+}
+
+func (d database) Receive(ctx context.Context, c *host.OutboxCall, conn sats.ConnectionID) (host.OutboxAnswer, error) {
+	return d.db.Receive(ctx, c, conn)
 }
 
 func (d database) HasRoute(method, path string) bool { return d.db.HasRoute(method, path) }
@@ -208,12 +205,17 @@ func (d database) SQL(ctx context.Context, who Caller, text string) (SQLResult, 
 	return sqlResult(res), nil
 }
 
-func (d database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error) {
-	res, err := d.db.StreamSQL(ctx, gone, hostCaller(who), text, hostSink{sink})
+func (d database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error) {
+	res, err := d.db.StreamSQL(ctx, gone, hostCaller(who), st, hostSink{sink})
 	if err != nil {
 		return SQLResult{}, err
 	}
 	return sqlResult(res), nil
+}
+
+func (d database) DescribeSQL(who Caller, st SQLStatement) (SQLResult, error) {
+	res, err := d.db.DescribeSQL(hostCaller(who), st)
+	return sqlResult(res), err
 }
 
 type hostSink struct{ SQLSink }
@@ -222,7 +224,7 @@ func (s hostSink) Begin(head host.SQLResult) error { return s.SQLSink.Begin(sqlR
 
 func sqlResult(res host.SQLResult) SQLResult {
 	return SQLResult{
-		Columns: res.Columns, Rows: res.Rows,
+		Columns: res.Columns, Nulls: res.Nulls, Verb: res.Verb, Rows: res.Rows,
 		Inserted: uint64(res.Stats.Inserted), Deleted: uint64(res.Stats.Deleted), Updated: uint64(res.Stats.Updated),
 		Duration: res.Duration, Offset: res.Offset, HasOffset: res.HasOffset,
 	}

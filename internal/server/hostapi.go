@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/host"
+	"github.com/stdbgo/spacetime/internal/sql"
 	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/internal/wire"
 	"github.com/stdbgo/spacetime/sats"
@@ -60,12 +61,13 @@ type DatabaseInfo struct {
 	Environment EnvUpdate
 }
 
-// What databases know of environments and HTTP handlers.
+// What databases know of environments, HTTP handlers and statements.
 type (
 	EnvUpdate     = host.EnvUpdate
 	EnvInfo       = host.EnvInfo
 	RouteRequest  = host.RouteRequest
 	RouteResponse = host.RouteResponse
+	SQLStatement  = host.SQLStatement
 )
 
 // A Caller is who asks for something.
@@ -105,6 +107,13 @@ type Database interface {
 	// Call runs a function on behalf of the HTTP interface: reducers first, then
 	// procedures (spec 06 §4.8). Errors: *CallError.
 	Call(ctx context.Context, who Caller, function string, argsJSON []byte) (CallResult, error)
+	// CallReducer is Call for reducers alone.
+	CallReducer(ctx context.Context, who Caller, reducer string, argsJSON []byte) (CallResult, error)
+
+	// Receive runs a call by an outbox of another database, once, and returns when the
+	// outcome is durable. Errors: *host.OutOfOrderError, host.ErrStopped; the call is to
+	// be made again then.
+	Receive(ctx context.Context, c *host.OutboxCall, conn sats.ConnectionID) (host.OutboxAnswer, error)
 
 	// HasRoute reports whether the module has an HTTP handler for a method and a
 	// path behind /route. CallHandler runs it. Errors: host.ErrNoRoute,
@@ -122,7 +131,10 @@ type Database interface {
 	SQL(ctx context.Context, who Caller, text string) (SQLResult, error)
 	// StreamSQL is SQL with the rows going to sink one after another instead of into
 	// the result. It ends early when gone is closed.
-	StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, text string, sink SQLSink) (SQLResult, error)
+	StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error)
+	// DescribeSQL compiles a statement and runs nothing: the result has Columns and
+	// Nulls, and the parameters of the statement get their types.
+	DescribeSQL(who Caller, st SQLStatement) (SQLResult, error)
 
 	// Schema is the definition of the module that runs now, in JSON, as version 9
 	// or 10 of the raw form (spec 06 §4.10).
@@ -207,8 +219,10 @@ const (
 
 // An SQLResult is the outcome of one statement.
 type SQLResult struct {
-	Columns                    *sats.Type // ref-free product; no elements for DML
-	Rows                       [][]byte   // BSATN of Columns each
+	Columns                    *sats.Type     // ref-free product; no elements for DML
+	Nulls                      []sql.NullForm // where the options among Columns are from
+	Verb                       string         // the statement's first word, in capitals
+	Rows                       [][]byte       // BSATN of Columns each
 	Inserted, Deleted, Updated uint64
 	Duration                   time.Duration
 	Offset                     uint64 // of the transaction read from or written

@@ -108,6 +108,9 @@ func TestUnreadAnswers(t *testing.T) {
 	}
 }
 
+// noWriter leaves what waits to the test.
+func noWriter() {}
+
 // All outboxes together hold no more than their bound and a little for each
 // client, and what was taken or thrown away counts no longer.
 func TestOutboxesTogether(t *testing.T) {
@@ -115,7 +118,7 @@ func TestOutboxesTogether(t *testing.T) {
 	var full []int
 	var boxes []*outbox
 	for i := range 20 {
-		boxes = append(boxes, newOutbox(all, 1000, 1<<30, func() { full = append(full, i) }))
+		boxes = append(boxes, newOutbox(all, 1000, 1<<30, noWriter, func() { full = append(full, i) }))
 	}
 	send := func(i, n int) { boxes[i].Send(subscribe.Message{Body: make([]byte, n)}) }
 	for i := range boxes {
@@ -128,7 +131,7 @@ func TestOutboxesTogether(t *testing.T) {
 	if len(full) != 15 || full[14] != 0 {
 		t.Errorf("dropped are %v", full)
 	}
-	quiet := newOutbox(all, 1000, 1<<30, func() { t.Error("a client without much to read is dropped") })
+	quiet := newOutbox(all, 1000, 1<<30, noWriter, func() { t.Error("a client without much to read is dropped") })
 	quiet.Send(subscribe.Message{Body: make([]byte, 1000)})
 	n := len(boxes[1].take(nil))
 	boxes[1].sent(n, 2<<20)

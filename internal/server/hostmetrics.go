@@ -2,6 +2,7 @@ package server
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -11,105 +12,233 @@ import (
 // A hostCollector turns the counts of the host into series when they are asked
 // for, so that counting costs the databases no more than an addition.
 type hostCollector struct {
-	from StatsProvider
+	from     StatsProvider
+	database []databaseSeries
+	calls    functionSeries
+	tables   tableSeries
+	views    viewSeries
 
-	txns, txnTime                      *prometheus.Desc
-	tableRows, tableBytes              *prometheus.Desc
-	logBytes, memory, queue            *prometheus.Desc
-	subscribers, queries               *prometheus.Desc
-	viewCalls, viewTime, viewInstances *prometheus.Desc
-	requests                           []requestSeries
-	requestsInProgress                 *prometheus.Desc
+	delay, created, checkpoint, instances *prometheus.Desc
 }
 
-// A requestSeries counts something about the HTTP requests of modules.
-type requestSeries struct {
+// A databaseSeries is a number of each database.
+type databaseSeries struct {
 	desc *prometheus.Desc
-	of   func(*host.HTTPStats) uint64
+	kind prometheus.ValueType
+	of   func(*host.Stats) float64
 }
 
-func newHostCollector(from StatsProvider) *hostCollector {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, labels, nil)
-	}
-	return &hostCollector{
-		from:        from,
-		txns:        desc("spacetime_num_txns_total", "Transactions.", "txn_type", labelDB, "reducer", "committed"),
-		txnTime:     desc("spacetime_txn_time_sec_total", "Seconds spent in transactions.", "txn_type", labelDB, "reducer", "committed"),
-		tableRows:   desc("spacetime_num_table_rows", "Rows of a table.", labelDB, "table_id", "table_name"),
-		tableBytes:  desc("spacetime_table_size_bytes", "Bytes of the rows of a table.", labelDB, "table_id", "table_name"),
-		logBytes:    desc("spacetime_message_log_size_bytes", "Bytes of the commit log.", labelDB),
-		memory:      desc("spacetime_worker_wasm_memory_bytes", "Bytes of the module's memory.", labelIdentity),
-		queue:       desc("spacetime_worker_instance_operation_queue_length", "Jobs that wait for the right to write.", labelIdentity),
-		subscribers: desc("spacetime_subscription_connections", "Connections that may subscribe.", labelIdentity),
-		queries:     desc("spacetime_query_subscriptions", "Distinct live queries.", labelIdentity),
+// functionSeries are counts by the functions that transactions run.
+type functionSeries struct {
+	txns, txnTime                       *prometheus.Desc
+	elapsed, cpu, wait, whole           *prometheus.Desc
+	fuel, wasmTime, traps, refusals     *prometheus.Desc
+	written                             *prometheus.Desc
+	inserted, deleted, indexed, dropped *prometheus.Desc
+}
 
-		viewCalls:     desc("view_calls", "Evaluations of a view.", labelDB, "view"),
-		viewTime:      desc("view_call_time_usec", "Microseconds spent in evaluations of a view.", labelDB, "view"),
-		viewInstances: desc("spacetime_view_instances", "Instances of views that are kept up to date.", labelDB),
-		requests: []requestSeries{
-			{desc("spacetime_procedure_num_http_requests", "HTTP requests of procedures.", labelDB), func(s *host.HTTPStats) uint64 { return s.Requests }},
-			{desc("spacetime_procedure_num_successful_http_requests", "Those with a response.", labelDB), func(s *host.HTTPStats) uint64 { return s.Successful }},
-			{desc("spacetime_procedure_num_failed_http_requests", "Those without a response.", labelDB), func(s *host.HTTPStats) uint64 { return s.Failed }},
-			{desc("spacetime_procedure_num_timeout_http_requests", "Those that took too long.", labelDB), func(s *host.HTTPStats) uint64 { return s.TimedOut }},
-			{desc("spacetime_procedure_http_request_size_bytes", "Bytes of their bodies.", labelDB), func(s *host.HTTPStats) uint64 { return s.RequestBytes }},
-			{desc("spacetime_procedure_http_response_size_bytes", "Bytes of the responses' bodies.", labelDB), func(s *host.HTTPStats) uint64 { return s.ResponseBytes }},
-		},
-		requestsInProgress: desc("spacetime_procedure_num_in_progress_http_requests", "Those under way.", labelDB),
+// tableSeries are sizes of tables.
+type tableSeries struct {
+	rows, bytes                  *prometheus.Desc
+	dataRows, dataBytes, entries *prometheus.Desc
+}
+
+type viewSeries struct{ calls, time, total *prometheus.Desc }
+
+func newHostCollector(from StatsProvider, all *families) *hostCollector {
+	c := &hostCollector{from: from}
+	gauge := func(name, help, label string, of func(*host.Stats) float64) {
+		c.database = append(c.database, databaseSeries{all.describe("gauge", name, help, label), prometheus.GaugeValue, of})
+	}
+	counter := func(name, help, label string, of func(*host.Stats) float64) {
+		c.database = append(c.database, databaseSeries{all.describe("counter", name, help, label), prometheus.CounterValue, of})
+	}
+	c.calls.describe(all)
+	c.tables = tableSeries{
+		rows:      all.describe("gauge", "spacetime_num_table_rows", "Rows of a table.", labelDB, "table_id", "table_name"),
+		bytes:     all.describe("gauge", "spacetime_table_size_bytes", "Bytes of a table, with its indexes.", labelDB, "table_id", "table_name"),
+		dataRows:  all.describe("gauge", "spacetime_data_size_table_num_rows", "Rows of a table.", labelDB, "table_name"),
+		dataBytes: all.describe("gauge", "spacetime_data_size_table_bytes_used_by_rows", "Bytes of a table, with its indexes.", labelDB, "table_name"),
+		entries:   all.describe("gauge", "spacetime_data_size_table_num_rows_in_indexes", "Entries of the indexes of a table.", labelDB, "table_name"),
+	}
+	c.views = viewSeries{
+		calls: all.describe("counter", "view_calls", "Evaluations of a view.", labelDB, "view"),
+		time:  all.describe("counter", "view_call_time_usec", "Microseconds spent in evaluations of a view.", labelDB, "view"),
+		total: all.describe("counter", "view_total_time_usec", "The same: the query that a view returns is run within its evaluation.", labelDB, "view"),
+	}
+	gauge("spacetime_view_instances", "Instances of views that are kept up to date.", labelDB, func(s *host.Stats) float64 { return float64(s.Instances) })
+
+	gauge("spacetime_message_log_size_bytes", "Bytes of the commit log.", labelDB, func(s *host.Stats) float64 { return float64(s.LogBytes) })
+	gauge("spacetime_message_log_size_blocks", "Files of the commit log.", labelDB, func(s *host.Stats) float64 { return float64(s.Log.Segments) })
+	gauge("spacetime_module_log_file_size_bytes", "Bytes of today's log of the module.", labelDB, func(s *host.Stats) float64 { return float64(s.LogFile) })
+	gauge("spacetime_worker_wasm_memory_bytes", "Bytes of the module's memory.", labelIdentity, func(s *host.Stats) float64 { return float64(s.ModuleMemory) })
+	gauge("spacetime_worker_instance_operation_queue_length", "Jobs that wait for the right to write.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Waiting) })
+	gauge("spacetime_subscription_connections", "Connections that may subscribe.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Clients) })
+	gauge("spacetime_active_queries", "Distinct live queries.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Queries) })
+	counter("spacetime_module_host_init_attempts_total", "How often it was tried to start a database.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Launches) })
+
+	c.delay = all.describe("histogram", "spacetime_scheduled_function_delay_seconds", "How long after its time a scheduled function was called.", labelDB, "function")
+	gauge("spacetime_scheduler_active_scheduled_functions", "Scheduled functions that are being called.", labelDB, func(s *host.Stats) float64 { return float64(s.Flying) })
+	c.created = all.describe("histogram", "spacetime_module_create_instance_time_seconds", "Time to make an instance of a module.", labelDB, "module_type")
+
+	c.instances = all.describe("gauge", "spacetime_module_instances", "Instances of a module.", labelIdentity, "module_type")
+	c.checkpoint = all.describe("histogram", "spacetime_snapshot_creation_time_total_sec", "Time to write a checkpoint.", labelDB)
+
+	gauge("spacetime_replay_total_time_seconds", "Time to read the database back at its start.", labelDB, func(s *host.Stats) float64 { return s.Replay.Total.Seconds() })
+	gauge("spacetime_replay_commitlog_time_seconds", "The part of it for the log behind the checkpoint.", labelDB, func(s *host.Stats) float64 { return s.Replay.Log.Seconds() })
+	gauge("spacetime_replay_commitlog_num_commits", "Transactions that were read from the log.", labelDB, func(s *host.Stats) float64 { return float64(s.Replay.Transactions) })
+
+	counter("spacetime_procedure_num_http_requests", "HTTP requests of procedures.", labelDB, func(s *host.Stats) float64 { return float64(s.HTTP.Requests) })
+	counter("spacetime_procedure_num_successful_http_requests", "Those with a response.", labelDB, func(s *host.Stats) float64 { return float64(s.HTTP.Successful) })
+	counter("spacetime_procedure_num_failed_http_requests", "Those without a response.", labelDB, func(s *host.Stats) float64 { return float64(s.HTTP.Failed) })
+	counter("spacetime_procedure_num_timeout_http_requests", "Those that took too long.", labelDB, func(s *host.Stats) float64 { return float64(s.HTTP.TimedOut) })
+	counter("spacetime_procedure_http_request_size_bytes", "Bytes of their bodies.", labelDB, func(s *host.Stats) float64 { return float64(s.HTTP.RequestBytes) })
+	counter("spacetime_procedure_http_response_size_bytes", "Bytes of the responses' bodies.", labelDB, func(s *host.Stats) float64 { return float64(s.HTTP.ResponseBytes) })
+	gauge("spacetime_procedure_num_in_progress_http_requests", "Those under way.", labelDB, func(s *host.Stats) float64 { return float64(s.HTTP.InProgress) })
+	return c
+}
+
+func (f *functionSeries) describe(all *families) {
+	kinds := []string{"txn_type", labelDB, "reducer"}
+	rows := []string{"txn_type", labelDB, "reducer_or_query", "table_id", "table_name"}
+	failed := []string{labelIdentity, "module_hash", "reducer_symbol"}
+	*f = functionSeries{
+		txns:     all.describe("counter", "spacetime_num_txns_total", "Transactions.", "txn_type", labelDB, "reducer", "committed"),
+		txnTime:  all.describe("counter", "spacetime_txn_time_sec_total", "Seconds spent in transactions.", "txn_type", labelDB, "reducer", "committed"),
+		elapsed:  all.describe("histogram", "spacetime_txn_elapsed_time_sec", "Time of transactions, with the wait for the right to write.", kinds...),
+		cpu:      all.describe("histogram", "spacetime_txn_cpu_time_sec", "Time of transactions without that wait.", kinds...),
+		wait:     all.describe("histogram", "spacetime_reducer_wait_time_sec", "Time for which calls of a reducer waited.", labelDB, "reducer"),
+		whole:    all.describe("histogram", "spacetime_reducer_plus_query_duration_sec", "Time of calls of a reducer, until what they changed was handed to subscribers.", labelDB, "reducer"),
+		fuel:     all.describe("counter", "reducer_wasmtime_fuel_used", "Energy that calls of a reducer used.", labelDB, "reducer"),
+		wasmTime: all.describe("counter", "reducer_wasm_time_usec", "Microseconds spent in calls of a reducer.", labelDB, "reducer"),
+		traps:    all.describe("counter", "spacetime_worker_wasm_instance_errors_total", "Calls that crashed.", failed...),
+		refusals: all.describe("counter", "spacetime_worker_sender_errors_total", "Calls that returned an error.", failed...),
+		written:  all.describe("counter", "spacetime_num_bytes_written_total", "Bytes of the rows that transactions inserted.", "txn_type", labelDB),
+		inserted: all.describe("counter", "spacetime_num_rows_inserted_total", "Rows inserted.", rows...),
+		deleted:  all.describe("counter", "spacetime_num_rows_deleted_total", "Rows deleted.", rows...),
+		indexed:  all.describe("counter", "spacetime_num_index_rows_inserted_total", "Entries that indexes got.", rows...),
+		dropped:  all.describe("counter", "spacetime_num_index_rows_deleted_total", "Entries that indexes lost.", rows...),
 	}
 }
 
 // Describe sends nothing: the series are known only when they are collected.
 func (c *hostCollector) Describe(chan<- *prometheus.Desc) {}
 
+// A sink sends series to a registry.
+type sink chan<- prometheus.Metric
+
+func (out sink) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (out sink) counter(d *prometheus.Desc, v float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+}
+
+// histogram sends durations, in seconds.
+func (out sink) histogram(d *prometheus.Desc, h *host.Histogram, labels ...string) {
+	buckets := map[float64]uint64{}
+	var n uint64
+	for i, count := range h.Counts {
+		n += count
+		if i < len(h.Bounds) {
+			buckets[h.Bounds[i].Seconds()] = n
+		}
+	}
+	out <- prometheus.MustNewConstHistogram(d, n, h.Sum.Seconds(), buckets, labels...)
+}
+
 // Collect sends the series of all running databases.
-func (c *hostCollector) Collect(out chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	counter := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
-	}
+func (c *hostCollector) Collect(ch chan<- prometheus.Metric) {
+	out := sink(ch)
 	for _, db := range c.from.Stats() {
 		id := db.Identity.String()
-		for _, t := range db.Transactions {
-			labels := []string{t.Type, id, t.Function, strconv.FormatBool(t.Committed)}
-			counter(c.txns, float64(t.Count), labels...)
-			counter(c.txnTime, t.Time.Seconds(), labels...)
+		for _, s := range c.database {
+			out <- prometheus.MustNewConstMetric(s.desc, s.kind, s.of(&db), id)
 		}
-		for _, t := range db.Tables {
-			labels := []string{id, strconv.FormatUint(uint64(t.ID), 10), t.Name}
-			gauge(c.tableRows, float64(t.Rows), labels...)
-			gauge(c.tableBytes, float64(t.Bytes), labels...)
-		}
+		c.calls.collect(out, &db, id)
+		c.tables.collect(out, &db, id)
 		for _, v := range db.Views {
-			counter(c.viewCalls, float64(v.Count), id, v.View)
-			counter(c.viewTime, float64(v.Time.Microseconds()), id, v.View)
+			out.counter(c.views.calls, float64(v.Count), id, v.View)
+			out.counter(c.views.time, float64(v.Time.Microseconds()), id, v.View)
+			out.counter(c.views.total, float64(v.Time.Microseconds()), id, v.View)
 		}
-		gauge(c.viewInstances, float64(db.Instances), id)
-		for _, r := range c.requests {
-			counter(r.desc, float64(r.of(&db.HTTP)), id)
+		for fn, h := range db.Delays {
+			out.histogram(c.delay, &h, id, fn)
 		}
-		gauge(c.requestsInProgress, float64(db.HTTP.InProgress), id)
-		gauge(c.logBytes, float64(db.LogBytes), id)
-		gauge(c.memory, float64(db.ModuleMemory), id)
-		gauge(c.queue, float64(db.QueueLength), id)
-		gauge(c.subscribers, float64(db.Connections), id)
-		gauge(c.queries, float64(db.Queries), id)
+		out.histogram(c.created, &db.MadeInstances, id, moduleType(&db))
+		out.gauge(c.instances, float64(db.ModuleInstances), id, moduleType(&db))
+		out.histogram(c.checkpoint, &db.Snapshots, id)
+	}
+}
+
+func moduleType(db *host.Stats) string {
+	if db.JS {
+		return "Js"
+	}
+	return "Wasm"
+}
+
+func (f *functionSeries) collect(out sink, db *host.Stats, id string) {
+	for _, t := range db.Transactions {
+		labels := []string{t.Kind, id, t.Reducer, strconv.FormatBool(t.Committed)}
+		out.counter(f.txns, float64(t.Count), labels...)
+		out.counter(f.txnTime, t.Time.Seconds(), labels...)
+	}
+	written := map[string]uint64{}
+	for i := range db.Functions {
+		s := &db.Functions[i]
+		written[s.Kind] += s.Bytes
+		if s.CPU.Sum > 0 {
+			out.histogram(f.elapsed, &s.Elapsed, s.Kind, id, s.Function)
+			out.histogram(f.cpu, &s.CPU, s.Kind, id, s.Function)
+		}
+		for _, t := range s.Tables {
+			labels := []string{s.Kind, id, s.Function, strconv.FormatUint(uint64(t.Table.ID), 10), t.Table.Name}
+			out.counter(f.inserted, float64(t.Inserted), labels...)
+			out.counter(f.deleted, float64(t.Deleted), labels...)
+			out.counter(f.indexed, float64(t.IndexInserted), labels...)
+			out.counter(f.dropped, float64(t.IndexDeleted), labels...)
+		}
+		if s.Kind != "Reducer" {
+			continue
+		}
+		out.histogram(f.wait, &s.Wait, id, s.Function)
+		out.histogram(f.whole, &s.Whole, id, s.Function)
+		out.counter(f.fuel, float64(s.Fuel), id, s.Function)
+		out.counter(f.wasmTime, float64(s.CPU.Sum/time.Microsecond), id, s.Function)
+		out.counter(f.traps, float64(s.Traps), id, db.Program.String(), s.Function)
+		out.counter(f.refusals, float64(s.Refusals), id, db.Program.String(), s.Function)
+	}
+	for kind, n := range written {
+		out.counter(f.written, float64(n), kind, id)
+	}
+}
+
+func (t *tableSeries) collect(out sink, db *host.Stats, id string) {
+	for _, s := range db.Tables {
+		name := s.Table.Name
+		labels := []string{id, strconv.FormatUint(uint64(s.Table.ID), 10), name}
+		out.gauge(t.rows, float64(s.Rows), labels...)
+		out.gauge(t.bytes, float64(s.Bytes), labels...)
+		out.gauge(t.dataRows, float64(s.Rows), id, name)
+		out.gauge(t.dataBytes, float64(s.Bytes), id, name)
+		out.gauge(t.entries, float64(s.Rows)*float64(len(s.Table.Indexes)), id, name)
 	}
 }
 
 // A sessionCollector sums up what waits in the queues of all sessions.
 type sessionCollector struct {
-	all                *sessions
-	incoming, outgoing *prometheus.Desc
+	all                      *sessions
+	incoming, outgoing, send *prometheus.Desc
 }
 
-func newSessionCollector(all *sessions) *sessionCollector {
+func newSessionCollector(all *sessions, f *families) *sessionCollector {
 	return &sessionCollector{
 		all:      all,
-		incoming: prometheus.NewDesc("spacetime_total_incoming_queue_length", "Messages from clients that wait.", []string{labelDB}, nil),
-		outgoing: prometheus.NewDesc("spacetime_total_outgoing_queue_length", "Messages to clients that wait.", []string{labelDB}, nil),
+		incoming: f.describe("gauge", "spacetime_total_incoming_queue_length", "Messages from clients that wait.", labelDB),
+		outgoing: f.describe("gauge", "spacetime_total_outgoing_queue_length", "Messages to clients that wait.", labelDB),
+		send:     f.describe("gauge", "spacetime_subscription_send_queue_length", "The same: messages of subscriptions wait where others do.", labelIdentity),
 	}
 }
 
@@ -117,9 +246,11 @@ func newSessionCollector(all *sessions) *sessionCollector {
 func (c *sessionCollector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the sums of every database with sessions.
-func (c *sessionCollector) Collect(out chan<- prometheus.Metric) {
+func (c *sessionCollector) Collect(ch chan<- prometheus.Metric) {
+	out := sink(ch)
 	for id, n := range c.all.waiting() {
-		out <- prometheus.MustNewConstMetric(c.incoming, prometheus.GaugeValue, float64(n.incoming), id.String())
-		out <- prometheus.MustNewConstMetric(c.outgoing, prometheus.GaugeValue, float64(n.outgoing), id.String())
+		out.gauge(c.incoming, float64(n.incoming), id.String())
+		out.gauge(c.outgoing, float64(n.outgoing), id.String())
+		out.gauge(c.send, float64(n.outgoing), id.String())
 	}
 }

@@ -20,65 +20,93 @@ type item struct {
 	size int // bytes it came in
 }
 
-// An inbox is the queue between the reader of a connection and its runner. Beyond
-// max messages it refuses, beyond inboxBytes it makes the reader wait.
+// An inbox is the queue between the reader of a connection and its runner, which
+// is there while there is something to run. Beyond max messages it refuses, beyond
+// inboxBytes it makes the reader wait. put and finish belong to the reader.
 type inbox struct {
-	max  int
-	wake chan struct{} // capacity 1: there is something to run
-	room chan struct{} // capacity 1: there is room again
+	max    int
+	run    func() // the runner, which ends when rest lets it
+	runner sync.WaitGroup
 
 	mu struct {
 		sync.Mutex
 		queue   []item
 		pending int // in queue and in the runner's hands
 		bytes   int
-		ended   bool // nothing will be put any more
+		running bool
+		ending  bool          // nothing will be put any more
+		seat    seat          // where the runner waits for more
+		deaf    bool          // what is put is thrown away
+		room    chan struct{} // closed when there is room again; nil: nobody waits
 	}
 }
 
-func newInbox(limit int) *inbox {
-	return &inbox{max: limit, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
-}
-
-func notify(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
+func newInbox(limit int, run func()) *inbox { return &inbox{max: limit, run: run} }
 
 // put queues an item. It reports false if there are too many.
 func (in *inbox) put(ctx context.Context, it item) bool {
 	in.mu.Lock()
 	for in.mu.bytes > inboxBytes && ctx.Err() == nil {
+		if in.mu.room == nil {
+			in.mu.room = make(chan struct{})
+		}
+		room := in.mu.room
 		in.mu.Unlock()
 		select {
-		case <-in.room:
+		case <-room:
 		case <-ctx.Done():
 		}
 		in.mu.Lock()
 	}
 	defer in.mu.Unlock()
-	if in.mu.pending >= in.max {
+	switch {
+	case in.mu.deaf:
+		return true
+	case in.mu.pending >= in.max:
 		return false
 	}
 	in.mu.queue = append(in.mu.queue, it)
 	in.mu.pending++
 	in.mu.bytes += it.size
-	notify(in.wake)
+	if !in.mu.running {
+		in.mu.running = true
+		in.runner.Go(in.run)
+	}
+	in.mu.seat.call()
 	return true
 }
 
-// end says that nothing more will be put.
-func (in *inbox) end() {
+// finish returns when all that was put has been run.
+func (in *inbox) finish() {
 	in.mu.Lock()
-	in.mu.ended = true
+	in.mu.ending = true
+	in.mu.seat.call()
 	in.mu.Unlock()
-	notify(in.wake)
+	in.runner.Wait()
 }
 
-// take moves up to batchMax items into batch. ended means that none will come.
-func (in *inbox) take(batch []item) (_ []item, ended bool) {
+// rest lets the runner end if there is nothing to run, after it has waited for more.
+func (in *inbox) rest(l *lingerer) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if len(in.mu.queue) == 0 && !in.mu.ending {
+		in.mu.seat.taken = l
+		in.mu.Unlock()
+		woken := l.wait()
+		in.mu.Lock()
+		if woken || !in.mu.seat.leave(l) {
+			return false
+		}
+	}
+	if len(in.mu.queue) > 0 {
+		return false
+	}
+	in.mu.queue, in.mu.running = nil, false
+	return true
+}
+
+// take moves up to batchMax items into batch.
+func (in *inbox) take(batch []item) []item {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	n := min(len(in.mu.queue), batchMax)
@@ -86,7 +114,23 @@ func (in *inbox) take(batch []item) (_ []item, ended bool) {
 	rest := copy(in.mu.queue, in.mu.queue[n:])
 	clear(in.mu.queue[rest:])
 	in.mu.queue = in.mu.queue[:rest]
-	return batch, in.mu.ended && n == 0
+	return batch
+}
+
+// close throws away what waits and what still comes.
+func (in *inbox) close() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.mu.deaf, in.mu.queue, in.mu.pending, in.mu.bytes = true, nil, 0, 0
+	in.mu.running = false
+	in.makeRoom()
+}
+
+func (in *inbox) makeRoom() {
+	if in.mu.room != nil {
+		close(in.mu.room)
+		in.mu.room = nil
+	}
 }
 
 // done gives back the room of items that have run.
@@ -96,8 +140,8 @@ func (in *inbox) done(batch []item) {
 		in.mu.bytes -= batch[i].size
 	}
 	in.mu.pending -= len(batch)
+	in.makeRoom()
 	in.mu.Unlock()
-	notify(in.room)
 }
 
 // length is the number of messages that wait or run.

@@ -59,8 +59,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	rest.WriteByte(' ')
 	if r.PC != 0 {
 		frame, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
-		dir, file := filepath.Split(frame.File)
-		rest.WriteString(filepath.Base(dir) + "/" + file + ":" + strconv.Itoa(frame.Line) + ": ")
+		rest.WriteString(sourceName(frame.File, frame.Line) + ": ")
 	}
 	rest.WriteString(r.Message)
 	rest.WriteString(h.attrs)
@@ -106,6 +105,46 @@ func (w *lineWriter) line(at time.Time, l slog.Level, rest string) error {
 		}
 	}
 	return first
+}
+
+// Write writes a whole line as it is to all outputs.
+func (w *lineWriter) Write(line []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var first error
+	for _, o := range w.all {
+		if _, err := o.w.Write(line); err != nil && first == nil {
+			first = err
+		}
+	}
+	return len(line), first
+}
+
+// jsonHandler writes one JSON object a line, with the members time, level, source,
+// msg and those of the message.
+func jsonHandler(out *lineWriter, level slog.Leveler) slog.Handler {
+	return slog.NewJSONHandler(out, &slog.HandlerOptions{
+		AddSource: true, Level: level,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) > 0 {
+				return a
+			}
+			switch v := a.Value.Any().(type) {
+			case slog.Level:
+				name, _ := levelName(v)
+				a.Value = slog.StringValue(name)
+			case *slog.Source:
+				a.Value = slog.StringValue(sourceName(v.File, v.Line))
+			}
+			return a
+		},
+	})
+}
+
+// sourceName is a place in the program: its directory, file and line.
+func sourceName(path string, line int) string {
+	dir, file := filepath.Split(path)
+	return filepath.Base(dir) + "/" + file + ":" + strconv.Itoa(line)
 }
 
 func levelName(l slog.Level) (name string, color int) {

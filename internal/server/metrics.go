@@ -3,7 +3,6 @@ package server
 import (
 	"net/http"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -34,6 +33,9 @@ type metrics struct {
 	launches       *prometheus.CounterVec
 	httpBytes      *prometheus.CounterVec
 
+	families []family // all that there are
+	refused  prometheus.Counter
+
 	byIdentity []*prometheus.MetricVec // series with the label database_identity
 	byDB       []*prometheus.MetricVec // series with the label db
 }
@@ -43,13 +45,31 @@ const (
 	labelDB       = "db"
 )
 
+// A family describes series of one name.
+type family struct {
+	name, kind string
+	labels     []string
+	help       string
+}
+
+// families collects what collectors export.
+type families []family
+
+// describe makes the description of a family and notes it.
+func (f *families) describe(kind, name, help string, labels ...string) *prometheus.Desc {
+	*f = append(*f, family{name, kind, labels, help})
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
 func newMetrics(h Host, all *sessions) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if p, ok := h.(StatsProvider); ok {
-		m.registry.MustRegister(newHostCollector(p))
+	p, _ := h.(StatsProvider)
+	hosts, ofSessions := newHostCollector(p, (*families)(&m.families)), newSessionCollector(all, (*families)(&m.families))
+	m.registry.MustRegister(ofSessions)
+	if p != nil {
+		m.registry.MustRegister(hosts)
 	}
-	m.registry.MustRegister(newSessionCollector(all))
 	m.connected = m.gauge("spacetime_worker_connected_clients", "Clients connected over WebSocket.", labelIdentity)
 	m.spawned = m.gauge("spacetime_worker_ws_clients_spawned", "WebSocket sessions begun.", labelIdentity)
 	m.aborted = m.gauge("spacetime_worker_ws_clients_aborted", "WebSocket sessions killed by the server.", labelIdentity)
@@ -66,6 +86,10 @@ func newMetrics(h Host, all *sessions) *metrics {
 	m.overflows = m.counter("spacetime_client_outgoing_queue_disconnects_total", "Sessions killed because the client read too slowly.", labelDB)
 	m.launches = m.counter("spacetime_module_host_init_failures_total", "Databases that could not be started.", labelIdentity)
 	m.httpBytes = m.counter("spacetime_http_response_size_bytes_total", "Bytes of HTTP answers, headers included.", labelDB)
+	const refused, why = "spacetime_http_refused_requests_total", "HTTP requests refused because their client sent too many, or had too many connections."
+	m.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: refused, Help: why})
+	m.families = append(m.families, family{refused, "counter", nil, why})
+	m.registry.MustRegister(m.refused)
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
 }
@@ -81,18 +105,21 @@ func (m *metrics) keep(c prometheus.Collector, v *prometheus.MetricVec, label st
 }
 
 func (m *metrics) gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	m.families = append(m.families, family{name, "gauge", labels, help})
 	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 	m.keep(v, v.MetricVec, labels[0])
 	return v
 }
 
 func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	m.families = append(m.families, family{name, "counter", labels, help})
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	m.keep(v, v.MetricVec, labels[0])
 	return v
 }
 
 func (m *metrics) histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	m.families = append(m.families, family{name, "histogram", labels, help})
 	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
 	m.keep(v, v.MetricVec, labels[0])
 	return v
@@ -121,22 +148,25 @@ func (s *Server) serveMetrics(q *request) error {
 	r := q.r.Clone(q.r.Context())
 	r.Header.Del("Accept")
 	r.Header.Del("Accept-Encoding")
-	s.metrics.handler.ServeHTTP(&plainText{q.w}, r)
+	s.metrics.handler.ServeHTTP(&plainText{q.w, q.w.Header()["Vary"]}, r)
 	return nil
 }
 
 // plainText keeps an answer's content type and Vary header as ours are.
-type plainText struct{ http.ResponseWriter }
+type plainText struct {
+	http.ResponseWriter
+	vary []string
+}
 
 func (w *plainText) WriteHeader(status int) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	setCORS(w.Header()) // without what was added to Vary
+	w.Header()["Vary"] = w.vary
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *plainText) Write(b []byte) (int, error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	setCORS(w.Header())
+	w.Header()["Vary"] = w.vary
 	return w.ResponseWriter.Write(b)
 }
 
@@ -173,40 +203,4 @@ type StatsProvider interface {
 }
 
 // DatabaseStats are the counts of one database.
-type DatabaseStats struct {
-	Identity     sats.Identity
-	Transactions []TransactionStats
-	Tables       []TableStats
-	LogBytes     uint64 // of the commit log on disk
-	ModuleMemory uint64 // bytes of the module's memory
-	QueueLength  int    // jobs that wait for the right to write
-	Connections  int    // subscribers
-	Queries      int    // distinct live queries
-	Views        []ViewStats
-	Instances    int // of views that have been evaluated
-	HTTP         host.HTTPStats
-}
-
-// ViewStats count the evaluations of one view.
-type ViewStats struct {
-	View  string
-	Count uint64
-	Time  time.Duration // spent in them
-}
-
-// TransactionStats count the transactions of one kind and function.
-type TransactionStats struct {
-	Type      string // Reducer, Sql, Subscribe, … (spec 06 §8)
-	Function  string // name of the reducer; empty for other types
-	Committed bool
-	Count     uint64
-	Time      time.Duration // spent in them
-}
-
-// TableStats describe one table.
-type TableStats struct {
-	ID    uint32
-	Name  string
-	Rows  uint64
-	Bytes uint64
-}
+type DatabaseStats = host.Stats

@@ -59,8 +59,10 @@ type target struct {
 }
 
 // target reads the path parameter n and looks a name up (spec 06 §2.1).
-func (q *request) target() (t target, err error) {
-	text := q.params["n"]
+func (q *request) target() (target, error) { return q.s.target(q.params["n"]) }
+
+// target finds what a text names: an identity, or a name.
+func (s *Server) target(text string) (t target, err error) {
 	if id, err := sats.IdentityFromHexPrefixed(text); err == nil {
 		return target{identity: id, known: true}, nil
 	}
@@ -68,7 +70,7 @@ func (q *request) target() (t target, err error) {
 		return t, badRequest("Invalid URL: %v", err)
 	}
 	t.name = text
-	t.identity, t.known, err = q.s.control.Lookup(text)
+	t.identity, t.known, err = s.control.Lookup(text)
 	if err != nil {
 		return t, controlError(err)
 	}

@@ -10,7 +10,8 @@ import (
 
 // An outbox is the queue between a database and the writer of one connection. It
 // implements subscribe.Outbox. Messages stand in the order in which they came;
-// control frames overtake them.
+// control frames overtake them. There is a writer while there is something to
+// write: whoever brings it to an outbox at rest starts one.
 //
 // At its bound, in messages or in bytes, it calls full once and takes nothing
 // more: a slow client loses its connection, and nobody waits for it. It does so
@@ -19,9 +20,9 @@ type outbox struct {
 	all         *outgoing // shared with all outboxes of the server
 	maxMessages int
 	maxBytes    int
-	full        func()        // must not block, and not call the outbox
-	wake        chan struct{} // capacity 1: there may be something to write
-	abort       atomic.Bool   // what waits is not to be written any more
+	full        func()      // must not block, and not call the outbox
+	write       func()      // the writer, which calls rest before it ends, or stop
+	abort       atomic.Bool // what waits is not to be written any more
 
 	mu struct {
 		sync.Mutex
@@ -29,6 +30,11 @@ type outbox struct {
 		count  int  // messages in queue and in the writer's hands
 		bytes  int  // of their bodies
 		closed bool // takes no more messages: overflow, or a Close frame is due
+
+		writing bool          // there is a writer
+		seat    seat          // where it waits for more
+		stopped bool          // there will be none any more
+		ended   chan struct{} // finish waits here for the writer; nil: it does not
 
 		ping    bool
 		pong    []byte // payload of the latest ping to answer
@@ -49,15 +55,81 @@ const alwaysOut = 1 << 20
 // exceeded reports whether a client for which so much would wait has to go.
 func (a *outgoing) exceeded(n int) bool { return n > alwaysOut && a.bytes.Load() > a.max }
 
-func newOutbox(all *outgoing, maxMessages, maxBytes int, full func()) *outbox {
-	return &outbox{all: all, maxMessages: maxMessages, maxBytes: maxBytes, full: full, wake: make(chan struct{}, 1)}
+func newOutbox(all *outgoing, maxMessages, maxBytes int, write, full func()) *outbox {
+	return &outbox{all: all, maxMessages: maxMessages, maxBytes: maxBytes, write: write, full: full}
 }
 
-func (o *outbox) signal() {
-	select {
-	case o.wake <- struct{}{}:
-	default:
+// unlock gives the lock back and sees to it that there is a writer, unless there
+// will be none any more.
+func (o *outbox) unlock() {
+	start := !o.mu.writing && !o.mu.stopped
+	if start {
+		o.mu.writing = true
 	}
+	o.mu.seat.call()
+	o.mu.Unlock()
+	if start {
+		go o.write()
+	}
+}
+
+// rest lets the writer end if there is nothing to write, after it has waited for
+// more with l; nil: at once.
+func (o *outbox) rest(l *lingerer) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if l != nil && !o.due() && o.mu.ended == nil {
+		o.mu.seat.taken = l
+		o.mu.Unlock()
+		woken := l.wait()
+		o.mu.Lock()
+		if woken || !o.mu.seat.leave(l) {
+			return false
+		}
+	}
+	if o.due() {
+		return false
+	}
+	o.mu.queue = nil
+	o.halt()
+	return true
+}
+
+// due reports whether there is something to write.
+func (o *outbox) due() bool {
+	return len(o.mu.queue) > 0 || o.mu.ping || o.mu.pongDue || o.mu.close != nil
+}
+
+// stop says that the writer ends and that nothing can be written any more.
+func (o *outbox) stop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.closed, o.mu.stopped, o.mu.queue = true, true, nil
+	o.halt()
+}
+
+func (o *outbox) halt() {
+	o.mu.writing = false
+	if o.mu.ended != nil {
+		close(o.mu.ended)
+		o.mu.ended = nil
+	}
+}
+
+// finish returns when there is no writer and there will be none. The connection has
+// been closed, or a Close frame is due.
+func (o *outbox) finish() {
+	o.mu.Lock()
+	for o.mu.writing {
+		ended := make(chan struct{})
+		o.mu.ended = ended
+		o.mu.seat.call()
+		o.mu.Unlock()
+		<-ended
+		o.mu.Lock()
+	}
+	o.mu.closed, o.mu.stopped, o.mu.queue = true, true, nil
+	o.mu.Unlock()
 }
 
 // Send queues a message. It never blocks.
@@ -75,15 +147,11 @@ func (o *outbox) Send(m subscribe.Message) {
 		o.full()
 		return
 	}
-	first := len(o.mu.queue) == 0
 	o.mu.queue = append(o.mu.queue, m)
 	o.mu.count++
 	o.mu.bytes += len(m.Body)
 	o.all.bytes.Add(int64(len(m.Body)))
-	o.mu.Unlock()
-	if first {
-		o.signal()
-	}
+	o.unlock()
 }
 
 // take moves the queue into reuse, whose content the writer has dealt with.
@@ -124,8 +192,7 @@ func (o *outbox) length() int {
 func (o *outbox) sendPing() {
 	o.mu.Lock()
 	o.mu.ping = true
-	o.mu.Unlock()
-	o.signal()
+	o.unlock()
 }
 
 // sendPong makes the answer to a Ping due. Of several pings only the latest is
@@ -133,8 +200,7 @@ func (o *outbox) sendPing() {
 func (o *outbox) sendPong(payload []byte) {
 	o.mu.Lock()
 	o.mu.pong, o.mu.pongDue = payload, true
-	o.mu.Unlock()
-	o.signal()
+	o.unlock()
 }
 
 // sendClose makes a Close frame due, and nothing more is taken. What waits is
@@ -149,8 +215,7 @@ func (o *outbox) sendClose(frame []byte, drop bool) {
 		o.mu.queue = nil
 		o.abort.Store(true)
 	}
-	o.mu.Unlock()
-	o.signal()
+	o.unlock()
 }
 
 // closing reports whether a Close frame is due or was written.

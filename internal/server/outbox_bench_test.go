@@ -22,28 +22,22 @@ func BenchmarkOutbox(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			all := &outgoing{max: 1 << 40}
 			boxes := make([]*outbox, clients)
-			stop := make(chan struct{})
 			written := make(chan struct{}, clients)
 			for i := range boxes {
-				o := newOutbox(all, 1<<30, 1<<40, func() { b.Error("full") })
-				boxes[i] = o
-				if busy {
-					continue
-				}
-				go func() {
-					var reuse []subscribe.Message
-					for {
-						select {
-						case <-o.wake:
-						case <-stop:
-							return
-						}
-						taken := o.take(reuse)
-						o.sent(len(taken), len(taken)*len(m.Body))
-						reuse = taken
-						written <- struct{}{}
+				var o *outbox
+				var reuse []subscribe.Message
+				write := func() {
+					if busy {
+						return // never rests
 					}
-				}()
+					taken := o.take(reuse)
+					o.sent(len(taken), len(taken)*len(m.Body))
+					reuse = taken
+					o.rest(nil)
+					written <- struct{}{}
+				}
+				o = newOutbox(all, 1<<30, 1<<40, write, func() { b.Error("full") })
+				boxes[i] = o
 			}
 			var took []float64
 			for b.Loop() {
@@ -62,7 +56,6 @@ func BenchmarkOutbox(b *testing.B) {
 					}
 				}
 			}
-			close(stop)
 			slices.Sort(took)
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(took[len(took)/2], "send-ns")

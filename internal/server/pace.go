@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"time"
 )
@@ -30,7 +32,11 @@ func (p *pace) bound(w http.ResponseWriter, r *http.Request) (_ http.ResponseWri
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = body
 	}
-	return &boundedWriter{w, limits, p}, func() {
+	answer := &boundedWriter{ResponseWriter: w, limits: limits, p: p}
+	return answer, func() {
+		if answer.hijacked {
+			return
+		}
 		// The HTTP library looks for the rest of the body. If that comes it gives
 		// the next request all the time it wants.
 		_ = limits.SetReadDeadline(time.Now().Add(body.left))
@@ -61,6 +67,15 @@ type boundedWriter struct {
 	http.ResponseWriter
 	limits *http.ResponseController
 	p      *pace
+
+	hijacked bool // the connection has a life of its own
+}
+
+// Hijack implements http.Hijacker.
+func (w *boundedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := w.limits.Hijack()
+	w.hijacked = err == nil
+	return conn, rw, err
 }
 
 func (w *boundedWriter) Write(b []byte) (n int, err error) {

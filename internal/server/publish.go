@@ -221,8 +221,14 @@ func checkReplicas(n uint64) error {
 // create makes a new database. The name is registered together with the record,
 // once the module has been initialised: a failed first publish leaves nothing.
 func (s *Server) create(q *request, t target, o publishOptions, program []byte) error {
-	if s.publishIssuer != "" && trimSlashes(q.caller.claims.Issuer) != s.publishIssuer {
-		return failure(http.StatusUnauthorized, "To create a database, you must be logged in with a SpacetimeDB account.")
+	wanted := t.name
+	if wanted == "" {
+		wanted = "(without a name)"
+	}
+	release, err := s.mayCreate(q, wanted)
+	defer release()
+	if err != nil {
+		return err
 	}
 	if t.name != "" {
 		if err := checkNewName(t.name); err != nil {

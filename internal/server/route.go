@@ -29,7 +29,7 @@ func (s *Server) route(q *request) error {
 	if err != nil {
 		return err
 	}
-	req := &RouteRequest{Path: path, HTTPRequest: moduleRequest(q.r), Body: body}
+	req := &RouteRequest{Path: path, HTTPRequest: moduleRequest(q.r, s.proxies.externalURI(q.r)), Body: body}
 	var token string
 	if req.Sender, token, err = s.auth.NewIdentity(); err != nil {
 		return internal(err)
@@ -66,8 +66,8 @@ func tokenPayload(token string) ([]byte, error) {
 
 // moduleRequest translates a request for a module: all headers, and the URI by which
 // the outside world knows it.
-func moduleRequest(r *http.Request) host.HTTPRequest {
-	out := host.HTTPRequest{Method: r.Method, URI: externalURI(r), Version: host.HTTP11}
+func moduleRequest(r *http.Request, uri string) host.HTTPRequest {
+	out := host.HTTPRequest{Method: r.Method, URI: uri, Version: host.HTTP11}
 	switch {
 	case r.ProtoMajor == 2:
 		out.Version = host.HTTP2
@@ -83,30 +83,6 @@ func moduleRequest(r *http.Request) host.HTTPRequest {
 		}
 	}
 	return out
-}
-
-// externalURI is the absolute URI of a request, as proxies before us say it is.
-func externalURI(r *http.Request) string {
-	if r.URL.IsAbs() {
-		return r.RequestURI
-	}
-	scheme, authority := first(r.Header, "X-Forwarded-Proto"), first(r.Header, "X-Forwarded-Host")
-	if scheme == "" {
-		scheme = "http"
-	}
-	if authority == "" {
-		authority = r.Host
-	}
-	if authority == "" {
-		return r.RequestURI
-	}
-	return scheme + "://" + authority + r.RequestURI
-}
-
-// first is the first element of a header's list.
-func first(h http.Header, name string) string {
-	v, _, _ := strings.Cut(h.Get(name), ",")
-	return strings.TrimSpace(v)
 }
 
 // relay sends a module's answer. Of its headers one is ours (spec 06 §1.1), and those

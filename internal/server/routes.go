@@ -3,6 +3,7 @@ package server
 import (
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -51,7 +52,7 @@ type route struct {
 	wrongResolve bool
 }
 
-// table is the interface as of spec 06 §4.0, without the routes of later issues.
+// table is the interface as of spec 06 §4.0.
 func (s *Server) table() []route {
 	var all []route
 	add := func(path string, wrong class, wrongResolve bool, methods ...method) {
@@ -100,10 +101,18 @@ func (s *Server) table() []route {
 	database("unlock", method{name: "POST", handle: s.unlock})
 	database("environment", method{name: "GET", handle: s.environment},
 		method{name: "PUT", handle: s.putEnvironment}, method{name: "PATCH", handle: s.patchEnvironment})
+	add("/v1/database/:n/call-from-database/:reducer", classNone, true,
+		method{"POST", classNone, resolveRecord, s.callFromDatabase})
 	for _, path := range []string{"route", "route/*path"} {
 		add("/v1/database/:n/"+path, classNone, true, method{"", classNone, resolveRecord, s.route})
 	}
 
+	add("/v1/database/:n/mcp", classAnonymous, false, method{"POST", classAnonymous, resolveNothing, s.mcpDatabase})
+	add("/v1/mcp", classNone, false, method{"POST", classAnonymous, resolveNothing, s.mcpServer})
+
+	add("/healthz", classNone, false, method{"GET", classNone, resolveNothing, s.alive})
+	add("/readyz", classNone, false, method{"GET", classNone, resolveNothing, s.readyNow})
+	add("/metrics", classNone, false, method{"GET", classNone, resolveNothing, s.serveMetrics})
 	add("/internal/heap", classNone, false, method{"GET", classNone, resolveNothing, s.heap})
 	add("/internal/heap/settings", classNone, false,
 		method{"GET", classNone, resolveNothing, s.heapSettings}, method{"POST", classNone, resolveNothing, s.setHeapSettings})
@@ -135,6 +144,7 @@ type request struct {
 	database sats.Identity    // of resolveRecord
 	rec      control.Database // of resolveRecord
 	counter  *countingWriter
+	client   netip.Addr // where it comes from; invalid: nobody knows
 }
 
 // match finds the route of an escaped path. Paths are compared as they are:
@@ -186,9 +196,14 @@ func (rt *route) match(segments []string) (map[string]string, bool) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	w, done := s.pace.bound(w, r)
 	defer done()
+	if s.logRequests {
+		seen := &seenWriter{ResponseWriter: w}
+		defer s.logRequest(seen, r, s.now())
+		w = seen
+	}
 	rt, params := s.match(r.URL.EscapedPath())
 	if rt == nil {
-		unmatched(w, r)
+		w.WriteHeader(http.StatusNotFound)
 		return
 	}
 	if rt.pattern[0] == "v1" {
@@ -202,32 +217,24 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	req := &request{s: s, w: w, r: r, route: rt, params: params, query: parseQuery(r.URL.RawQuery)}
-	err := req.run()
+	req := &request{s: s, w: w, r: r, route: rt, params: params, query: parseQuery(r.URL.RawQuery), client: s.proxies.client(r)}
+	err := refusal(r)
+	if err != nil {
+		w.Header().Set("Connection", "close")
+	} else if err = s.admission.address(req.client, s.now()); err == nil {
+		err = req.run()
+	}
 	if err != nil {
 		req.fail(err)
+	}
+	if isRefusal(err) {
+		s.metrics.refused.Inc()
+		return
 	}
 	req.drain()
 	if req.counter != nil {
 		s.metrics.responseBytes(req.database, req.counter)
 	}
-}
-
-// unmatched answers a path without a route, by name if the path is one of a
-// feature that this server does not have yet.
-func unmatched(w http.ResponseWriter, r *http.Request) {
-	var feature string
-	switch p := strings.Split(r.URL.EscapedPath(), "/"); {
-	case len(p) == 5 && p[1] == "v1" && p[2] == "database" && p[4] == "mcp", len(p) == 3 && p[1] == "v1" && p[2] == "mcp":
-		feature = "speak MCP"
-	default:
-		w.WriteHeader(http.StatusNotFound)
-		return
-	}
-	setCORS(w.Header())
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(http.StatusNotImplemented)
-	_, _ = io.WriteString(w, "this server does not "+feature+" yet")
 }
 
 func (q *request) run() error {

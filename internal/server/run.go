@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -25,23 +27,30 @@ import (
 type RunOptions struct {
 	DataDir    string
 	ListenAddr string // default 0.0.0.0:3000
+	// PGPort is where PostgreSQL clients are served, on the host of ListenAddr; 0:
+	// that of config.toml, else nowhere.
+	PGPort int
 	// The key files: both paths, else those of config.toml, else KeyDir.
 	PrivateKeyPath, PublicKeyPath string
 	KeyDir                        string
 	InMemory                      bool // databases are kept in memory only
 	NonInteractive                bool // fail instead of asking when the port is taken
+	// Overrides go before config.toml.
+	Overrides Overrides
+	// Hangup, if set, begins to deliver the signals at which the certificate is to be
+	// read again, and returns what ends that. It is called only if there is one.
+	Hangup func() (signals <-chan os.Signal, stop func())
 
 	Version          string // three numbers
 	ExeName, ExePath string
 	// Engines makes the engines for module programs.
 	Engines func(EngineOptions) (map[host.ProgramKind]abi.Engine, error)
 
-	Stdin          io.Reader
-	Stdout         io.Writer
-	Color          bool   // of log lines on Stdout
-	NoDiskLogging  bool   // no file under logs/
-	PublishIssuer  string // issuer required to create databases; empty: none
-	AllowedIssuers []string
+	Stdin         io.Reader
+	Stdout        io.Writer
+	Color         bool   // of log lines on Stdout
+	NoDiskLogging bool   // no file under logs/
+	PublishIssuer string // issuer required to create databases; empty: none
 }
 
 // EngineOptions are what an engine may want to know.
@@ -53,8 +62,8 @@ type EngineOptions struct {
 
 const (
 	defaultListen = "0.0.0.0:3000"
-	// shutdownTimeout bounds the wait for requests and sessions at shutdown.
-	shutdownTimeout = 5 * time.Second
+	// defaultShutdown bounds the wait for requests and sessions at shutdown.
+	defaultShutdown = 5 * time.Second
 	// headerTimeout bounds how long a client may take to send a request's header.
 	headerTimeout = 30 * time.Second
 )
@@ -63,6 +72,7 @@ const (
 type Running struct {
 	log      *slog.Logger
 	server   *Server
+	courier  *courier
 	http     *http.Server
 	listener net.Listener
 	serving  chan error // the end of Serve
@@ -70,6 +80,9 @@ type Running struct {
 	launched sync.WaitGroup
 	closers  []func() error // in order of opening
 	litter   []uint64       // replicas that the last run left behind
+	pg       net.Listener   // nil: none
+	pgPort   int
+	config   *Config
 }
 
 // Run starts a server, serves until ctx ends, and shuts it down.
@@ -94,14 +107,44 @@ func Start(ctx context.Context, o RunOptions) (_ *Running, err error) {
 		return nil, err
 	}
 	if o.ListenAddr == "" {
-		o.ListenAddr = defaultListen
+		o.ListenAddr = or(r.config.HTTP.Listen, defaultListen)
+	}
+	secure, cert, err := r.config.tls(r.log)
+	if err != nil {
+		return nil, errors.Join(err, r.close())
 	}
 	if r.listener, err = listen(o.ListenAddr, !o.NonInteractive, o.Stdin, o.Stdout); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
-	r.serve(o)
+	if o.PGPort != 0 {
+		r.pgPort = o.PGPort
+	}
+	if r.pgPort != 0 {
+		if r.pg, err = listenPostgres(o.ListenAddr, r.pgPort); err != nil {
+			return nil, errors.Join(err, r.listener.Close(), r.close())
+		}
+	}
+	r.serve(o, secure)
 	r.startDatabases()
+	r.heedHangups(o.Hangup, cert)
 	return r, nil
+}
+
+// heedHangups has the certificate read again when the operator says so.
+func (r *Running) heedHangups(begin func() (<-chan os.Signal, func()), cert *certificate) {
+	if begin == nil || cert == nil {
+		return
+	}
+	signals, stop := begin()
+	done := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() { cert.reloads(signals, done) })
+	r.closers = append(r.closers, func() error {
+		stop()
+		close(done)
+		ended.Wait()
+		return nil
+	})
 }
 
 // Open is Start for programs that serve the Handler themselves: nothing listens.
@@ -127,12 +170,16 @@ func prepare(o *RunOptions) (_ *Running, err error) {
 	}
 	o.greet()
 	fsys := vfs.OS{}
-	config, err := LoadConfig(fsys, o.DataDir)
+	config, err := LoadConfig(fsys, o.DataDir, o.Overrides)
 	if err != nil {
 		return nil, err
 	}
+	r.config = config
 	if err := r.openLog(fsys, *o, config); err != nil {
 		return nil, err
+	}
+	if config.Postgres.Port != nil {
+		r.pgPort = int(*config.Postgres.Port)
 	}
 	private, public, err := o.keyPaths(config)
 	if err != nil {
@@ -170,7 +217,8 @@ func (r *Running) openLog(fsys vfs.FS, o RunOptions, config *Config) error {
 		if err := fsys.MkdirAll(dir); err != nil {
 			return fmt.Errorf("log directory: %w", err)
 		}
-		f, err := fsys.OpenAppend(filepath.Join(dir, "spacetime-standalone.log"))
+		f, err := openLogFile(fsys, filepath.Join(dir, "spacetime-standalone.log"),
+			value(config.Logs.MaxFileBytes, defaultLogBytes), int(value(config.Logs.KeepFiles, defaultLogFiles)))
 		if err != nil {
 			return fmt.Errorf("server log: %w", err)
 		}
@@ -178,8 +226,30 @@ func (r *Running) openLog(fsys vfs.FS, o RunOptions, config *Config) error {
 		r.closers = append(r.closers, f.Close)
 	}
 	r.log = slog.New(&lineHandler{out: out, level: level})
+	if config.Logs.Format == "json" {
+		r.log = slog.New(jsonHandler(out, level))
+	}
+	for _, text := range config.warnings {
+		r.tell(o, slog.LevelWarn, text)
+	}
 	return nil
 }
+
+// tell logs a message that must be seen: at a level that is not logged it is
+// printed.
+func (r *Running) tell(o RunOptions, l slog.Level, text string) {
+	if r.log.Enabled(context.Background(), l) {
+		r.log.Log(context.Background(), l, text)
+	} else {
+		_, _ = fmt.Fprintln(o.Stdout, text)
+	}
+}
+
+// Bounds of the server's log on disk.
+const (
+	defaultLogBytes = 64 << 20
+	defaultLogFiles = 5
+)
 
 // keyPaths: explicit paths, else the configuration, else the key directory.
 func (o *RunOptions) keyPaths(c *Config) (private, public string, err error) {
@@ -214,45 +284,81 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	if err != nil {
 		return err
 	}
+	keys, err := auth.LoadKeys(fsys, private, public, nil)
+	if err != nil {
+		return err
+	}
+	authority := auth.New(auth.Options{Keys: keys, AllowedIssuers: config.issuers()})
+	r.closers = append(r.closers, func() error { authority.Close(); return nil })
+	policy, err := config.publishPolicy()
+	if err != nil {
+		return err
+	}
+	proxies, err := config.trustedProxies()
+	if err != nil {
+		return err
+	}
+	r.courier = newCourier(authority)
+	r.closers = append(r.closers, func() error { r.courier.close(); return nil })
 	h, err := host.New(config.host(host.Options{
 		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log, InMemory: o.InMemory,
-		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(),
+		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(), Courier: r.courier,
 	}))
 	if err != nil {
 		return err
 	}
 	r.closers = append(r.closers, h.Close)
-	keys, err := auth.LoadKeys(fsys, private, public, nil)
-	if err != nil {
-		return err
-	}
-	authority := auth.New(auth.Options{Keys: keys, AllowedIssuers: o.AllowedIssuers})
-	r.closers = append(r.closers, func() error { authority.Close(); return nil })
 	r.server, err = New(Options{
 		Auth: authority, Control: ctl, Host: Databases(h), Version: o.Version, Logger: r.log,
-		WebSocket: config.webSocket(), PublishIssuer: o.PublishIssuer, MaxRouteBytes: config.maxRouteBytes(),
+		WebSocket: config.webSocket(), Postgres: config.postgres(), PublishIssuer: o.PublishIssuer, MaxRouteBytes: config.maxRouteBytes(),
+		MaxProgramBytes: value(config.HTTP.MaxProgram, 0), Publish: policy, Proxies: &proxies, Limits: config.limits(),
+		LogRequests: config.Logs.Requests,
 	})
+	r.courier.server.Store(r.server)
 	return err
 }
 
-// serve answers requests.
-func (r *Running) serve(o RunOptions) {
+// serve answers requests, by TLS if there is a configuration for that.
+func (r *Running) serve(o RunOptions, secure *tls.Config) {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetUnencryptedHTTP2(secure == nil)
+	protocols.SetHTTP2(secure != nil)
+	wait := func(d *duration, absent time.Duration) time.Duration {
+		if d == nil {
+			return absent
+		}
+		return d.Duration
+	}
 	r.http = &http.Server{
-		Handler: r.server.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTime, Protocols: &protocols,
+		Handler:           r.server.Handler(),
+		ReadHeaderTimeout: wait(r.config.HTTP.HeaderTimeout, headerTimeout), IdleTimeout: wait(r.config.HTTP.IdleTimeout, idleTime),
+		MaxHeaderBytes: int(value(r.config.HTTP.MaxHeader, http.DefaultMaxHeaderBytes)), TLSConfig: secure,
+		Protocols: &protocols, ConnContext: connContext,
 		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
 	}
 	// Tools wait for this line, whatever the log level.
-	line := "Starting SpacetimeDB listening on " + r.listener.Addr().String()
-	if r.log.Enabled(context.Background(), slog.LevelInfo) {
-		r.log.Info(line)
+	r.tell(o, slog.LevelInfo, "Starting SpacetimeDB listening on "+r.listener.Addr().String())
+	if r.pg == nil {
+		r.log.Warn("PostgreSQL wire protocol server disabled")
 	} else {
-		_, _ = fmt.Fprintln(o.Stdout, line)
+		r.log.Info("PostgreSQL wire protocol server listening on " + r.pg.Addr().String())
+		go func() { _ = r.server.ServePostgres(r.pg) }()
 	}
-	r.log.Warn("PostgreSQL wire protocol server disabled")
-	go func() { r.serving <- r.http.Serve(r.listener) }()
+	if secure == nil { // else nothing there can be dialled by a name of the certificate
+		r.courier.listens(r.listener.Addr())
+	}
+	counted := r.listener
+	if l, ok := counted.(*net.TCPListener); ok {
+		counted = &limitedListener{TCPListener: l, limits: r.config.limits(), proxies: r.server.proxies}
+	}
+	go func() {
+		if secure != nil {
+			r.serving <- r.http.ServeTLS(counted, "", "")
+			return
+		}
+		r.serving <- r.http.Serve(counted)
+	}()
 }
 
 // startDatabases launches the databases: their scheduled reducers must run
@@ -263,6 +369,7 @@ func (r *Running) startDatabases() {
 	r.launched.Go(func() {
 		r.server.sweep(ctx, r.litter)
 		r.server.launchAll(ctx)
+		r.server.ready.started.Store(true)
 	})
 }
 
@@ -277,7 +384,11 @@ func (s *Server) launchAll(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if _, err := s.open(ctx, rec); err != nil && ctx.Err() == nil {
+		_, err := s.open(ctx, rec)
+		if err == nil {
+			s.ready.running.Add(1)
+		} else if ctx.Err() == nil {
+			s.ready.failed.Add(1)
 			s.log.Error("database cannot be started", "database", sats.Identity(rec.Identity), "error", err)
 		}
 	}
@@ -289,12 +400,24 @@ func (r *Running) Handler() http.Handler { return r.server.Handler() }
 // Addr is the address that a server made by Start listens on.
 func (r *Running) Addr() net.Addr { return r.listener.Addr() }
 
+// PostgresAddr is the address that PostgreSQL clients are served on; nil: none.
+func (r *Running) PostgresAddr() net.Addr {
+	if r.pg == nil {
+		return nil
+	}
+	return r.pg.Addr()
+}
+
 // Shutdown stops accepting, ends log streams, closes WebSockets with 1001, waits
 // a few seconds for requests, stops the databases and lets go of the data
 // directory.
 func (r *Running) Shutdown() error {
 	r.log.Info("Shutting down server...")
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	limit := defaultShutdown
+	if d := r.config.HTTP.ShutdownTimeout; d != nil {
+		limit = d.Duration
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	r.launch()
 	var wg sync.WaitGroup

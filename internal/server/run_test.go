@@ -66,7 +66,7 @@ func started(t *testing.T, o RunOptions) *Running {
 }
 
 // ask sends a request to a running server and returns status and body.
-func (r *Running) ask(t *testing.T, method, path, token, body string) (int, string) {
+func (r *Running) ask(t testing.TB, method, path, token, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, "http://"+r.Addr().String()+path, strings.NewReader(body))
 	if err != nil {
@@ -95,7 +95,7 @@ func (r *Running) want(t *testing.T, method, path, token, body string, status in
 	return text
 }
 
-func kettle(t *testing.T) string {
+func kettle(t testing.TB) string {
 	t.Helper()
 	b, err := os.ReadFile("../../testdata/vectors/live/modules/kettle1.wasm")
 	if err != nil {

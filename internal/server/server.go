@@ -36,6 +36,8 @@ type Options struct {
 	Rand      io.Reader        // for connection ids; default: the machine's
 	WebSocket WebSocketConfig  // zero fields: the defaults of spec 06 §5.2
 
+	Postgres PostgresConfig // zero fields: their defaults
+
 	// MaxProgramBytes bounds the body of a publish; default 1 GiB.
 	MaxProgramBytes int64
 	// MaxRouteBytes bounds the body of a request for an HTTP handler of a module;
@@ -44,6 +46,15 @@ type Options struct {
 	// PublishIssuer, if set, is the issuer that callers who create databases must
 	// have (spec 06 §5.4).
 	PublishIssuer string
+	// Publish says who else may not create databases.
+	Publish PublishPolicy
+	// Proxies are believed when they say where a request comes from; default: those on
+	// this machine.
+	Proxies *Proxies
+	// Limits bound single clients.
+	Limits Limits
+	// LogRequests logs every HTTP request.
+	LogRequests bool
 }
 
 const (
@@ -64,6 +75,11 @@ type Server struct {
 	maxProgram    int64
 	maxRouteBody  int64
 	publishIssuer string
+	policy        PublishPolicy
+	proxies       *Proxies
+	admission     admission
+	logRequests   bool
+	ready         readiness
 
 	routes    []route
 	metrics   *metrics
@@ -74,6 +90,8 @@ type Server struct {
 	endStreams context.CancelFunc
 
 	sessions sessions
+	pg       pgSessions
+	pgConfig PostgresConfig
 	outgoing outgoing
 	pace     pace
 }
@@ -88,6 +106,11 @@ func New(o Options) (*Server, error) {
 		auth: o.Auth, control: o.Control, host: o.Host, version: o.Version,
 		log: o.Logger, now: o.Now, rand: o.Rand, ws: o.WebSocket.withDefaults(),
 		pace: defaultPace, maxProgram: o.MaxProgramBytes, maxRouteBody: o.MaxRouteBytes, publishIssuer: trimSlashes(o.PublishIssuer),
+	}
+	s.policy, s.proxies, s.logRequests = o.Publish, o.Proxies, o.LogRequests
+	s.admission.init(o.Limits)
+	if s.proxies == nil {
+		s.proxies = &Proxies{Trusted: localProxies}
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -105,6 +128,8 @@ func New(o Options) (*Server, error) {
 		s.maxRouteBody = defaultMaxRoute
 	}
 	s.sessions.init()
+	s.pg.init()
+	s.pgConfig = o.Postgres.withDefaults()
 	s.outgoing.max = int64(s.ws.OutgoingTotal)
 	s.metrics = newMetrics(o.Host, &s.sessions)
 	s.routes = s.table()
@@ -115,12 +140,19 @@ func New(o Options) (*Server, error) {
 // Handler answers all requests.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
-// Shutdown ends log streams and closes all sessions with 1001, runs their
+// Shutdown ends log streams, PostgreSQL sessions and their listeners, and closes all
+// WebSocket sessions with 1001, runs their
 // disconnect handling, and returns when that is done or ctx ends. Requests in
 // flight are the business of whoever runs the Handler.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.ready.stopping.Store(true)
 	s.endStreams()
-	return s.sessions.shutdown(ctx)
+	var wg sync.WaitGroup
+	var pg error
+	wg.Go(func() { pg = s.pg.shutdown(ctx) })
+	err := s.sessions.shutdown(ctx)
+	wg.Wait()
+	return errors.Join(err, pg)
 }
 
 // newConnectionID draws a random id that is not the reserved zero.

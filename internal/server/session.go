@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -36,21 +37,23 @@ const (
 const closeWriteTimeout = 5 * time.Second
 
 // A session is one WebSocket connection, from the 101 to the end of
-// client_disconnected. Three goroutines serve it:
+// client_disconnected. Up to three goroutines serve it:
 //
 //	reader:  socket → frames → decode → inbox; answers pings; notices silence
 //	runner:  inbox → database, a batch at a time
 //	writer:  outbox → frames → socket, one write for all that waits
 //
-// kill ends it at once, close with a Close frame; both from any goroutine. run
-// waits for all three, and only then undoes the connect transaction.
+// The reader stays from begin to end; the others, and the buffers of all, are there
+// while there is work: most of many connections are idle. kill ends a session at once,
+// close with a Close frame; both from any goroutine. The reader waits for the others,
+// and only then undoes the connect transaction.
 type session struct {
 	s         *Server
 	conn      net.Conn
 	frames    *ws.Reader
 	protocol  wire.Protocol
 	confirmed bool
-	gzip      wire.Compression // what the writer may use
+	compress  wire.Compression // what the writer does to long messages
 	db        Database
 	who       Caller
 	token     string
@@ -60,6 +63,8 @@ type session struct {
 	out       *outbox
 	claim     sessionKey
 	claimed   bool
+	live      bool   // under the lock of sessions: its connect transaction has been made
+	durable   uint64 // the writer's: transactions below it are known to be on disk
 
 	ctx    context.Context // ends with kill
 	cancel context.CancelFunc
@@ -87,7 +92,7 @@ func (s *Server) newSession(q *request, db Database, owner sats.Identity, p wire
 		s: s, conn: conn, protocol: p, db: db, token: q.caller.token,
 		who:       q.who(o.conn, owner),
 		confirmed: p.Version() > 1,
-		gzip:      o.compression,
+		compress:  s.compression(p, o.compression),
 		claim:     sessionKey{q.database, q.caller.identity, o.session},
 		claimed:   o.hasSession,
 	}
@@ -95,15 +100,9 @@ func (s *Server) newSession(q *request, db Database, owner sats.Identity, p wire
 		ss.confirmed = *o.confirmed
 	}
 	ss.who.Confirmed = ss.confirmed
-	if o.compression == wire.CompressGzip && !s.ws.Gzip {
-		ss.gzip = wire.CompressNone
-	}
-	ss.frames = ws.NewReader(buffered(early, &idleReader{conn, s.ws.IdleTimeout}), wire.MaxClientMessage)
-	ss.in = newInbox(s.ws.IncomingQueue)
-	ss.out = newOutbox(&s.outgoing, s.ws.OutgoingQueue, s.ws.OutgoingBytes, func() {
-		s.metrics.overflows.WithLabelValues(q.database.String()).Inc()
-		ss.kill("outgoing_queue_full")
-	})
+	ss.frames = ws.NewReader(startingWith(early, &idleReader{conn, s.ws.IdleTimeout}), wire.MaxClientMessage)
+	ss.in = newInbox(s.ws.IncomingQueue, ss.serveRequests)
+	ss.out = newOutbox(&s.outgoing, s.ws.OutgoingQueue, s.ws.OutgoingBytes, ss.write, ss.overflow)
 	ss.client = &subscribe.Client{Identity: q.caller.identity, Connection: o.conn, Protocol: p, Light: o.light, Out: ss}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	id, m := q.database.String(), s.metrics
@@ -115,8 +114,30 @@ func (s *Server) newSession(q *request, db Database, owner sats.Identity, p wire
 	return ss
 }
 
+// compression is what a connection gets that allows c. The official TypeScript SDK
+// decompresses messages side by side and applies them in the order in which that
+// ends (spec 05 §16.3). It is the client that asks for gzip, and the only one that
+// asks for brotli on v3.
+func (s *Server) compression(p wire.Protocol, c wire.Compression) wire.Compression {
+	if !s.ws.Gzip && (c == wire.CompressGzip || p == wire.V3) {
+		return wire.CompressNone
+	}
+	return c
+}
+
+func (ss *session) overflow() {
+	ss.s.metrics.overflows.WithLabelValues(ss.claim.database.String()).Inc()
+	ss.kill("outgoing_queue_full")
+}
+
 // Send queues a message for the client. It never blocks.
-func (ss *session) Send(m subscribe.Message) { ss.out.Send(m) }
+func (ss *session) Send(m subscribe.Message) {
+	if m.Close != "" {
+		ss.close(ws.StatusTooBig, m.Close, "answer_too_large", false)
+		return
+	}
+	ss.out.Send(m)
+}
 
 // exited closes the connection because its module is gone, or an update is not
 // for the clients that are there. It never blocks.
@@ -147,44 +168,54 @@ func (ss *session) end(cause string) {
 	ss.mu.Unlock()
 }
 
-// run serves the session to its end.
-func (ss *session) run() {
-	defer ss.kill("unknown")
+// begin takes the session in, up to the first message. When it reports false nothing
+// of the session is left. Then serve is to be called.
+func (ss *session) begin() (ok bool) {
 	if !ss.s.sessions.add(ss) {
-		return
+		ss.kill("server_shutdown")
+		return false
 	}
-	defer ss.s.sessions.remove(ss)
-	id := ss.claim.database.String()
-	m := ss.s.metrics
+	defer func() {
+		if !ok {
+			ss.kill("unknown")
+			ss.s.sessions.remove(ss)
+		}
+	}()
 	if ss.claimed && !ss.s.sessions.claim(ss) {
 		ss.refuse()
-		return
+		return false
 	}
-	ctx := context.Background()
-	if err := ss.db.Attach(ctx, ss.client, ss.who, ss.exited); err != nil {
+	if err := ss.db.Attach(context.Background(), ss.client, ss.who, ss.exited); err != nil {
 		ss.rejected(err)
-		return
+		return false
 	}
+	m, id := ss.s.metrics, ss.claim.database.String()
 	m.connected.WithLabelValues(id).Inc()
 	m.spawned.WithLabelValues(id).Inc()
 	ss.out.Send(subscribe.Message{Body: ss.firstMessage()})
-
-	var wg sync.WaitGroup
-	wg.Go(ss.write)
-	wg.Go(ss.serveRequests)
+	ss.who.JWT, ss.token = nil, "" // they have done their work
 	ss.startPings()
+	ss.s.sessions.attached(ss)
+	return true
+}
+
+// serve serves the session to its end.
+func (ss *session) serve() {
 	ss.read()
-	ss.in.end()
-	wg.Wait()
+	ss.in.finish()
+	ss.out.finish()
 	ss.stopTimers()
 	ss.kill("unknown")
 	ss.out.release()
+	ss.frames.Close()
 
-	if err := ss.db.Detach(ctx, ss.client, ss.who); err != nil {
+	id := ss.claim.database.String()
+	if err := ss.db.Detach(context.Background(), ss.client, ss.who); err != nil {
 		ss.s.log.Error("disconnect failed", "database", id, "identity", ss.who.Identity, "error", err)
 	}
-	m.connected.WithLabelValues(id).Dec()
+	ss.s.metrics.connected.WithLabelValues(id).Dec()
 	ss.countEnd(id)
+	ss.s.sessions.remove(ss)
 }
 
 func (ss *session) countEnd(id string) {
@@ -292,6 +323,12 @@ func (ss *session) stopTimers() {
 
 // read reads frames until the connection is over.
 func (ss *session) read() {
+	defer func() {
+		if v := recover(); v != nil { // a fault of ours that a message has found
+			ss.s.log.Error("internal error in a connection", "database", ss.claim.database, "error", v, "stack", string(debug.Stack()))
+			ss.kill("panic")
+		}
+	}()
 	for {
 		op, payload, err := ss.frames.Next()
 		if err != nil {

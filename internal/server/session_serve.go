@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/stdbgo/spacetime/internal/server/ws"
 	"github.com/stdbgo/spacetime/internal/wire"
@@ -11,6 +12,9 @@ import (
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 	"github.com/stdbgo/spacetime/sats"
 )
+
+// keepDecoded is how many decoded messages a session keeps room for.
+const keepDecoded = 8
 
 // receive decodes the messages of a payload and queues them. A payload that is
 // broken somewhere ends the connection; the messages before that place are
@@ -35,6 +39,9 @@ func (ss *session) receive(op ws.Op, payload []byte) {
 		}
 	}
 	clear(ss.decoded)
+	if cap(ss.decoded) > keepDecoded {
+		ss.decoded = nil
+	}
 }
 
 // decode appends the messages of a payload. With an error come the messages
@@ -72,22 +79,19 @@ func (ss *session) decode(op ws.Op, payload []byte, items []item) ([]item, error
 	}
 }
 
-// serveRequests is the runner goroutine. After the client has closed, what it
-// sent before is still carried out; after kill nothing is begun any more.
+// lingerers holds those of runners that have ended.
+var lingerers = sync.Pool{New: func() any { return newLingerer() }}
+
+// serveRequests is the runner. After the client has closed, what it sent before is
+// still carried out; after kill nothing is begun any more.
 func (ss *session) serveRequests() {
 	var batch []item
 	var msgs []wire.ClientMessage
+	lingerer := lingerers.Get().(*lingerer)
+	defer lingerers.Put(lingerer)
 	for {
-		var ended bool
-		batch, ended = ss.in.take(batch)
-		if ended {
-			return
-		}
-		if len(batch) == 0 {
-			select {
-			case <-ss.in.wake:
-			case <-ss.db.Done():
-				ss.exited()
+		if batch = ss.in.take(batch); len(batch) == 0 {
+			if ss.in.rest(lingerer) {
 				return
 			}
 			continue
@@ -106,7 +110,7 @@ func (ss *session) serveRequests() {
 		clear(msgs)
 		if err != nil {
 			ss.close(ws.StatusInternalError, err.Error(), causeMessage, true)
-			ss.drainInbox()
+			ss.in.close()
 			return
 		}
 	}
@@ -153,19 +157,4 @@ func (ss *session) dropped() bool {
 		return false // the client left; what it asked for before is done
 	}
 	return true
-}
-
-// drainInbox throws away what still comes, until nothing can.
-func (ss *session) drainInbox() {
-	var batch []item
-	for {
-		var ended bool
-		if batch, ended = ss.in.take(batch); ended {
-			return
-		}
-		ss.in.done(batch)
-		if len(batch) == 0 {
-			<-ss.in.wake
-		}
-	}
 }

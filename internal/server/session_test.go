@@ -462,6 +462,17 @@ func TestBrokenMessages(t *testing.T) {
 	q.first()
 	q.send(ask(0, 1))
 	q.wantClosed(1011, "cannot go on")
+	// And so may an answer that does not fit.
+	db.mu.Lock()
+	db.handle = func(c *subscribe.Client, _ wire.ClientMessage) error {
+		c.Out.Send(subscribe.Message{Close: "too large"})
+		return nil
+	}
+	db.mu.Unlock()
+	z := r.dial(token, "", "v3.bsatn")
+	z.first()
+	z.send(ask(0, 1))
+	z.wantClosed(1009, "too large")
 }
 
 func TestMessageSizeLimit(t *testing.T) {
@@ -860,7 +871,7 @@ func wsFlood(t *testing.T) (*peer, *fakeDatabase) {
 
 func TestOutboxBytes(t *testing.T) {
 	full := 0
-	o := newOutbox(&outgoing{max: 1 << 40}, 100, 1000, func() { full++ })
+	o := newOutbox(&outgoing{max: 1 << 40}, 100, 1000, noWriter, func() { full++ })
 	send := func(n int) { o.Send(subscribe.Message{Body: make([]byte, n)}) }
 	send(5000) // a single message may always wait
 	if full != 0 {
@@ -1086,24 +1097,58 @@ func TestShutdownClosesSessions(t *testing.T) {
 	p.wantClosed(-1, "")
 }
 
-// Compressed or not, the payload begins with its tag.
+// Compressed or not, the payload begins with its tag. Those who ask for gzip, and for
+// brotli on v3, may be the SDK that applies compressed messages out of order.
 func TestEnvelope(t *testing.T) {
-	for _, gzip := range []bool{false, true} {
-		r, _, token := wsRig(t, func(o *Options) { o.WebSocket.Gzip = gzip })
-		for _, tt := range []struct {
-			compression string
-			size        int
-			tag         byte
-		}{{"Gzip", 3000, 2}, {"Gzip", 10, 0}, {"None", 3000, 0}} {
-			p := r.dial(token, "compression="+tt.compression, "v2.bsatn")
+	spec.Covers(t, "05.9", "05.10")
+	const plain, brotli, gzip, text = 0, 1, 2, '{'
+	for _, tt := range []struct {
+		protocol, query string
+		size            int
+		tag, option     byte // the tag without and with the option gzip
+	}{
+		{"v2.bsatn", "compression=Gzip", 3000, plain, gzip},
+		{"v3.bsatn", "compression=Gzip", 3000, plain, gzip},
+		{"v1.bsatn", "compression=Gzip", 3000, plain, gzip},
+		{"v2.bsatn", "compression=Gzip", 10, plain, plain},
+		{"v2.bsatn", "compression=Brotli", 3000, brotli, brotli},
+		{"v1.bsatn", "compression=Brotli", 3000, brotli, brotli},
+		{"v3.bsatn", "compression=Brotli", 3000, plain, brotli},
+		{"v2.bsatn", "compression=Brotli", 10, plain, plain},
+		{"v2.bsatn", "", 3000, brotli, brotli},
+		{"v3.bsatn", "", 3000, plain, brotli},
+		{"v2.bsatn", "compression=None", 3000, plain, plain},
+		{"v3.bsatn", "compression=None", 300_000, plain, plain},
+		{"v1.json", "compression=Gzip", 3000, text, text},
+		{"v1.json", "compression=Brotli", 3000, text, text},
+		{"v1.json", "", 3000, text, text},
+	} {
+		for _, option := range []bool{false, true} {
+			r, _, token := wsRig(t, func(o *Options) { o.WebSocket.Gzip = option })
+			p := r.dial(token, tt.query, tt.protocol)
 			p.next()
-			p.send(v2.AppendClient(nil, &wire.OneOffQuery{Query: strings.Repeat("x", tt.size)}))
+			question := &wire.OneOffQuery{Query: strings.Repeat("x", tt.size), MessageID: []byte{1}}
 			want := tt.tag
-			if !gzip {
-				want = 0
+			if option {
+				want = tt.option
 			}
-			if b := p.next(); b[0] != want {
-				t.Errorf("gzip %v, %+v: tag %d", gzip, tt, b[0])
+			switch tt.protocol {
+			case "v1.bsatn":
+				p.send(v1.AppendClient(nil, question))
+			case "v1.json":
+				p.write(websocket.MessageText, fmt.Appendf(nil, `{"OneOffQuery":{"message_id":"01","query_string":%q}}`, question.Query))
+				kind, b, err := p.read()
+				if err != nil || kind != websocket.MessageText || b[0] != want || !bytes.Contains(b, []byte(question.Query)) {
+					t.Errorf("%+v: %v %v, %.20q", tt, kind, err, b)
+				}
+				continue
+			default:
+				p.send(v2.AppendClient(nil, question))
+			}
+			b := p.next()
+			body, err := wire.OpenEnvelope(b, 1<<20)
+			if b[0] != want || err != nil || !bytes.Contains(body, []byte(question.Query)) {
+				t.Errorf("%+v, option %v: tag %d, %v", tt, option, b[0], err)
 			}
 		}
 	}
@@ -1128,7 +1173,7 @@ func TestWriterBatches(t *testing.T) {
 		conn := &discardConn{}
 		ss := &session{s: r.Server, conn: conn, protocol: protocol, confirmed: true, db: db, ctx: t.Context()}
 		ss.watch.sent = r.metrics.sentSize.WithLabelValues("x")
-		ss.out = newOutbox(&outgoing{max: 1 << 40}, 1000, 1<<20, func() { t.Error("full") })
+		ss.out = newOutbox(&outgoing{max: 1 << 40}, 1000, 1<<20, noWriter, func() { t.Error("full") })
 		w := &writer{ss: ss}
 		var batch []subscribe.Message
 		body := bytes.Repeat([]byte("x"), 100)

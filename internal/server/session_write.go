@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/server/ws"
@@ -17,58 +18,76 @@ const fragment = 64 << 10
 // flushAt is how much is gathered before it is written.
 const flushAt = 64 << 10
 
-// keepBuffer is the largest buffer that is kept for later.
-const keepBuffer = 4 * flushAt
+// keepBuffer is the largest buffer that is kept for later, keepBatch the longest
+// list of messages.
+const (
+	keepBuffer = 4 * flushAt
+	keepBatch  = 1024
+)
 
 // durableWait is how long the writer waits for the disk before it looks at
 // control frames again.
 const durableWait = time.Second
 
 // A writer turns the messages of an outbox into frames. It belongs to one
-// goroutine.
+// goroutine, which is there while there is something to write.
 type writer struct {
 	ss      *session
+	batch   []subscribe.Message
 	buf     []byte // frames to be written
 	payload []byte // an envelope being built
 	group   []byte // bodies that share a payload
 
 	count, bytes int // messages in buf, and the size of their bodies
 
-	durable uint64 // transactions below it are known to be on disk
+	lingerer *lingerer
 }
+
+// writers holds those that are at rest, with their buffers.
+var writers = sync.Pool{New: func() any { return &writer{lingerer: newLingerer()} }}
 
 var errAborted = errors.New("server: the session ends")
 
-// write is the writer goroutine.
+// write writes until there is nothing to write.
 func (ss *session) write() {
-	w := &writer{ss: ss}
-	var batch []subscribe.Message
+	w := writers.Get().(*writer)
+	w.ss = ss
+	if w.run() {
+		ss.out.stop()
+	}
+	clear(w.batch)
+	*w = writer{batch: w.batch[:0], buf: w.buf[:0], payload: w.payload[:0], group: w.group[:0], lingerer: w.lingerer}
+	if cap(w.batch) > keepBatch {
+		w.batch = nil
+	}
+	writers.Put(w)
+}
+
+// run writes what is in the outbox. It reports whether that was the last.
+func (w *writer) run() (last bool) {
+	var linger *lingerer // not for a control frame: they come seldom
 	for {
-		select {
-		case <-ss.out.wake:
-		case <-ss.ctx.Done():
-			return
+		w.batch = w.ss.out.take(w.batch)
+		if err := w.all(w.batch); err != nil && !errors.Is(err, errAborted) {
+			w.ss.kill("websocket_send_error")
+			return true
 		}
-		for {
-			batch = ss.out.take(batch)
-			if err := w.all(batch); err != nil && !errors.Is(err, errAborted) {
-				ss.kill("websocket_send_error")
-				return
-			}
-			if len(batch) > 0 {
-				continue
-			}
-			var closed bool
-			w.buf, closed = ss.out.control(w.buf, true)
-			if err := w.flush(); err != nil {
-				ss.kill("websocket_send_error")
-				return
-			}
-			if closed {
-				ss.awaitClose()
-				return
-			}
-			break
+		if len(w.batch) > 0 {
+			linger = w.lingerer
+			continue
+		}
+		var closed bool
+		w.buf, closed = w.ss.out.control(w.buf, true)
+		if err := w.flush(); err != nil {
+			w.ss.kill("websocket_send_error")
+			return true
+		}
+		if closed {
+			w.ss.awaitClose()
+			return true
+		}
+		if w.ss.out.rest(linger) {
+			return false
 		}
 	}
 }
@@ -98,9 +117,9 @@ func (w *writer) all(batch []subscribe.Message) (err error) {
 		}
 		n := w.together(batch[i:])
 		if n > 1 {
-			err = w.message(w.joined(batch[i:i+n]), n)
+			err = w.message(w.joined(batch[i:i+n]), nil, n)
 		} else {
-			err = w.message(batch[i].Body, 1)
+			err = w.message(batch[i].Body, batch[i].Shared, 1)
 		}
 		if err != nil {
 			return err
@@ -112,7 +131,7 @@ func (w *writer) all(batch []subscribe.Message) (err error) {
 
 // ready reports whether a message need not wait for the disk.
 func (w *writer) ready(m *subscribe.Message) bool {
-	return !m.Gated || !w.ss.confirmed || m.Offset < w.durable
+	return !m.Gated || !w.ss.confirmed || m.Offset < w.ss.durable
 }
 
 // gate waits until the transaction of a message is on disk, if the client asked
@@ -127,7 +146,7 @@ func (w *writer) gate(m *subscribe.Message) error {
 		cancel()
 		switch {
 		case err == nil:
-			w.durable = max(durable, m.Offset+1)
+			w.ss.durable = max(durable, m.Offset+1)
 		case w.ss.ctx.Err() != nil || w.ss.out.abort.Load():
 			return errAborted
 		case errors.Is(err, context.DeadlineExceeded):
@@ -141,18 +160,25 @@ func (w *writer) gate(m *subscribe.Message) error {
 }
 
 // together is how many of the messages may share a payload: with v3 those that
-// are ready, up to its bounds.
+// are ready, up to its bounds. One that is compressed for several clients stays
+// alone.
 func (w *writer) together(batch []subscribe.Message) int {
-	if w.ss.protocol != wire.V3 {
+	if w.ss.protocol != wire.V3 || w.compressed(&batch[0]) {
 		return 1
 	}
 	size := len(batch[0].Body)
 	n := 1
-	for n < len(batch) && n < wire.MaxV3Messages && w.ready(&batch[n]) && size+len(batch[n].Body) <= wire.MaxV3Payload {
+	for n < len(batch) && n < wire.MaxV3Messages && w.ready(&batch[n]) && !w.compressed(&batch[n]) &&
+		size+len(batch[n].Body) <= wire.MaxV3Payload {
 		size += len(batch[n].Body)
 		n++
 	}
 	return n
+}
+
+// compressed reports whether a message is to be compressed once for all who get it.
+func (w *writer) compressed(m *subscribe.Message) bool {
+	return m.Shared != nil && w.ss.compress != wire.CompressNone
 }
 
 func (w *writer) joined(batch []subscribe.Message) []byte {
@@ -163,12 +189,17 @@ func (w *writer) joined(batch []subscribe.Message) []byte {
 	return w.group
 }
 
-// message appends the frames of one payload, which holds n messages.
-func (w *writer) message(body []byte, n int) error {
-	op, payload := ws.Text, body
-	if w.ss.protocol != wire.V1JSON {
-		op = ws.Binary
-		w.payload = wire.AppendEnvelope(w.payload[:0], body, w.ss.gzip)
+// message appends the frames of one payload, which holds n messages. shared is the
+// message's own, if it has one.
+func (w *writer) message(body []byte, shared *wire.Shared, n int) error {
+	op, payload := ws.Binary, body
+	switch {
+	case w.ss.protocol == wire.V1JSON:
+		op = ws.Text
+	case shared != nil && w.ss.compress != wire.CompressNone:
+		payload = shared.Envelope(body, w.ss.compress)
+	default:
+		w.payload = wire.AppendEnvelope(w.payload[:0], body, w.ss.compress)
 		payload = w.payload
 	}
 	w.ss.watch.sent.Observe(float64(len(payload)))

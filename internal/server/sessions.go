@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/stdbgo/spacetime/internal/server/ws"
@@ -22,13 +24,21 @@ type sessions struct {
 		closed bool
 		all    map[*session]bool
 		held   map[sessionKey]*session
+		on     map[Database]*audience
 	}
 	running sync.WaitGroup
+}
+
+// An audience is the sessions of one database, and whoever watches it for them.
+type audience struct {
+	sessions map[*session]bool
+	gone     chan struct{} // closed when there are none
 }
 
 func (all *sessions) init() {
 	all.mu.all = map[*session]bool{}
 	all.mu.held = map[sessionKey]*session{}
+	all.mu.on = map[Database]*audience{}
 }
 
 // add takes a session in; false means that the server shuts down.
@@ -40,7 +50,30 @@ func (all *sessions) add(ss *session) bool {
 	}
 	all.mu.all[ss] = true
 	all.running.Add(1)
+	a := all.mu.on[ss.db]
+	if a == nil {
+		a = &audience{map[*session]bool{}, make(chan struct{})}
+		all.mu.on[ss.db] = a
+		all.running.Go(func() { all.watch(ss.db, a) })
+	}
+	a.sessions[ss] = true
 	return true
+}
+
+// watch ends the sessions of a database that stops.
+func (all *sessions) watch(db Database, a *audience) {
+	select {
+	case <-a.gone:
+		return
+	case <-db.Done():
+	}
+	all.mu.Lock()
+	left := slices.Collect(maps.Keys(a.sessions))
+	delete(all.mu.on, db)
+	all.mu.Unlock()
+	for _, ss := range left {
+		ss.exited()
+	}
 }
 
 // remove lets a session go, after everything about it is done, and frees its key.
@@ -48,6 +81,12 @@ func (all *sessions) remove(ss *session) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	delete(all.mu.all, ss)
+	if a := all.mu.on[ss.db]; a != nil {
+		if delete(a.sessions, ss); len(a.sessions) == 0 {
+			delete(all.mu.on, ss.db)
+			close(a.gone)
+		}
+	}
 	if ss.claimed && all.mu.held[ss.claim] == ss {
 		delete(all.mu.held, ss.claim)
 	}
@@ -55,20 +94,28 @@ func (all *sessions) remove(ss *session) {
 }
 
 // claim takes the key of a session. If another connection holds it, that one is
-// killed and the newcomer must come again: it cannot have the key before
-// client_disconnected of the old one has ended.
+// killed, unless its connect transaction has not ended yet, and the newcomer must
+// come again: it cannot have the key before client_disconnected of the old one has
+// ended.
 func (all *sessions) claim(ss *session) bool {
 	all.mu.Lock()
 	holder := all.mu.held[ss.claim]
+	kill := holder != nil && holder.live
 	if holder == nil {
 		all.mu.held[ss.claim] = ss
 	}
 	all.mu.Unlock()
-	if holder == nil {
-		return true
+	if kill {
+		holder.kill("replaced")
 	}
-	holder.kill("replaced")
-	return false
+	return holder == nil
+}
+
+// attached notes that the connect transaction of a session has been made.
+func (all *sessions) attached(ss *session) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	ss.live = true
 }
 
 // queues are numbers of messages that wait.

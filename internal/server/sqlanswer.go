@@ -30,7 +30,7 @@ type sqlAnswer struct {
 const flushBytes = 256 << 10
 
 func (a *sqlAnswer) run(who Caller, text string) (err error) {
-	a.res, err = a.db.StreamSQL(a.ctx, a.q.r.Context().Done(), who, text, a)
+	a.res, err = a.db.StreamSQL(a.ctx, a.q.r.Context().Done(), who, SQLStatement{Text: text}, a)
 	if err != nil {
 		var refused *httpError
 		if errors.As(err, &refused) {

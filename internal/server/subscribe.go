@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
@@ -88,6 +87,11 @@ func (s *Server) subscribe(q *request) error {
 		s.reject(rec.Identity, "invalid_protocol")
 		return badRequest("no valid protocol selected")
 	}
+	leave, err := s.admission.session(q.client, q.caller.identity, q.client != peerAddr(q.r))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	db, err := s.open(q.r.Context(), rec)
 	if err != nil {
 		return err
@@ -103,7 +107,10 @@ func (s *Server) subscribe(q *request) error {
 		return internal(err)
 	}
 	q.database = rec.Identity
-	s.newSession(q, db, rec.Owner, protocol, o, conn, early).run()
+	q.r.Body = http.NoBody // nothing is left for the HTTP library
+	if ss := s.newSession(q, db, rec.Owner, protocol, o, conn, early); ss.begin() {
+		go ss.serve() // on a stack that has not grown yet
+	}
 	return nil
 }
 
@@ -181,10 +188,6 @@ func (q *request) upgrade(p wire.Protocol, key string) (conn net.Conn, early []b
 	return conn, early, conn.SetDeadline(time.Time{})
 }
 
-// readBuffer is the size of a connection's read buffer: many small requests are
-// read at once.
-const readBuffer = 16 << 10
-
 // An idleReader reads from a connection and gives up after a time without a byte.
 type idleReader struct {
 	conn    net.Conn
@@ -198,9 +201,10 @@ func (r *idleReader) Read(b []byte) (int, error) {
 	return r.conn.Read(b)
 }
 
-func buffered(early []byte, r io.Reader) *bufio.Reader {
+// startingWith reads early before r.
+func startingWith(early []byte, r io.Reader) io.Reader {
 	if len(early) > 0 {
 		r = io.MultiReader(bytes.NewReader(early), r)
 	}
-	return bufio.NewReaderSize(r, readBuffer)
+	return r
 }

@@ -9,7 +9,7 @@ type WebSocketConfig struct {
 	IdleTimeout   time.Duration // 30 s without any received byte drop the connection
 	CloseTimeout  time.Duration // 250 ms for the client's Close after ours
 	IncomingQueue int           // 16384 messages from a client that wait
-	Gzip          bool          // answer clients that ask for gzip with gzip (spec 05 §16.3)
+	Gzip          bool          // compress also for those who may be the official TypeScript SDK (spec 05 §16.3)
 
 	OutgoingQueue int // 16384 messages to a client that wait
 	OutgoingBytes int // 1 GiB of them; a single message may always wait

@@ -22,6 +22,9 @@ func (c *checker) cast(e *castExpr) (query.Expr, error) {
 		}
 		return c.check(lit, e.typ)
 	}
+	if b, ok := e.x.(*bindExpr); ok {
+		return c.check(b, e.typ)
+	}
 	if c.typeless(e.x) && (e.typ.Kind.IsInteger() || e.typ.Kind.IsFloat() || c.defaultType(e.x) == nil) {
 		return c.check(e.x, e.typ)
 	}

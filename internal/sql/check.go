@@ -55,6 +55,8 @@ func (c *checker) check(e expr, want *sats.Type) (query.Expr, error) {
 		return &query.Const{Type: want}, nil
 	case *paramExpr:
 		return c.senderValue(e, want)
+	case *bindExpr:
+		return c.bound(e, want)
 	case *colExpr:
 		if c.floatWord(e) && (want == nil || want.Kind.IsFloat()) {
 			return c.floatConst(e, want, false)
@@ -189,7 +191,7 @@ func (c *checker) typeless(e expr) bool {
 	switch e := e.(type) {
 	case *litExpr:
 		return e.kind != litBool
-	case *nullExpr:
+	case *nullExpr, *bindExpr:
 		return true
 	case *colExpr:
 		return c.floatWord(e)
@@ -234,6 +236,8 @@ func (c *checker) defaultType(e expr) *sats.Type {
 		return sats.U256Type
 	case *colExpr:
 		return sats.F64
+	case *bindExpr:
+		return c.env.Params.Types[e.n]
 	case *signExpr:
 		return c.defaultType(e.x)
 	}
@@ -392,6 +396,13 @@ func (c *checker) like(e *likeExpr) (query.Expr, error) {
 		return nil, err
 	}
 	pattern, ok := e.pattern.(*litExpr)
+	if b, is := e.pattern.(*bindExpr); is {
+		text, null := c.boundText(b)
+		if null {
+			return &query.Const{Type: sats.Bool}, nil
+		}
+		pattern, ok = &litExpr{span: b.span, kind: litString, text: text}, true
+	}
 	if !ok || pattern.kind == litBool {
 		return nil, unsupported(c.at(e.span), "Unsupported expression", c.render(e.span))
 	}

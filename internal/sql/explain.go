@@ -50,7 +50,7 @@ func (c *checker) compileExplain(st *explainStmt, out *Statement) error {
 		ex.lines = append(ex.lines, c.subscribable(sel)...)
 	}
 	out.explain = ex
-	out.Columns = []OutCol{{sats.Named("plan"), sats.String}}
+	out.Columns = []OutCol{{Name: sats.Named("plan"), Type: sats.String}}
 	return nil
 }
 

@@ -7,12 +7,16 @@ const maxDepth = 1000
 
 type parser struct {
 	*source
-	i     int // next token
-	depth int
+	i      int // next token
+	depth  int
+	params *Params // nil: $1 is refused
 }
 
 // parseStatement parses a text that must hold exactly one statement.
-func parseStatement(text string) (*source, statement, error) {
+func parseStatement(text string) (*source, statement, error) { return parseWith(text, nil) }
+
+// parseWith is parseStatement for a text that may have parameters.
+func parseWith(text string, params *Params) (*source, statement, error) {
 	if len(text) > maxText {
 		return nil, nil, tooLong(text)
 	}
@@ -20,7 +24,7 @@ func parseStatement(text string) (*source, statement, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &parser{source: src}
+	p := &parser{source: src, params: params}
 	var stmts []statement
 	for {
 		for p.op(";") {

@@ -321,6 +321,9 @@ func (p *parser) operand() (expr, error) {
 	case tokString:
 		return &litExpr{span{from, p.i}, litString, t.text, false}, nil
 	case tokOddLit:
+		if x, ok := p.placeholder(from, t); ok {
+			return x, nil
+		}
 		return p.refused(from, "Unsupported literal expression"), nil
 	case tokQuoted:
 		return p.columnOrCall(from, t)

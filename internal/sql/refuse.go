@@ -71,7 +71,8 @@ func (c *checker) refused(e expr) error {
 			return whole()
 		}
 	case *likeExpr:
-		if lit, ok := e.pattern.(*litExpr); !ok || lit.kind == litBool {
+		lit, ok := e.pattern.(*litExpr)
+		if _, bound := e.pattern.(*bindExpr); !bound && (!ok || lit.kind == litBool) {
 			return whole()
 		}
 	}
@@ -178,6 +179,9 @@ func (c *checker) queryShape(st *selectStmt) error {
 
 // isCount reports whether e can be a LIMIT or OFFSET: a number token, or nothing.
 func isCount(e expr) bool {
+	if _, bound := e.(*bindExpr); bound {
+		return true
+	}
 	l, ok := e.(*litExpr)
 	return e == nil || ok && l.kind == litNumber && !l.signed
 }

@@ -17,6 +17,29 @@ const (
 type OutCol struct {
 	Name sats.Name
 	Type *sats.Type
+	Null NullForm
+}
+
+// NullForm tells where the option type of a column is from (spec 07 §34.5).
+type NullForm uint8
+
+const (
+	NullStored   NullForm = iota // it is stored so, or there is none
+	NullComputed                 // from something computed that may be NULL
+	NullJoined                   // it is stored so, on the nullable side of a LEFT JOIN
+)
+
+func nullForm(x query.Expr) NullForm {
+	col, ok := x.(*query.Column)
+	switch {
+	case ok && col.Opt && !col.Outer:
+		return NullStored
+	case ok && col.Opt:
+		return NullJoined
+	case query.Nullable(x):
+		return NullComputed
+	}
+	return NullStored
 }
 
 // A selection is a checked SELECT.
@@ -157,7 +180,7 @@ func (c *checker) project(st *selectStmt, s *selection) error {
 		if first.named {
 			name = sats.Named(first.alias)
 		}
-		s.cols = []OutCol{{name, sats.U64}}
+		s.cols = []OutCol{{Name: name, Type: sats.U64}}
 		return nil
 	}
 	return c.items(st, s, func(_ span, x query.Expr) (query.Expr, error) { return x, nil })
@@ -194,7 +217,7 @@ func (c *checker) wholeRows(it item, s *selection) (bool, error) {
 func rowCols(t *schema.Table) []OutCol {
 	var cols []OutCol
 	for _, col := range t.Cols[hiddenCols(t):] {
-		cols = append(cols, OutCol{sats.Named(col.Name), col.Type})
+		cols = append(cols, OutCol{Name: sats.Named(col.Name), Type: col.Type})
 	}
 	return cols
 }
@@ -210,7 +233,7 @@ func (c *checker) items(st *selectStmt, s *selection, finish func(span, query.Ex
 			return err
 		}
 		s.q.Items = append(s.q.Items, x)
-		s.cols = append(s.cols, OutCol{name, query.ItemType(x)})
+		s.cols = append(s.cols, OutCol{name, query.ItemType(x), nullForm(x)})
 		return nil
 	}
 	for _, it := range st.items {
@@ -278,6 +301,9 @@ func itemName(it item) (name sats.Name, explicit bool) {
 
 func (c *checker) limits(st *selectStmt, s *selection) error {
 	number := func(e expr) (uint64, error) {
+		if b, ok := e.(*bindExpr); ok {
+			return c.boundCount(b)
+		}
 		l := e.(*litExpr)
 		v, ok := parseLiteral(nil, l, sats.U64)
 		if !ok {

@@ -1,6 +1,8 @@
 package sql
 
 import (
+	"strings"
+
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
@@ -11,6 +13,7 @@ import (
 // with rows (Query) or it writes (Exec).
 type Statement struct {
 	Columns []OutCol // of the rows; empty for a statement that writes
+	Verb    string   // its first word, in capitals
 
 	caller  Caller
 	env     Env
@@ -27,6 +30,8 @@ type Env struct {
 	// Default is the default that the module declares for a column, in BSATN; nil if
 	// there is none.
 	Default func(t *schema.Table, col schema.ColID) []byte
+	// Params are the parameters of a prepared statement; nil: the text has none.
+	Params *Params
 	// Limits hold for a statement that reads.
 	Limits query.Limits
 	// Micros is a clock for EXPLAIN ANALYZE.
@@ -48,13 +53,13 @@ type Writer interface {
 // SELECT, INSERT, UPDATE, DELETE, SET, SHOW or EXPLAIN (spec 07 §3.2, §34). Errors of the text
 // are *Error.
 func CompileStatement(r store.Reader, text string, caller Caller, env Env) (*Statement, error) {
-	src, st, err := parseStatement(text)
+	src, st, err := parseWith(text, env.Params)
 	if err != nil {
 		return nil, err
 	}
 	c := newChecker(src, r, caller, dialectFull)
 	c.env = env
-	out := &Statement{caller: caller, env: env}
+	out := &Statement{Verb: strings.ToUpper(src.toks[st.tokens().from].text), caller: caller, env: env}
 	if err := c.compile(st, out); err != nil {
 		return nil, err
 	}
@@ -117,6 +122,15 @@ func (st *Statement) RowType() *sats.Type {
 		elems[i] = sats.Element{Name: c.Name, Type: c.Type}
 	}
 	return sats.Product(elems...)
+}
+
+// Nulls tells for each column where its option type is from.
+func (st *Statement) Nulls() []NullForm {
+	nulls := make([]NullForm, len(st.Columns))
+	for i := range st.Columns {
+		nulls[i] = st.Columns[i].Null
+	}
+	return nulls
 }
 
 // Query hands every row of the result to emit, as BSATN of RowType and valid only

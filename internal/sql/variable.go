@@ -86,7 +86,7 @@ func (c *checker) compileShow(st *showStmt, out *Statement) error {
 		Out:   query.OutColumns,
 		Items: []query.Expr{value},
 	})
-	out.Columns = []OutCol{{sats.Named("value"), value.Type}}
+	out.Columns = []OutCol{{Name: sats.Named("value"), Type: value.Type}}
 	// Reading a variable is open to all, however low the limit it shows.
 	out.caller.IsOwner = true
 	return nil

@@ -282,7 +282,7 @@ func schemaText(t *testing.T, schema [][]json.RawMessage) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cols = append(cols, OutCol{sats.Named(name), typ})
+		cols = append(cols, OutCol{Name: sats.Named(name), Type: typ})
 	}
 	return columnsText(cols)
 }

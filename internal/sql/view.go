@@ -112,7 +112,7 @@ func (c *checker) argShape(a *viewArg) error {
 	}
 	literal := false
 	switch a.x.(type) {
-	case *litExpr, *paramExpr, *nullExpr:
+	case *litExpr, *paramExpr, *nullExpr, *bindExpr:
 		literal = true
 	}
 	if a.x == nil || !literal && c.dialect == dialectLive || a.parens && c.dialect == dialectLive || !constantShape(a.x) {

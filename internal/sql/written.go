@@ -37,6 +37,12 @@ func (c *checker) written(e expr, t *schema.Table, col schema.ColID) (query.Expr
 			return nil, err
 		}
 		x = &query.Const{Type: base}
+	case *bindExpr:
+		if x, err = c.bound(e, base); err == nil && !opt && query.Nullable(x) {
+			err := c.errorAt(e.span, "Unsupported literal expression: NULL")
+			err.Suggestion = "Only an option column can hold NULL."
+			return nil, err
+		}
 	case *paramExpr:
 		if x, err = c.senderValue(e, base); err != nil {
 			err := unsupported(c.at(e.span), "Unsupported literal expression", c.render(e.span))

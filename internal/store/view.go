@@ -30,7 +30,8 @@ type viewTable struct {
 	dir     []*slab
 	fixed   bool // as arena.fixed
 	count   int
-	removed int // position in the table's list of removed rows
+	bytes   uint64 // of rows, what the open transaction does and free slots included
+	removed int    // position in the table's list of removed rows
 }
 
 // View opens a view of the last committed state. It may be called at any time, also
@@ -48,6 +49,7 @@ func (s *Store) View() *View {
 			dir:     t.rows.dir[:len(t.rows.dir):len(t.rows.dir)],
 			fixed:   t.rows.fixed,
 			count:   t.count - t.inserted + t.deleted,
+			bytes:   t.rows.bytes,
 			removed: t.removedBase + len(t.removed) - t.removedInTx,
 		}
 	}
@@ -93,6 +95,15 @@ func (v *View) Tables() []*schema.Table { return v.cat.defs }
 func (v *View) RowCount(id schema.TableID) uint64 {
 	if e := v.cat.byID.get(uint32(id)); e != nil {
 		return uint64(v.tables[e.at].count)
+	}
+	return 0
+}
+
+// RowBytes is how many bytes the rows of a table take: no fewer than their encodings
+// have.
+func (v *View) RowBytes(id schema.TableID) uint64 {
+	if e := v.cat.byID.get(uint32(id)); e != nil {
+		return v.tables[e.at].bytes
 	}
 	return 0
 }

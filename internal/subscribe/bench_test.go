@@ -47,7 +47,7 @@ func subscribed(t testing.TB, n int, text func(i int) string) (*bench, []*sink) 
 	defer v.Close()
 	for i := range sinks {
 		sinks[i] = &sink{}
-		c := &subscribe.Client{Protocol: wire.V2, Out: sinks[i]}
+		c := &subscribe.Client{Protocol: wire.V2, Connection: sats.ConnectionID{byte(i), byte(i >> 8), byte(i >> 16)}, Out: sinks[i]}
 		b.m.Add(c)
 		b.m.Handle(&subscribe.Request{Client: c, Reader: v, Compile: compile, Micros: func() uint64 { return 1 }},
 			&wire.SubscribeSet{QuerySetID: 1, Queries: []string{text(i)}}).Deliver()

@@ -24,6 +24,7 @@ type Evaluation struct {
 // evaluate returns the delivery of the answer that build makes by running plans, or,
 // if these read much, an Evaluation.
 func (req *Request) evaluate(plans []*query.Plan, build func() Message) Delivery {
+	build = req.bounded(build)
 	if req.Large == 0 || scanned(req.Reader, plans) < req.Large {
 		return send(req.Client, build())
 	}

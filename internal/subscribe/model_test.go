@@ -151,7 +151,7 @@ type cache struct {
 func (b *bench) client(p wire.Protocol) *cache {
 	k := &cache{t: b.t, rows: map[uint32]map[string]int{}}
 	b.next++
-	k.c = &subscribe.Client{Protocol: p, Out: k, Connection: sats.ConnectionID{byte(b.next)}}
+	k.c = &subscribe.Client{Protocol: p, Out: k, Connection: sats.ConnectionID{byte(b.next), byte(b.next >> 8)}}
 	b.m.Add(k.c)
 	return k
 }

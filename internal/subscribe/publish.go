@@ -37,6 +37,9 @@ type Event struct {
 // nothing was logged.
 func (m *Manager) Publish(r store.Reader, d *store.Delta, offset uint64, gated bool, ev *Event) Delivery {
 	u := &update{ev: ev, offset: offset, gated: gated, hideCaller: m.HideCaller}
+	if ev.Client != nil {
+		u.owner = m.ownerOf(ev.Client)
+	}
 	var failed []failedQuery
 	if d != nil && len(d.Tables) > 0 {
 		for _, q := range m.concerned(r, d) {
@@ -55,13 +58,14 @@ func (m *Manager) Publish(r store.Reader, d *store.Delta, offset uint64, gated b
 // An update is what one transaction means to all subscribers.
 type update struct {
 	ev         *Event
+	owner      *Client // of what the caller subscribes to
 	offset     uint64
 	gated      bool
 	hideCaller bool
 	results    []*result
 	errors     []addressed
 	silent     []*Client // v1 clients that lost their subscriptions by this transaction
-	bodies     map[string][]byte
+	bodies     map[string]Message
 	key        []byte
 }
 
@@ -202,7 +206,8 @@ func (u *update) Deliver() {
 	for _, e := range u.errors {
 		e.to.Send(e.m)
 	}
-	if u.toCaller() {
+	toCaller := u.toCaller()
+	if toCaller {
 		note(u.ev.Client)
 	}
 	for i, res := range u.results {
@@ -210,12 +215,18 @@ func (u *update) Deliver() {
 			if s.kind != subV2 && slices.Contains(u.silent, s.client) {
 				continue
 			}
-			note(s.client)
-			s.client.fan.parts = append(s.client.fan.parts, part{i, s.set})
+			c := s.client
+			if c == u.owner && toCaller {
+				c = u.ev.Client // who hears of it instead
+			}
+			note(c)
+			c.fan.parts = append(c.fan.parts, part{i, s.set})
 		}
 	}
 	for _, c := range touched {
-		c.Send(Message{Body: u.body(c), Offset: u.offset, Gated: u.gated})
+		m := u.body(c, len(touched) > 1)
+		m.Offset, m.Gated = u.offset, u.gated
+		c.Send(m)
 		c.fan.of = nil
 	}
 	for _, res := range u.results {
@@ -260,18 +271,19 @@ func (u *update) form(c *Client) form {
 	return f
 }
 
-// body returns the client's message. Clients whose messages are equal share it.
-func (u *update) body(c *Client) []byte {
+// body returns the client's message. Clients whose messages are equal share it, and
+// with others there its compressed forms if it is long enough to have them.
+func (u *update) body(c *Client, others bool) Message {
 	f := u.form(c)
 	if f == formV2Result {
-		return u.result(c)
+		return Message{Body: u.result(c)}
 	}
 	u.key = append(u.key[:0], byte(f))
 	for _, p := range c.fan.parts {
 		u.key = sats.AppendU32(sats.AppendU32(u.key, uint32(p.result)), p.set)
 	}
-	if b, ok := u.bodies[string(u.key)]; ok {
-		return b
+	if m, ok := u.bodies[string(u.key)]; ok {
+		return m
 	}
 	var b []byte
 	switch f {
@@ -283,11 +295,15 @@ func (u *update) body(c *Client) []byte {
 	default:
 		b = bodyV1(c, u.ev.full(c, v1.UpdateStatus{Update: u.tables(c)}))
 	}
-	if u.bodies == nil {
-		u.bodies = map[string][]byte{}
+	shared := Message{Body: b}
+	if others && len(b) > wire.CompressAbove {
+		shared.Shared = new(wire.Shared)
 	}
-	u.bodies[string(u.key)] = b
-	return b
+	if u.bodies == nil {
+		u.bodies = map[string]Message{}
+	}
+	u.bodies[string(u.key)] = shared
+	return shared
 }
 
 func (u *update) result(c *Client) []byte {

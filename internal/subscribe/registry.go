@@ -9,6 +9,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/wire"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 // A Manager keeps the live queries of one database.
@@ -23,8 +24,12 @@ type Manager struct {
 	queries map[string]*liveQuery
 	tables  map[schema.TableID]*tableTriggers
 	clients map[*Client]struct{}
-	tx      uint64 // counts evaluations, to visit a query once in each
-	hit     []*liveQuery
+	// owners holds, of the sockets with the same identity and connection id, the one
+	// that subscribed first since none of them has ended: all they subscribe to is
+	// its, and so are the transactions of others (spec 05 §4).
+	owners map[owner]*Client
+	tx     uint64 // counts evaluations, to visit a query once in each
+	hit    []*liveQuery
 }
 
 // NewManager returns a Manager without queries.
@@ -33,7 +38,42 @@ func NewManager() *Manager {
 		queries: map[string]*liveQuery{},
 		tables:  map[schema.TableID]*tableTriggers{},
 		clients: map[*Client]struct{}{},
+		owners:  map[owner]*Client{},
 	}
+}
+
+// An owner names sockets that share their subscriptions. Those of v1 and the others
+// have two kinds of them.
+type owner struct {
+	identity   sats.Identity
+	connection sats.ConnectionID
+	v1         bool
+}
+
+func (c *Client) owner() owner { return owner{c.Identity, c.Connection, c.Protocol.Version() == 1} }
+
+// ownerOf returns who holds the subscriptions of a client: itself, if nobody does yet.
+func (m *Manager) ownerOf(c *Client) *Client {
+	if o := m.owners[c.owner()]; o != nil {
+		return o
+	}
+	return c
+}
+
+// own makes c, an owner or one that becomes it, able to hold subscriptions.
+func (m *Manager) own(c *Client) {
+	if c.known {
+		return
+	}
+	c.known = true
+	m.owners[c.owner()] = c
+	if c.Protocol.Version() == 1 {
+		c.held = map[*liveQuery]int{}
+		c.multi = map[uint32][]*liveQuery{}
+		c.single = map[uint32]bool{}
+		return
+	}
+	c.sets = map[uint32][]*liveQuery{}
 }
 
 // A liveQuery is a query with at least one subscriber.
@@ -81,21 +121,28 @@ type edge struct {
 // Add registers a client, without subscriptions.
 func (m *Manager) Add(c *Client) {
 	c.live = true
-	c.held = map[*liveQuery]int{}
-	c.multi = map[uint32][]*liveQuery{}
-	c.single = map[uint32]bool{}
-	c.sets = map[uint32][]*liveQuery{}
 	m.clients[c] = struct{}{}
 }
 
-// Remove ends all subscriptions of a client. Messages already on their way reach
-// its outbox still.
+// Remove ends a client and all subscriptions of its identity and connection id.
+// Messages already on their way reach its outbox still.
 func (m *Manager) Remove(c *Client) {
 	if !c.live {
 		return
 	}
 	c.live = false
 	delete(m.clients, c)
+	name := c.owner()
+	for _, name.v1 = range []bool{false, true} {
+		if o := m.owners[name]; o != nil {
+			delete(m.owners, name)
+			m.disown(o)
+		}
+	}
+}
+
+// disown ends all subscriptions of an owner, which is none any more.
+func (m *Manager) disown(c *Client) {
 	ended := map[*liveQuery]struct{}{} // many sets may hold the same query
 	end := func(qs iter.Seq[*liveQuery]) {
 		for q := range qs {
@@ -110,7 +157,7 @@ func (m *Manager) Remove(c *Client) {
 	for _, qs := range c.sets {
 		end(slices.Values(qs))
 	}
-	c.legacy, c.held, c.multi, c.single, c.sets = nil, nil, nil, nil, nil
+	c.known, c.legacy, c.held, c.multi, c.single, c.sets = false, nil, nil, nil, nil, nil
 }
 
 // Len returns the number of clients and of distinct queries.

@@ -69,15 +69,33 @@ type Request struct {
 	// read at most for the answer to be made at once. For more Handle returns an
 	// *Evaluation, and Reader must stay open until that has Run.
 	Large uint64
+	// MaxBytes, if not 0, bounds the rows that the answer to a message may hold. If
+	// more are expected Handle returns a *Measure and has done nothing. Measured says
+	// that they have been counted, TooLarge that they are too many: it is the answer.
+	MaxBytes int64
+	Measured bool
+	TooLarge error
 	// Once bounds what a one-off query may take.
 	Once query.Limits
 	// Micros is the time since the client's message was read, in microseconds.
 	Micros func() uint64
+
+	heavy []*query.Plan // whose rows must be counted
+	taken int64         // bytes of rows in the answer
+	free  bool          // they are not bounded
 }
 
 // Handle carries out a subscribe, unsubscribe or one-off message of the client's
 // protocol and returns the delivery of its answer. It panics on other messages.
 func (m *Manager) Handle(req *Request, msg wire.ClientMessage) Delivery {
+	d := m.handle(req, msg)
+	if req.heavy != nil {
+		return &Measure{req.heavy, req.Reader, req.MaxBytes}
+	}
+	return d
+}
+
+func (m *Manager) handle(req *Request, msg wire.ClientMessage) Delivery {
 	v1Client := req.Client.Protocol.Version() == 1
 	switch msg := msg.(type) {
 	case *wire.OneOffQuery:
@@ -117,7 +135,7 @@ func (m *Manager) compile(req *Request, texts []string) ([]*liveQuery, error) {
 		return nil, err
 	}
 	qs = distinct(qs)
-	if err := req.Client.room(len(qs)); err != nil {
+	if err := m.ownerOf(req.Client).room(len(qs)); err != nil {
 		return nil, err
 	}
 	return qs, req.admit(qs)
@@ -162,8 +180,12 @@ func distinct(qs []*liveQuery) []*liveQuery {
 	return out
 }
 
-// admit asks Admit about those of the queries that nobody subscribes to yet.
+// admit asks Admit about those of the queries that nobody subscribes to yet, and
+// whether all have few enough rows.
 func (req *Request) admit(qs []*liveQuery) error {
+	if err := req.measure(qs); err != nil {
+		return err
+	}
 	if req.Admit == nil {
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 // subscribeLegacy replaces the legacy set. Its answer holds all rows of the new
 // set; a text given twice is answered twice, later updates come once (spec 05 §10.3).
 func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
-	c := req.Client
+	c := m.ownerOf(req.Client)
 	all, err := m.compileAll(req, msg.Queries)
 	qs := distinct(all)
 	if err == nil {
@@ -23,15 +23,16 @@ func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
 	}
 	if err != nil {
 		id := msg.RequestID
-		return refuse(c, bodyV1(c, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
+		return refuse(req.Client, bodyV1(req.Client, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
 	}
 	plans := plansOf(all)
 	if err := req.fits(plans); err != nil {
 		id := msg.RequestID
-		return refuse(c, bodyV1(c, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
+		return refuse(req.Client, bodyV1(req.Client, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
 	}
 	m.drop(c, c.legacy, sub{c, subLegacy, 0})
-	c.legacy, c.known = qs, true
+	m.own(c)
+	c.legacy = qs
 	for _, q := range qs {
 		m.subscribe(q, sub{c, subLegacy, 0})
 	}
@@ -45,7 +46,7 @@ func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
 }
 
 func (m *Manager) subscribeMulti(req *Request, msg *wire.SubscribeMulti) Delivery {
-	c := req.Client
+	c := m.ownerOf(req.Client)
 	qs, err := m.compileV1(req, msg.Queries)
 	if err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
@@ -78,7 +79,8 @@ func (req *Request) multiApplied(request, query uint32, plans []*query.Plan, end
 // hold counts the queries under a query id and returns those that the client did
 // not hold before.
 func (m *Manager) hold(c *Client, id uint32, qs []*liveQuery) (fresh []*liveQuery) {
-	c.multi[id], c.known = qs, true
+	m.own(c)
+	c.multi[id] = qs
 	for _, q := range qs {
 		if c.held[q]++; c.held[q] == 1 {
 			m.subscribe(q, sub{c, subV1, 0})
@@ -103,11 +105,12 @@ func (m *Manager) release(c *Client, id uint32) (gone []*liveQuery) {
 }
 
 func (m *Manager) endMulti(req *Request, msg *wire.UnsubscribeMulti) Delivery {
-	c := req.Client
+	c := m.ownerOf(req.Client)
 	if text := c.notSubscribed(msg.QueryID, false); text != "" {
 		return req.errorV1(msg.RequestID, msg.QueryID, text)
 	}
 	plans := plansOf(m.release(c, msg.QueryID))
+	req.free = true
 	if err := req.fits(plans); err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
@@ -115,7 +118,7 @@ func (m *Manager) endMulti(req *Request, msg *wire.UnsubscribeMulti) Delivery {
 }
 
 func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Delivery {
-	c := req.Client
+	c := m.ownerOf(req.Client)
 	compiled, err := req.CompileOne(msg.Query)
 	var q *liveQuery
 	if err == nil {
@@ -157,18 +160,19 @@ func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Deliv
 }
 
 func (m *Manager) endSingle(req *Request, msg *wire.Unsubscribe) Delivery {
-	c := req.Client
+	c := m.ownerOf(req.Client)
 	if text := c.notSubscribed(msg.QueryID, true); text != "" {
 		return req.errorV1(msg.RequestID, msg.QueryID, text)
 	}
 	plans := c.multi[msg.QueryID][0].Plans
+	req.free = true
 	ended := func(rows v1.TableUpdate) Message {
 		return req.showsV1(&v1.SubscribeApplied{End: true, RequestID: msg.RequestID, QueryID: msg.QueryID, Rows: rows, DurationMicros: req.Micros()})
 	}
 	if gone := m.release(c, msg.QueryID); len(gone) == 0 { // another id holds the query still
 		t := plans[0].ReturnTable()
-		return send(c, ended(v1.TableUpdate{TableID: uint32(t.ID), TableName: t.Name,
-			Updates: [][]byte{appendUpdate(nil, c.Protocol.Format(), t, new(wire.RowList), new(wire.RowList), storedForm)}}))
+		return send(req.Client, ended(v1.TableUpdate{TableID: uint32(t.ID), TableName: t.Name,
+			Updates: [][]byte{appendUpdate(nil, req.Client.Protocol.Format(), t, new(wire.RowList), new(wire.RowList), storedForm)}}))
 	}
 	if err := req.fits(plans); err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
@@ -232,7 +236,7 @@ func (req *Request) tableV1(plans []*query.Plan, deletes bool) v1.TableUpdate {
 
 func (req *Request) fragmentV1(p *query.Plan, deletes bool) v1.TableUpdate {
 	rows, none := new(wire.RowList), new(wire.RowList)
-	mustAddRows(rows, req.Reader, p)
+	req.mustAddRows(rows, p)
 	n := uint64(rows.Len())
 	if deletes {
 		rows, none = none, rows

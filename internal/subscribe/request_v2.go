@@ -16,22 +16,24 @@ func (m *Manager) admitSet(req *Request, id uint32, texts []string, others int) 
 	if err != nil {
 		return nil, err
 	}
-	if _, taken := req.Client.sets[id]; taken {
-		return nil, errors.New(duplicateID(req.Client, id))
+	c := m.ownerOf(req.Client)
+	if _, taken := c.sets[id]; taken {
+		return nil, errors.New(duplicateID(c, id))
 	}
-	return qs, req.Client.room(len(qs) + others)
+	return qs, c.room(len(qs) + others)
 }
 
 // openSet registers a set that has been admitted and prepared, and returns what
 // evaluates it.
 func (m *Manager) openSet(req *Request, id uint32, qs []*liveQuery) ([]*query.Plan, error) {
-	c := req.Client
+	c := m.ownerOf(req.Client)
 	plans := plansOf(qs)
 	if err := req.fits(plans); err != nil {
 		delete(c.sets, id)
 		return nil, err
 	}
-	c.sets[id], c.known = qs, true
+	m.own(c)
+	c.sets[id] = qs
 	for i, q := range qs {
 		qs[i] = m.live(q.Query) // another set of the message may have registered it
 		m.subscribe(qs[i], sub{c, subV2, id})
@@ -60,7 +62,7 @@ func (m *Manager) subscribeSet(req *Request, msg *wire.SubscribeSet) Delivery {
 // subscribeBatch opens several sets at once: all are admitted, then what they read is
 // prepared, then they are evaluated, so that they show one state.
 func (m *Manager) subscribeBatch(req *Request, msg *wire.SubscribeBatch) Delivery {
-	c := req.Client
+	c := m.ownerOf(req.Client)
 	sets := make([][]*liveQuery, len(msg.Sets))
 	plans := make([][]*query.Plan, len(msg.Sets))
 	errs := make([]error, len(msg.Sets))
@@ -72,9 +74,18 @@ func (m *Manager) subscribeBatch(req *Request, msg *wire.SubscribeBatch) Deliver
 			sets[i], errs[i] = m.admitSet(req, s.QuerySetID, s.Queries, len(all))
 		}
 		if errs[i] == nil {
+			m.own(c)
 			c.sets[s.QuerySetID] = sets[i] // the id is taken now
 			all = append(all, sets[i]...)
 		}
+	}
+	if req.heavy != nil {
+		for i, s := range msg.Sets {
+			if errs[i] == nil {
+				delete(c.sets, s.QuerySetID)
+			}
+		}
+		return Nothing
 	}
 	failed := req.prepare(all)
 	applied := false
@@ -109,7 +120,7 @@ func (m *Manager) subscribeBatch(req *Request, msg *wire.SubscribeBatch) Deliver
 }
 
 func (m *Manager) endSet(req *Request, msg *wire.UnsubscribeSet) Delivery {
-	c := req.Client
+	c := m.ownerOf(req.Client)
 	qs, ok := c.sets[msg.QuerySetID]
 	if !ok {
 		return req.errorV2(msg.RequestID, msg.QuerySetID, c.unknownID(msg.QuerySetID))
@@ -118,9 +129,10 @@ func (m *Manager) endSet(req *Request, msg *wire.UnsubscribeSet) Delivery {
 	m.drop(c, qs, sub{c, subV2, msg.QuerySetID})
 	a := &v2.UnsubscribeApplied{RequestID: msg.RequestID, QuerySetID: msg.QuerySetID}
 	if !msg.SendDroppedRows {
-		return send(c, req.shows(a.Append(nil)))
+		return send(req.Client, req.shows(a.Append(nil)))
 	}
 	plans := plansOf(qs)
+	req.free = true
 	if err := req.fits(plans); err != nil {
 		return req.errorV2(msg.RequestID, msg.QuerySetID, err.Error())
 	}
@@ -145,7 +157,7 @@ func (req *Request) rowsV2(plans []*query.Plan) v2.QueryRows {
 			continue
 		}
 		l.Reset()
-		mustAddRows(&l, req.Reader, p)
+		req.mustAddRows(&l, p)
 		out = append(out, v2.TableRows{Table: p.ReturnTable().Name, Rows: l.Append(nil)})
 	}
 	return out

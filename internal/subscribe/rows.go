@@ -5,24 +5,23 @@ import (
 
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
-	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/wire"
 	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// addRows adds the rows of a fragment to l.
-func addRows(l *wire.RowList, r store.Reader, p *query.Plan) error {
-	return p.Run(r, func(row []byte) bool {
+// mustAddRows adds the rows of a plan that fits the reader, which cannot fail, to l, as
+// many as the answer may hold.
+func (req *Request) mustAddRows(l *wire.RowList, p *query.Plan) {
+	err := p.Run(req.Reader, func(row []byte) bool {
+		if req.taken += int64(len(row)); req.over() {
+			return false
+		}
 		l.Add(row)
 		return true
 	})
-}
-
-// mustAddRows is addRows for a plan that fits the reader, which cannot fail.
-func mustAddRows(l *wire.RowList, r store.Reader, p *query.Plan) {
-	if err := addRows(l, r, p); err != nil {
+	if err != nil {
 		panic(fmt.Sprintf("subscribe: a plan that fits fails: %v", err))
 	}
 }

@@ -38,10 +38,14 @@ type Message struct {
 	// Body is the BSATN of the message without envelope, or its JSON text. It may
 	// be shared with other clients and must not be changed.
 	Body []byte
+	// Shared, if set, keeps the compressed forms of Body for all who get it.
+	Shared *wire.Shared
 	// Offset is the transaction the message was computed from. If Gated is set a
 	// client with confirmed reads gets it only when that transaction is durable.
 	Offset uint64
 	Gated  bool
+	// Close, if not empty, ends the connection, and is the reason.
+	Close string
 }
 
 // An Outbox takes the messages of one client, in order. Send must not block: an
@@ -56,9 +60,10 @@ type Client struct {
 	Light      bool // v1: prefer updates without who and what
 	Out        Outbox
 
-	// Executor's half.
+	// Executor's half. Sockets with the same identity and connection id share what one
+	// of them, the owner, holds: see Manager.owners.
 	live   bool
-	known  bool // it has subscribed to something
+	known  bool // it is an owner
 	legacy []*liveQuery
 	held   map[*liveQuery]int // v1: how many query ids hold it
 	multi  map[uint32][]*liveQuery

@@ -2,6 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stdbgo/spacetime/internal/spec"
@@ -107,6 +109,7 @@ func TestReadRowListRefuses(t *testing.T) {
 }
 
 func TestEnvelope(t *testing.T) {
+	spec.Covers(t, "05.9")
 	for _, tt := range []struct {
 		size int
 		c    Compression
@@ -114,25 +117,101 @@ func TestEnvelope(t *testing.T) {
 	}{
 		{1024, CompressGzip, tagPlain},
 		{1025, CompressGzip, tagGzip},
+		{1024, CompressBrotli, tagPlain},
+		{1025, CompressBrotli, tagBrotli},
+		{3 << 20, CompressBrotli, tagBrotli},
 		{1025, CompressNone, tagPlain},
 		{1 << 20, CompressNone, tagPlain},
-		{1025, CompressBrotli, tagPlain},
 	} {
 		body := bytes.Repeat([]byte("row "), tt.size/4+1)[:tt.size]
 		frame := AppendEnvelope(nil, body, tt.c)
 		if frame[0] != tt.tag {
 			t.Errorf("%d bytes, %v: tag %d, want %d", tt.size, tt.c, frame[0], tt.tag)
 		}
-		if got, err := OpenEnvelope(frame, 1<<20); err != nil || !bytes.Equal(got, body) {
+		if got, err := OpenEnvelope(frame, tt.size); err != nil || !bytes.Equal(got, body) {
 			t.Errorf("%d bytes, %v: does not come back: %v", tt.size, tt.c, err)
 		}
+		if _, err := OpenEnvelope(frame, tt.size-1); err == nil {
+			t.Errorf("%d bytes, %v: a smaller limit does not refuse it", tt.size, tt.c)
+		}
 	}
-	bomb := AppendEnvelope(nil, make([]byte, 1<<20), CompressGzip)
-	for name, frame := range map[string][]byte{"empty": {}, "unknown tag": {9}, "not gzip": {tagGzip, 1, 2}, "too large": bomb} {
+	for name, frame := range map[string][]byte{
+		"empty": {}, "unknown tag": {9}, "not gzip": {tagGzip, 1, 2}, "not brotli": {tagBrotli, 0xff, 0xff, 0xff},
+		"no brotli stream": {tagBrotli}, "half a brotli stream": AppendEnvelope(nil, make([]byte, 5000), CompressBrotli)[:10],
+	} {
 		if _, err := OpenEnvelope(frame, 1<<16); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
+}
+
+// A few bytes that decompress to very many cost no more than the limit.
+func TestDecompressionIsBounded(t *testing.T) {
+	for name, c := range map[string]Compression{"gzip": CompressGzip, "brotli": CompressBrotli} {
+		bomb := AppendEnvelope(nil, make([]byte, 64<<20), c)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := OpenEnvelope(bomb, 1<<20)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 64<<20 { // windows are up to 16 MiB
+			t.Errorf("%s: %d bytes allocated for a message of %d", name, got, len(bomb))
+		}
+	}
+}
+
+// What either compressor makes of any body comes back, also when the compressor has
+// been used before.
+func TestCompressionProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		words := rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 1, 40), 1, 20).Draw(t, "words")
+		var body []byte
+		for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(words)-1), 1, 4000).Draw(t, "order") {
+			body = append(body, words[i]...)
+		}
+		for _, c := range []Compression{CompressBrotli, CompressGzip} {
+			got, err := OpenEnvelope(AppendEnvelope([]byte("before"), body, c)[len("before"):], len(body))
+			if err != nil || !bytes.Equal(got, body) {
+				t.Fatalf("%v: %d bytes do not come back: %v", c, len(body), err)
+			}
+		}
+	})
+}
+
+func TestSharedCompressesOnce(t *testing.T) {
+	body := bytes.Repeat([]byte("row "), 1000)
+	var s Shared
+	for _, c := range []Compression{CompressBrotli, CompressGzip} {
+		first := s.Envelope(body, c)
+		if !bytes.Equal(first, AppendEnvelope(nil, body, c)) {
+			t.Errorf("%v: another envelope than the client's own", c)
+		}
+		if n := testing.AllocsPerRun(10, func() {
+			if again := s.Envelope(body, c); &again[0] != &first[0] {
+				t.Errorf("%v: compressed again", c)
+			}
+		}); n != 0 {
+			t.Errorf("%v: %v allocations for an envelope that is there", c, n)
+		}
+	}
+}
+
+func FuzzOpenEnvelope(f *testing.F) {
+	body := bytes.Repeat([]byte("some row "), 300)
+	for _, c := range []Compression{CompressNone, CompressBrotli, CompressGzip} {
+		f.Add(AppendEnvelope(nil, body, c))
+	}
+	f.Add([]byte{})
+	f.Add([]byte{tagBrotli, 0x3b})
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		const limit = 1 << 16
+		body, err := OpenEnvelope(payload, limit)
+		if err == nil && len(body) > limit {
+			t.Fatalf("%d bytes", len(body))
+		}
+	})
 }
 
 func TestRowListAllocs(t *testing.T) {
@@ -147,4 +226,33 @@ func TestRowListAllocs(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations for a list of 50 rows", n)
 	}
+}
+
+// Rows that were read are written and read again as the same rows.
+func FuzzReadRowList(f *testing.F) {
+	for _, rows := range [][]string{{}, {"ab", "cd"}, {"a", "bcd", ""}, {"", ""}} {
+		var l RowList
+		for _, r := range rows {
+			l.Add([]byte(r))
+		}
+		f.Add(l.Append(nil))
+	}
+	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := sats.NewReader(b)
+		l := ReadRowList(r)
+		if r.Err() != nil {
+			return
+		}
+		r = sats.NewReader(l.Append(nil))
+		again := ReadRowList(r)
+		if r.Err() != nil || again.Len() != l.Len() {
+			t.Fatalf("%d rows became %d: %v", l.Len(), again.Len(), r.Err())
+		}
+		for i := range l.Len() {
+			if !bytes.Equal(again.At(i), l.At(i)) {
+				t.Fatalf("row %d changed", i)
+			}
+		}
+	})
 }

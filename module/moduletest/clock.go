@@ -60,6 +60,7 @@ func (t *timer) Stop() bool {
 // time, before Advance returns.
 func (c *Clock) Advance(d time.Duration) {
 	end := c.Now().Add(d)
+	c.settle() // for calls to other databases, which no timer sets going
 	for {
 		t := c.next(end)
 		if t == nil {

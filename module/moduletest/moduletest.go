@@ -43,9 +43,10 @@ type DB struct {
 	// Clock is the database's. It stands still until Advance.
 	Clock *Clock
 
-	t     testing.TB
-	db    *host.Database
-	conns atomic.Uint64
+	t       testing.TB
+	db      *host.Database
+	conns   atomic.Uint64
+	remotes remotes
 }
 
 // An Option says more about the database that New makes: Env.
@@ -65,8 +66,9 @@ func New(t testing.TB, options ...Option) *DB {
 		t.Fatal(err)
 	}
 	db := &DB{t: t, Clock: &Clock{now: start}}
+	db.remotes.db = db
 	h, err := host.New(host.Options{
-		InMemory: true, Clock: db.Clock,
+		InMemory: true, Clock: db.Clock, Courier: &db.remotes,
 		Engines: map[host.ProgramKind]abi.Engine{host.Wasm: &native.Engine{Sleep: db.Clock.sleep}},
 	})
 	if err != nil {

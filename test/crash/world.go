@@ -110,7 +110,7 @@ func (w *world) firstPublish() error {
 func (w *world) dial(token string) (*client.Conn, error) {
 	ctx, cancel := context.WithTimeout(w.ctx, 2*time.Minute)
 	defer cancel()
-	return client.Dial(ctx, client.Options{URL: "http://" + w.server.addr, Database: "chat", Token: token, ConfirmedReads: client.ConfirmedYes})
+	return client.Dial(ctx, nil, client.Options{URL: "http://" + w.server.addr, Database: "chat", Token: token, ConfirmedReads: client.ConfirmedYes})
 }
 
 // makeGroup adds rows that only ever change together, all in one transaction. The

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 
 const { build } = createRequire(join(process.cwd(), "x"))("esbuild");
-const [generation, entry, outfile] = process.argv.slice(2);
+const [generation, bindings, entry, outfile] = process.argv.slice(2);
 await build({
   entryPoints: [entry],
   outfile,
@@ -14,7 +14,7 @@ await build({
   nodePaths: [join(process.cwd(), "node_modules")],
   alias: {
     spacetimedb: generation === "1.12" ? "spacetimedb-1.12" : "spacetimedb-2",
-    bindings: join(import.meta.dirname, `bindings-${generation}.ts`),
+    bindings,
   },
   banner: {
     js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);

@@ -127,7 +127,7 @@ type watcher struct {
 }
 
 func (w *world) dial() *client.Conn {
-	conn, err := client.Dial(w.ctx, client.Options{URL: w.http.URL, Database: database})
+	conn, err := client.Dial(w.ctx, nil, client.Options{URL: w.http.URL, Database: database})
 	if err != nil {
 		w.t.Fatal(err)
 	}

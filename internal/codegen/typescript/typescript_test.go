@@ -164,7 +164,6 @@ func TestNames(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	spec.Covers(t, "10.31")
 	out := generate(t, codegentest.Odd(t), version(t, "2.10.1"))
 	for _, part := range []string{"index `AppSettings_count_idx_btree` replaces the method count", "view `found` has parameters"} {
 		if !slices.ContainsFunc(out.Warnings, func(w string) bool { return strings.Contains(w, part) }) {

@@ -1,7 +1,6 @@
 package ws
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -11,10 +10,10 @@ import (
 // growBy bounds how much memory is made ready for bytes that have not arrived.
 const growBy = 64 << 10
 
-// arenaSize is the size of the blocks that small messages are cut from: a
-// message is handed on to others, so its memory cannot be used again, and one
-// allocation for a few hundred small messages is cheaper than one for each.
-const arenaSize = 16 << 10
+// smallMessage is up to which size messages share blocks of memory: a message is
+// handed on to others, so its memory cannot be used again, and one allocation for
+// the few hundred small messages of a read is cheaper than one for each.
+const smallMessage = 4 << 10
 
 // A Reader reads frames from a client and joins them to messages. It belongs to
 // one goroutine.
@@ -22,19 +21,23 @@ const arenaSize = 16 << 10
 // Invariant: while op is not Continuation, a fragmented message of that kind is
 // under way and partial holds what came of it.
 type Reader struct {
-	src     *bufio.Reader
+	in      input
 	limit   int // bytes of a message over all its fragments
 	op      Op
 	partial []byte
 	arena   []byte
 }
 
-// NewReader reads from src. A message of more than limit bytes is an error.
-func NewReader(src *bufio.Reader, limit int) *Reader { return &Reader{src: src, limit: limit} }
+// NewReader reads from src. A message of more than limit bytes is an error. While
+// src has nothing to read, a Reader between messages holds less than a kilobyte.
+func NewReader(src io.Reader, limit int) *Reader {
+	r := &Reader{limit: limit}
+	r.in.src = src
+	return r
+}
 
-// Buffered reports whether bytes are there that Next can read without waiting
-// for the first of them.
-func (r *Reader) Buffered() bool { return r.src.Buffered() > 0 }
+// Close gives back what the Reader borrowed; nothing can be read any more.
+func (r *Reader) Close() { r.in.release() }
 
 // Next returns the next message, or a control frame, which may come between the
 // fragments of a message. The payload belongs to the caller. io.EOF means that
@@ -47,7 +50,7 @@ func (r *Reader) Next() (Op, []byte, error) {
 		}
 		if h.op.control() {
 			payload := make([]byte, h.n)
-			if _, err := io.ReadFull(r.src, payload); err != nil {
+			if _, err := io.ReadFull(&r.in, payload); err != nil {
 				return 0, nil, cut(err)
 			}
 			unmask(payload, h.key)
@@ -88,16 +91,16 @@ func checked(op Op, payload []byte) (Op, []byte, error) {
 // whole reads the payload of a message of one frame.
 func (r *Reader) whole(h header) ([]byte, error) {
 	n := int(h.n)
-	if n > arenaSize/4 {
+	if n > smallMessage {
 		payload, err := r.read(nil, n)
 		unmask(payload, h.key)
 		return payload, err
 	}
 	if len(r.arena) < n {
-		r.arena = make([]byte, arenaSize)
+		r.arena = make([]byte, max(n, r.in.buffered()))
 	}
 	payload := r.arena[:n:n]
-	if _, err := io.ReadFull(r.src, payload); err != nil {
+	if _, err := io.ReadFull(&r.in, payload); err != nil {
 		return nil, cut(err)
 	}
 	r.arena = r.arena[n:]
@@ -120,7 +123,7 @@ func (r *Reader) read(b []byte, n int) ([]byte, error) {
 			b = append(b, make([]byte, min(n, max(growBy, len(b))))...)[:len(b)]
 		}
 		into := b[len(b):min(cap(b), len(b)+n)]
-		got, err := r.src.Read(into)
+		got, err := r.in.Read(into)
 		b, n = b[:len(b)+got], n-got
 		if err != nil && n > 0 {
 			return b, cut(err)
@@ -138,6 +141,9 @@ type header struct {
 
 // header reads the header of a frame and checks all that can be told from it.
 func (r *Reader) header() (h header, err error) {
+	if r.in.buffered() == 0 {
+		r.arena = nil
+	}
 	b, err := r.peek(2)
 	if err != nil {
 		return h, err
@@ -198,13 +204,13 @@ func (r *Reader) lengthAndKey(h *header) error {
 		}
 	}
 	h.key = [4]byte(b[size:])
-	_, err = r.src.Discard(size + 4)
-	return err
+	r.in.discard(size + 4)
+	return nil
 }
 
 // peek shows the next n bytes; io.EOF means that there are none at all.
 func (r *Reader) peek(n int) ([]byte, error) {
-	b, err := r.src.Peek(n)
+	b, err := r.in.peek(n)
 	if err != nil && len(b) > 0 {
 		err = cut(err)
 	}

@@ -90,7 +90,7 @@ func readOutcome(r *sats.Reader, sum string) (rows QueryRows, failure *string) {
 
 func readQueryRows(r *sats.Reader) QueryRows {
 	var q QueryRows
-	for range r.Count(13) {
+	for range r.Count(11) {
 		if r.Err() != nil {
 			break
 		}

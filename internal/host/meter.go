@@ -1,0 +1,175 @@
+package host
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/schema"
+	"github.com/stdbgo/spacetime/internal/store"
+)
+
+// A Histogram counts durations by how long they are.
+type Histogram struct {
+	Bounds []time.Duration // upper ones, ascending
+	Counts []uint64        // one per bound, and one for what is above all
+	Sum    time.Duration
+}
+
+// Buckets of histograms (spec 06 §8).
+var (
+	txnBounds = []time.Duration{10 * time.Microsecond, 50 * time.Microsecond, 100 * time.Microsecond, 500 * time.Microsecond, time.Millisecond,
+		5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond, time.Second, 5 * time.Second, 10 * time.Second}
+	waitBounds     = txnBounds[2:]
+	standardBounds = []time.Duration{5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+		250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second}
+	delayBounds = []time.Duration{time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond,
+		time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}
+	instanceBounds = []time.Duration{time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond,
+		time.Second, 5 * time.Second, 10 * time.Second, 50 * time.Second, 100 * time.Second}
+	snapshotBounds = []time.Duration{500 * time.Microsecond, time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
+		time.Second, 5 * time.Second, 10 * time.Second}
+)
+
+// A histogram is a Histogram that grows; safe for concurrent use.
+type histogram struct {
+	bounds []time.Duration
+	counts [16]atomic.Uint64
+	nanos  atomic.Uint64
+}
+
+func (h *histogram) observe(d time.Duration) {
+	d = max(d, 0)
+	i := 0
+	for i < len(h.bounds) && d > h.bounds[i] {
+		i++
+	}
+	h.counts[i].Add(1)
+	h.nanos.Add(uint64(d))
+}
+
+func (h *histogram) stats() Histogram {
+	s := Histogram{Bounds: h.bounds, Sum: time.Duration(h.nanos.Load())}
+	for i := range len(h.bounds) + 1 {
+		s.Counts = append(s.Counts, h.counts[i].Load())
+	}
+	return s
+}
+
+// A TableCount is what the transactions of one kind and function changed in a table.
+type TableCount struct {
+	Table                       *schema.Table
+	Inserted, Deleted           uint64 // rows
+	IndexInserted, IndexDeleted uint64 // entries of indexes
+}
+
+// A tableCount is a TableCount that grows.
+type tableCount struct {
+	table                                    *schema.Table
+	inserted, deleted, ixInserted, ixDeleted atomic.Uint64
+}
+
+// A changes counter counts what transactions change. add belongs to the writer.
+type changes struct {
+	bytes  atomic.Uint64 // of rows
+	tables atomic.Pointer[[]*tableCount]
+}
+
+func (c *changes) add(d *store.Delta) {
+	for i := range d.Tables {
+		td := &d.Tables[i]
+		t := c.of(td.Table)
+		ins, del, indexes := uint64(td.Inserts.Len()), uint64(td.Deletes.Len()), uint64(len(td.Table.Indexes))
+		t.inserted.Add(ins)
+		t.deleted.Add(del)
+		t.ixInserted.Add(ins * indexes)
+		t.ixDeleted.Add(del * indexes)
+		c.bytes.Add(uint64(len(td.Inserts.Bytes())))
+	}
+}
+
+// of finds the counts of a table. Few tables are changed by one function.
+func (c *changes) of(t *schema.Table) *tableCount {
+	var all []*tableCount
+	if p := c.tables.Load(); p != nil {
+		all = *p
+	}
+	for _, known := range all {
+		if known.table.ID == t.ID {
+			return known
+		}
+	}
+	fresh := &tableCount{table: t}
+	all = append(all[:len(all):len(all)], fresh)
+	c.tables.Store(&all)
+	return fresh
+}
+
+func (c *changes) stats() (list []TableCount) {
+	p := c.tables.Load()
+	if p == nil {
+		return nil
+	}
+	for _, t := range *p {
+		list = append(list, TableCount{t.table, t.inserted.Load(), t.deleted.Load(), t.ixInserted.Load(), t.ixDeleted.Load()})
+	}
+	return list
+}
+
+// Names of the kinds of transactions (spec 06 §8).
+const (
+	txReducer   = "Reducer"
+	txProcedure = "Procedure"
+	txSQL       = "Sql"
+	txSubscribe = "Subscribe"
+	txLeave     = "Unsubscribe"
+	txUpdate    = "Update"
+	txInternal  = "Internal"
+	txView      = "View"
+)
+
+// A meter counts what a database does besides the calls of its functions.
+type meter struct {
+	kinds    map[string]*txCount // of transactions without a function; read only
+	delays   sync.Map            // of scheduled functions: *histogram by name
+	replay   Replay
+	snapshot histogram
+	// Instances of the module that were made, and how long that took.
+	instances histogram
+	running   atomic.Int64
+}
+
+// A Replay is what it took to read a database back from disk.
+type Replay struct {
+	Total, Log   time.Duration
+	Transactions uint64 // of the log
+}
+
+func (m *meter) init() {
+	m.kinds = map[string]*txCount{}
+	for _, kind := range []string{txSQL, txSubscribe, txLeave, txUpdate, txInternal} {
+		m.kinds[kind] = newTxCount()
+	}
+	m.snapshot.bounds, m.instances.bounds = snapshotBounds, instanceBounds
+}
+
+// late notes how long after its time a scheduled function was called.
+func (m *meter) late(fn string, d time.Duration) {
+	h, ok := m.delays.Load(fn)
+	if !ok {
+		h, _ = m.delays.LoadOrStore(fn, &histogram{bounds: delayBounds})
+	}
+	h.(*histogram).observe(d)
+}
+
+// instance makes an instance of the module, which is counted until it is discarded.
+func (m *meter) instance(db *Database, make func() (abi.Instance, error)) (abi.Instance, error) {
+	start := db.host.opts.Clock.Now()
+	inst, err := make()
+	if err == nil {
+		m.instances.observe(db.since(start))
+		m.running.Add(1)
+	}
+	return inst, err
+}

@@ -1,0 +1,288 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/stdbgo/spacetime/internal/vfs"
+)
+
+// An origin says what a setting was given, and where.
+type origin struct {
+	text   string // of the value, in TOML
+	source string
+}
+
+// Overrides are settings from outside the file. What stands in Set goes before the
+// environment, and both before config.toml.
+type Overrides struct {
+	// Environ holds "NAME=value"; variables whose names do not begin with
+	// SPACETIME_CONFIG_ are somebody else's.
+	Environ []string
+	// Set holds "section.key=value", values written as in a variable: text without
+	// quotes, lists with commas.
+	Set []string
+}
+
+// LoadConfig reads config.toml of a data directory; where there is none it makes
+// the directory and writes the default file.
+func LoadConfig(fsys vfs.FS, dataDir string, over Overrides) (*Config, error) {
+	path := filepath.Join(dataDir, "config.toml")
+	text, err := vfs.ReadFile(fsys, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text = []byte(defaultConfig)
+		if err = fsys.MkdirAll(dataDir); err == nil {
+			err = vfs.WriteFileAtomic(fsys, path, text)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the data directory %s cannot be used: %w; make it writable, or choose another one by --data-dir", dataDir, err)
+	}
+	return parseConfig(path, text, over)
+}
+
+// parseConfig reads the text of config.toml at path, and applies the overrides.
+func parseConfig(path string, text []byte, over Overrides) (*Config, error) {
+	c := &Config{origins: map[string]origin{}}
+	_ = c.Logs.Level.UnmarshalText([]byte("error"))
+	if err := toml.Unmarshal(text, c); err != nil {
+		var at *toml.DecodeError
+		if errors.As(err, &at) {
+			return nil, fmt.Errorf("invalid TOML syntax in %s\n%s", path, at.String())
+		}
+		return nil, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
+	}
+	c.noteFile(path, text)
+	if err := c.applyEnvironment(over.Environ); err != nil {
+		return nil, err
+	}
+	for _, assignment := range over.Set {
+		name, value, ok := strings.Cut(assignment, "=")
+		if !ok {
+			return nil, fmt.Errorf("--set %s: expected section.key=value, like websocket.gzip=true", assignment)
+		}
+		s, ok := findSetting(name)
+		if !ok {
+			return nil, fmt.Errorf("--set %s: there is no setting %s%s", assignment, name, meant(name, settingNames()))
+		}
+		if err := c.override(s, value, "--set"); err != nil {
+			return nil, fmt.Errorf("--set %s: %w", assignment, err)
+		}
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("the settings do not fit together: %w", err)
+	}
+	return c, nil
+}
+
+func meant(name string, names []string) string {
+	if near := nearestName(name, names); near != "" {
+		return "; do you mean " + near + "?"
+	}
+	return ""
+}
+
+func settingNames() (names []string) {
+	for _, s := range settings {
+		names = append(names, s.name())
+	}
+	return names
+}
+
+// noteFile remembers which settings the file has, and warns of keys that mean
+// nothing.
+func (c *Config) noteFile(path string, text []byte) {
+	var content map[string]any
+	_ = toml.Unmarshal(text, &content) // it has been read before
+	for _, s := range settings {
+		section, _ := content[s.section].(map[string]any)
+		if v, ok := section[s.key]; ok {
+			c.origins[s.name()] = origin{tomlText(v), "config.toml"}
+		}
+	}
+	d := toml.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	var missing *toml.StrictMissingError
+	if !errors.As(d.Decode(&Config{}), &missing) {
+		return
+	}
+	for i := range missing.Errors {
+		e := &missing.Errors[i]
+		name := strings.Join(e.Key(), ".")
+		if foreign[name] || slices.ContainsFunc(e.Key(), func(k string) bool { return k == "v8-heap-policy" }) {
+			continue
+		}
+		line, _ := e.Position()
+		c.warnings = append(c.warnings, fmt.Sprintf("%s:%d: the key %s is not known and has no effect%s", path, line, name, meant(name, settingNames())))
+	}
+}
+
+// applyEnvironment takes the settings among environment variables. Nothing else
+// has names like theirs, so one that is no setting is a mistake.
+func (c *Config) applyEnvironment(environ []string) error {
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, variablePrefix) {
+			continue
+		}
+		i := slices.IndexFunc(settings, func(s setting) bool { return s.variable() == name })
+		if i < 0 {
+			var names []string
+			for _, s := range settings {
+				names = append(names, s.variable())
+			}
+			return fmt.Errorf("the environment variable %s is no setting%s", name, meant(name, names))
+		}
+		if err := c.override(settings[i], value, name); err != nil {
+			return fmt.Errorf("the environment variable %s = %q: %w", name, value, err)
+		}
+	}
+	return nil
+}
+
+// override gives one setting a value that is written without quotes.
+func (c *Config) override(s setting, value, source string) error {
+	text, err := c.valueText(s, value)
+	if err != nil {
+		return err
+	}
+	if err := toml.Unmarshal([]byte("["+s.section+"]\n"+s.key+" = "+text+"\n"), c); err != nil {
+		return fmt.Errorf("%s: %s", s.name(), strings.TrimPrefix(err.Error(), "toml: "))
+	}
+	if err := c.checkValues(); err != nil {
+		return err
+	}
+	c.origins[s.name()] = origin{text, source}
+	return nil
+}
+
+// valueText writes a value in TOML, as the type of the setting's field wants it.
+func (c *Config) valueText(s setting, value string) (string, error) {
+	field, ok := fieldOf(reflect.ValueOf(c).Elem(), s)
+	if !ok {
+		return "", fmt.Errorf("the setting %s has no field", s.name())
+	}
+	t := field.Type()
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case reflect.PointerTo(t).Implements(reflect.TypeFor[interface{ UnmarshalText([]byte) error }]()):
+		return tomlText(value), nil
+	case t.Kind() == reflect.Bool:
+		if value != "true" && value != "false" {
+			return "", fmt.Errorf("%s is true or false, not %q", s.name(), value)
+		}
+		return value, nil
+	case t.Kind() == reflect.Int64:
+		if _, err := strconv.ParseInt(value, 10, 64); err != nil {
+			return "", fmt.Errorf("%s is a whole number, not %q", s.name(), value)
+		}
+		return value, nil
+	case t.Kind() == reflect.Slice:
+		list := []any{}
+		for item := range strings.SplitSeq(value, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				list = append(list, item)
+			}
+		}
+		return tomlText(list), nil
+	}
+	return tomlText(value), nil
+}
+
+// fieldOf finds the field of a setting by the tags of Config.
+func fieldOf(config reflect.Value, s setting) (reflect.Value, bool) {
+	for i := range config.NumField() {
+		if config.Type().Field(i).Tag.Get("toml") != s.section {
+			continue
+		}
+		section := config.Field(i)
+		for j := range section.NumField() {
+			if section.Type().Field(j).Tag.Get("toml") == s.key {
+				return section.Field(j), true
+			}
+		}
+	}
+	return reflect.Value{}, false
+}
+
+// tomlText writes a value that TOML and JSON write alike: all that settings have.
+func tomlText(v any) string {
+	switch v := v.(type) {
+	case []any:
+		var items []string
+		for _, item := range v {
+			items = append(items, tomlText(item))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case string:
+		b, _ := json.Marshal(v) // strings always encode
+		return string(b)
+	}
+	return fmt.Sprint(v)
+}
+
+// print writes the configuration that holds, with the origin of each value. What
+// settings hold is no secret: of keys and certificates they name files.
+func (c *Config) print(w io.Writer) error {
+	var b strings.Builder
+	section := ""
+	for _, s := range settings {
+		if s.section != section {
+			if section != "" {
+				b.WriteByte('\n')
+			}
+			section = s.section
+			fmt.Fprintf(&b, "[%s]\n", section)
+		}
+		given, ok := c.origins[s.name()]
+		switch {
+		case ok:
+			fmt.Fprintf(&b, "%s = %s # %s\n", s.key, given.text, given.source)
+		case s.fallback != "":
+			fmt.Fprintf(&b, "%s = %s # default\n", s.key, s.fallback)
+		default:
+			fmt.Fprintf(&b, "# %s is not set\n", s.key)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// PrintConfig writes the configuration that a server on this data directory would
+// have. It changes nothing: where there is no file, that is the default one.
+func PrintConfig(w io.Writer, dataDir string, over Overrides) error {
+	path := filepath.Join(dataDir, "config.toml")
+	text, err := vfs.ReadFile(vfs.OS{}, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = []byte(defaultConfig), nil
+	}
+	if err != nil {
+		return err
+	}
+	c, err := parseConfig(path, text, over)
+	if err != nil {
+		return err
+	}
+	for _, warning := range c.warnings {
+		if _, err := fmt.Fprintf(w, "# warning: %s\n", warning); err != nil {
+			return err
+		}
+	}
+	return c.print(w)
+}
