@@ -44,7 +44,7 @@ func text() string {
 // dial connects with our own client.
 func (w *world) dial(ctx context.Context) *client.Conn {
 	for {
-		c, err := client.Dial(ctx, client.Options{URL: w.url, Database: w.db, ConfirmedReads: client.ConfirmedNo})
+		c, err := client.Dial(ctx, nil, client.Options{URL: w.url, Database: w.db, ConfirmedReads: client.ConfirmedNo})
 		if err == nil {
 			w.dials.Add(1)
 			return c
