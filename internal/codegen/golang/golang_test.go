@@ -236,6 +236,9 @@ func TestCollisions(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = golang.Generate(built, model.Options{})
+	if _, err := golang.Generate(built, model.Options{Package: "a-b"}); err == nil || !strings.Contains(err.Error(), "`a-b` cannot be the name of a Go package") {
+		t.Errorf("a bad package: %v", err)
+	}
 	for _, want := range []string{"type `LibWidget` and type `lib::Widget`", "parameter 1 `fooBar` and parameter 2 `foo_bar`", "parameters of reducer twice"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
