@@ -90,7 +90,7 @@ func (c *config) measure(n int) error {
 			}
 		})
 	}
-	w, err := client.Dial(ctx, client.Options{URL: c.url, Database: c.db, ConfirmedReads: client.ConfirmedNo})
+	w, err := client.Dial(ctx, nil, client.Options{URL: c.url, Database: c.db, ConfirmedReads: client.ConfirmedNo})
 	if err != nil {
 		return err
 	}

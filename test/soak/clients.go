@@ -44,7 +44,7 @@ func text() string {
 // dial connects with our own client.
 func (w *world) dial(ctx context.Context) *client.Conn {
 	for {
-		c, err := client.Dial(ctx, client.Options{URL: w.url, Database: w.db, ConfirmedReads: client.ConfirmedNo})
+		c, err := client.Dial(ctx, nil, client.Options{URL: w.url, Database: w.db, ConfirmedReads: client.ConfirmedNo})
 		if err == nil {
 			w.dials.Add(1)
 			return c
@@ -90,6 +90,16 @@ func (w *world) caller(ctx context.Context, id uint32) {
 			}
 		}
 		if !call("drop", sats.AppendU32(nil, id)) {
+			return
+		}
+		_, err = c.QueryRows(ctx, "SELECT * FROM item WHERE id < 10")
+		if err == nil {
+			_, err = c.CallProcedure(ctx, "sum", func(b []byte) []byte { return sats.AppendU32(sats.AppendU32(b, id), 1) })
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				w.fail(err)
+			}
 			return
 		}
 		if err := s.Unsubscribe(ctx); err != nil {
