@@ -1,6 +1,7 @@
 package host
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,17 +92,24 @@ func (c *changes) add(d *store.Delta) {
 
 // of finds the counts of a table. Few tables are changed by one function.
 func (c *changes) of(t *schema.Table) *tableCount {
-	var all []*tableCount
 	if p := c.tables.Load(); p != nil {
-		all = *p
-	}
-	for _, known := range all {
-		if known.table.ID == t.ID {
-			return known
+		for _, known := range *p {
+			if known.table.ID == t.ID {
+				return known
+			}
 		}
 	}
+	return c.begin(t)
+}
+
+// begin counts one more table.
+func (c *changes) begin(t *schema.Table) *tableCount {
+	var all []*tableCount
+	if p := c.tables.Load(); p != nil {
+		all = slices.Clone(*p)
+	}
 	fresh := &tableCount{table: t}
-	all = append(all[:len(all):len(all)], fresh)
+	all = append(all, fresh)
 	c.tables.Store(&all)
 	return fresh
 }
