@@ -1,7 +1,6 @@
 package host
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,24 +91,25 @@ func (c *changes) add(d *store.Delta) {
 
 // of finds the counts of a table. Few tables are changed by one function.
 func (c *changes) of(t *schema.Table) *tableCount {
-	if p := c.tables.Load(); p != nil {
+	p := c.tables.Load()
+	if p != nil {
 		for _, known := range *p {
 			if known.table.ID == t.ID {
 				return known
 			}
 		}
 	}
-	return c.begin(t)
+	return c.begin(t, p)
 }
 
-// begin counts one more table.
-func (c *changes) begin(t *schema.Table) *tableCount {
+// begin adds a table; readers keep the list that they have.
+func (c *changes) begin(t *schema.Table, p *[]*tableCount) *tableCount {
 	var all []*tableCount
-	if p := c.tables.Load(); p != nil {
-		all = slices.Clone(*p)
+	if p != nil {
+		all = *p
 	}
 	fresh := &tableCount{table: t}
-	all = append(all, fresh)
+	all = append(all[:len(all):len(all)], fresh)
 	c.tables.Store(&all)
 	return fresh
 }
