@@ -343,7 +343,15 @@ func (r *Running) serve(o RunOptions, secure *tls.Config) {
 		r.log.Warn("PostgreSQL wire protocol server disabled")
 	} else {
 		r.log.Info("PostgreSQL wire protocol server listening on " + r.pg.Addr().String())
-		go func() { _ = r.server.ServePostgres(r.pg) }()
+		counted := r.pg
+		if l, ok := r.pg.(*net.TCPListener); ok {
+			counted = &limitedListener{TCPListener: l, limits: r.config.limits(), proxies: r.server.proxies}
+		}
+		if secure != nil {
+			r.server.pgConfig.TLS = secure.Clone()
+			r.server.pgConfig.TLS.NextProtos = nil
+		}
+		go func() { _ = r.server.ServePostgres(counted) }()
 	}
 	if secure == nil { // else nothing there can be dialled by a name of the certificate
 		r.courier.listens(r.listener.Addr())
