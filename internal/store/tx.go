@@ -20,6 +20,7 @@ type Tx struct {
 	reindex map[*table]bool // tables whose indexes a rollback builds anew
 
 	reads *ReadSet // notes what is read, if not nil
+	scans Scans    // since TakeScans
 
 	onCommit []func()
 
@@ -37,10 +38,30 @@ func (s *Store) Begin() *Tx {
 	if s.replay != nil {
 		panic("store: Begin before FinishReplay")
 	}
+	s.tx.scans = Scans{}
 	s.mu.Lock()
 	s.tx.open = true
 	s.mu.Unlock()
 	return &s.tx
+}
+
+// Scans count the reads of functions, as their host notes them.
+type Scans struct{ Rows, Bytes, Seeks uint64 }
+
+// CountScan notes that so many rows were read, by way of an index if seek is set.
+func (tx *Tx) CountScan(rows, bytes int, seek bool) {
+	tx.scans.Rows += uint64(rows)
+	tx.scans.Bytes += uint64(bytes)
+	if seek {
+		tx.scans.Seeks++
+	}
+}
+
+// TakeScans returns what was noted and begins anew.
+func (tx *Tx) TakeScans() Scans {
+	s := tx.scans
+	tx.scans = Scans{}
+	return s
 }
 
 // mustBeOpen catches use after Commit or Rollback.
