@@ -131,6 +131,9 @@ func (k *courier) post(ctx context.Context, base string, c *host.OutboxCall) (an
 // maxAnswer bounds what is read of an answer, in bytes. Our own are shorter.
 const maxAnswer = 2 << 20
 
+// outOfOrder is the text of a host.OutOfOrderError.
+const outOfOrder = "IDC delivery is out of order: expected seq %d, got %d"
+
 // readAnswer translates an answer. Any status but four means that the call is to be
 // made again.
 func readAnswer(res *http.Response) (host.OutboxAnswer, error) {
@@ -147,6 +150,11 @@ func readAnswer(res *http.Response) (host.OutboxAnswer, error) {
 		return host.OutboxAnswer{Status: schema.ResultBudget, Text: string(body)}, nil
 	case http.StatusAlreadyReported:
 		return host.OutboxAnswer{Forgotten: true}, nil
+	}
+	if order := new(host.OutOfOrderError); res.StatusCode == http.StatusConflict {
+		if n, _ := fmt.Sscanf(string(body), outOfOrder, &order.Expected, &order.Got); n == 2 {
+			return host.OutboxAnswer{}, order
+		}
 	}
 	text := strings.TrimSpace(strings.ToValidUTF8(string(body[:min(len(body), 500)]), ""))
 	if text != "" {
