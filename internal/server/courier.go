@@ -28,6 +28,8 @@ type courier struct {
 	base   atomic.Pointer[string] // URL of the own port; nil: nothing listens
 	client *http.Client
 	direct sync.WaitGroup // calls without a request
+
+	stopping atomic.Bool
 }
 
 var _ host.Courier = (*courier)(nil)
@@ -64,8 +66,20 @@ func (k *courier) close() {
 	k.direct.Wait()
 }
 
+// stop makes no further request: those under way would hold up the end of the HTTP
+// server. What waits is delivered after the next start.
+func (k *courier) stop() {
+	k.stopping.Store(true)
+	k.client.CloseIdleConnections()
+}
+
+var errStopping = errors.New("the server is stopping")
+
 // Deliver implements host.Courier.
 func (k *courier) Deliver(ctx context.Context, c *host.OutboxCall) (host.OutboxAnswer, error) {
+	if k.stopping.Load() {
+		return host.OutboxAnswer{}, errStopping
+	}
 	if base := k.base.Load(); base != nil {
 		return k.post(ctx, *base, c)
 	}
