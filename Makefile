@@ -5,12 +5,12 @@ BENCH    ?= .
 ROUNDS   ?= 50
 RUNS     ?= 20000
 SEED     ?= 1
-VERSIONS ?= 1.0.0 1.1.0+ 1.4.0 1.6.0+ 1.8.0+ 1.10.0 1.11.3 1.12.0+ 2.0.0 2.0.5+ 2.1.0 2.4.1+ 2.8.3+ 2.10.1 2.11.0 2.13.0+ 2.14.0+
-
+CRATES   ?= 1.0.0 1.1.0+ 1.4.0 1.6.0+ 1.8.0+ 1.10.0 1.11.3 1.12.0+ 2.0.1 2.0.5+ 2.1.0 2.4.1+ 2.8.3+ 2.10.1 2.11.0 2.13.0+ 2.14.0+
 RUST_SDKS ?= 1.8.0 1.11.3 1.12.0 2.0.5 2.8.3 2.10.1 2.14.0
+VERSION  ?= 0.0.0-devel
+OUT      ?= dist/release
 
-.PHONY: run build deps test check cross fuzz bench peers crash powercut rust-sdks codegen-rust clean help
-
+.PHONY: run build deps test check cross release image-root image fuzz bench peers crash powercut rust-sdks codegen-rust clean help
 
 # Build the product and start the demonstration: a server on 127.0.0.1:3000
 # with the Go chat module, and a chat page. Ctrl-C stops both.
@@ -42,6 +42,28 @@ bin/staticcheck: tools/lint/go.mod
 cross:
 	@bash test/run cross
 
+# What is released as VERSION, for every system, into OUT: archives, programs and
+# checksums, and the installer scripts that find them there.
+release: deps
+	go run ./tools/release -version $(VERSION) -out $(OUT)
+	cp install/install.sh install/install.ps1 $(OUT)/
+
+# The file system of the container image, around the program of `make build`. It has
+# the certificates of this machine, for what modules ask of the network.
+image-root: build
+	rm -rf bin/image
+	mkdir -p bin/image/usr/local/bin bin/image/home/spacetime bin/image/app bin/image/etc/ssl/certs
+	mkdir -m 1777 bin/image/tmp
+	cp bin/spacetime bin/image/usr/local/bin/spacetimedb-cli
+	ln -s spacetimedb-cli bin/image/usr/local/bin/spacetime
+	echo 'spacetime:x:1000:1000::/home/spacetime:/bin/false' >bin/image/etc/passwd
+	echo 'spacetime:x:1000:' >bin/image/etc/group
+	-cp /etc/ssl/certs/ca-certificates.crt bin/image/etc/ssl/certs/
+
+# The container image, built without a daemon.
+image: image-root
+	buildah bud --isolation chroot --storage-driver vfs -t spacetime .
+
 # Every fuzz target for FUZZTIME.
 fuzz: deps
 	@bash tools/fuzz.sh $(FUZZTIME)
@@ -53,7 +75,7 @@ bench: build
 
 # The official Rust SDK, release by release, with and without its unstable part.
 rust-sdks: build
-	SPACETIME=$(CURDIR)/bin/spacetime VERSIONS="$(VERSIONS)" test/rust/run
+	SPACETIME=$(CURDIR)/bin/spacetime VERSIONS="$(CRATES)" test/rust/run
 
 # The transfer benchmark beside Redis and PostgreSQL, in one run.
 peers: build
@@ -82,10 +104,12 @@ help:
 	@echo 'make test    everything CI runs'
 	@echo 'make check   the quick part of it, before each commit'
 	@echo 'make cross   builds for every system we ship'
+	@echo 'make release VERSION=1.2.3  archives for every system, with checksums'
+	@echo 'make image   the container image, with buildah'
 	@echo 'make fuzz    every fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bench   benchmarks; make peers adds Redis and PostgreSQL'
 	@echo 'make crash   kills the server under load, ROUNDS=$(ROUNDS) times'
 	@echo 'make powercut  databases on a failing disk, RUNS=$(RUNS) times from SEED=$(SEED)'
-	@echo 'make rust-sdks  modules of the official Rust crates, VERSIONS=…'
+	@echo 'make rust-sdks  modules of the official Rust crates, CRATES=…'
 	@echo 'make codegen-rust  the Rust bindings against RUST_SDKS=$(RUST_SDKS)'
 	@echo 'make clean   removes what the others have made'

@@ -18,6 +18,10 @@ import (
 	"github.com/stdbgo/spacetime/internal/server"
 )
 
+// release is the product's version without v in builds that are released, see
+// tools/release; else it is empty.
+var release string
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -29,7 +33,7 @@ func main() {
 		work = "."
 	}
 	program := &cli.Program{
-		Version: version() + ", JavaScript on " + scriptEngine(), Path: executable(),
+		Version: version() + ", JavaScript on " + scriptEngine(), Release: release, Path: executable(), Arg0: os.Args[0],
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv: os.Getenv, LookupEnv: os.LookupEnv, HomeDir: home, WorkDir: work,
 		Start: start, Describe: describe, SDK: spacetime.SDK(),
@@ -93,6 +97,9 @@ func version() string {
 		return "unknown"
 	}
 	v := info.Main.Version
+	if release != "" {
+		return "v" + release
+	}
 	if v == "" || v == "(devel)" {
 		v = "devel"
 		for _, s := range info.Settings {

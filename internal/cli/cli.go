@@ -31,7 +31,9 @@ const CompatVersion = "2.8.3"
 // Program is what a run of the command line needs of its surroundings.
 type Program struct {
 	Version        string // of the product, with the commit if known
+	Release        string // of the product, a semantic version; empty: of a build that is no release
 	Path           string // of the executable
+	Arg0           string // the name that it was called by
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
@@ -58,7 +60,7 @@ type Program struct {
 // Main runs one command line and returns its exit code.
 func (p *Program) Main(ctx context.Context, args []string) int {
 	r := &run{Program: p}
-	err := r.execute(ctx, r.rootCommand(), args)
+	err := r.main(ctx, args)
 	if errors.Is(err, errInterrupted) || err != nil && ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {
 		fmt.Fprintln(r.Stderr, "Interrupted.")
 		return interrupted

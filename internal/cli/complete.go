@@ -101,6 +101,10 @@ func (n *schemaNames) complete(before, word string) []string {
 		add(n.reducers)
 	case command == ".schema":
 		add(n.tables)
+	case command == ".mode":
+		add([]string{"table", "json", "csv"})
+	case command == ".multiline":
+		add([]string{"on", "off"})
 	case strings.HasPrefix(command, ".call "), command == ".logs", command == ".tables", command == ".help":
 	case dotted && n.columns[table] != nil:
 		for _, c := range n.columns[table] {

@@ -188,7 +188,7 @@ func (r *run) values(f *pflag.Flag) (list []candidate) {
 			list = append(list, candidate{t.id, t.about})
 		}
 	case "language":
-		for _, lang := range []string{"cpp", "csharp", "go", "rust", "typescript"} {
+		for _, lang := range moduleLanguages() {
 			list = append(list, candidate{lang, languageTitles[lang]})
 		}
 	case "questions":

@@ -27,7 +27,7 @@ func TestCompletion(t *testing.T) {
 		{"help", "help"},
 		{"sql --int", "--interactive"},
 		{"sql --interactive --int", ""},
-		{"sql --format ", "text json default txt"},
+		{"sql --format ", "text json csv default txt"},
 		{"sql --format j", "json"},
 		{"sql --format=j", "--format=json"},
 		{"publish --yes=br", "--yes=break-clients"},

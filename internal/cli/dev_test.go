@@ -1,3 +1,5 @@
+//go:build unix
+
 package cli_test
 
 import (
@@ -7,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,9 +48,6 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 	t.Fatalf("waited in vain: %s", what)
 }
-
-// tsModule is a module that bundles without anything installed.
-const tsModule = "import { x } from \"spacetime:sys@2.0\";\nexport default x;\n"
 
 // devUser is somebody with a project of a TypeScript module, and a server that
 // accepts what is published.
@@ -105,9 +103,6 @@ func (u *user) running(args ...string) (out, errs *seen, stop func() int) {
 }
 
 func TestDev(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the client's command is one of a POSIX shell")
-	}
 	u, f := devUser(t)
 	u.write(".env.local", "# mine\nexport VITE_SPACETIMEDB_DB_NAME = old\nOTHER=1\n")
 	client := `echo "$SPACETIMEDB_DB_NAME $SPACETIMEDB_HOST $$" >>client.txt; sleep 1000 & wait`

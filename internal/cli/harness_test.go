@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		home, _ := os.UserHomeDir()
 		work, _ := os.Getwd()
-		p := &cli.Program{Version: "test", Path: os.Args[0], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, HomeDir: home, WorkDir: work}
+		p := &cli.Program{Version: "test", Path: os.Args[0], Arg0: os.Args[0], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, HomeDir: home, WorkDir: work}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)
 		os.Exit(p.Main(ctx, os.Args[1:]))
@@ -54,12 +55,14 @@ type user struct {
 	sdk   fs.FS
 
 	describe func(context.Context, []byte, bool) (*schema.ModuleDef, error)
-	menus    bool // are answered by lines of the input
+	menus    bool   // are answered by lines of the input
+	path     string // of the program, /bin/spacetime if empty
+	arg0     string // the name that it is called by
 }
 
 func newUser(t *testing.T) *user {
 	t.Helper()
-	u := &user{t: t, home: t.TempDir(), work: t.TempDir(), env: map[string]string{"TERM": "xterm"}}
+	u := &user{t: t, home: t.TempDir(), work: t.TempDir(), env: map[string]string{"TERM": "xterm"}, arg0: "spacetime"}
 	return u
 }
 
@@ -91,7 +94,7 @@ func (u *user) runWatched(ctx context.Context, stdin io.Reader, seen io.Writer, 
 	u.t.Helper()
 	var out, errs bytes.Buffer
 	p := &cli.Program{
-		Version: "test", Path: "/bin/spacetime", Stdin: stdin, Stdout: io.MultiWriter(&out, seen), Stderr: &errs,
+		Version: "test", Path: cmp.Or(u.path, "/bin/spacetime"), Arg0: u.arg0, Stdin: stdin, Stdout: io.MultiWriter(&out, seen), Stderr: &errs,
 		Getenv: func(k string) string { return u.env[k] }, HomeDir: u.home, WorkDir: u.work, Start: u.start, SDK: u.sdk,
 		LookupEnv: func(k string) (string, bool) { v, ok := u.env[k]; return v, ok }, Describe: u.describe, Menus: u.menus,
 	}

@@ -145,7 +145,11 @@ func (s *shell) editor() *readline.Shell {
 	e.Prompt.Primary(s.prompt)
 	e.Prompt.Secondary(func() string { return "" })
 	e.AcceptMultiline = func(line []rune) bool {
-		return strings.HasPrefix(strings.TrimSpace(string(line)), ".") || balanced(line)
+		text := strings.TrimSpace(string(line))
+		if text == "" || strings.HasPrefix(text, ".") {
+			return true
+		}
+		return balanced(line) && (!s.lines || strings.HasSuffix(text, ";"))
 	}
 	if s.color(s.Stdout) {
 		e.SyntaxHighlighter = func(line []rune) string { return highlight(string(line)) }

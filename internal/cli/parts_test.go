@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -102,7 +103,7 @@ func TestComplete(t *testing.T) {
 		{"select item.id from ", "it", []string{"item"}},
 		{"select (", "item.n", []string{"item.name"}},
 		{"", ".su", []string{".subscribe"}},
-		{"", ".", []string{".call", ".clear", ".exit", ".help", ".logs", ".quit", ".schema", ".subscribe", ".tables"}},
+		{"", ".", []string{".call", ".clear", ".exit", ".help", ".logs", ".mode", ".multiline", ".quit", ".schema", ".subscribe", ".tables", ".watch"}},
 		{".call ", "add", []string{"add_item", "add_user"}},
 		{".call add_item ", "a", nil},
 		{".schema ", "", []string{"item", "user"}},
@@ -138,6 +139,22 @@ func TestFormatTable(t *testing.T) {
 	wanted := " a    | wide \n------+------\n 日本 | x\ty  \n 1    |      \n 22   |      "
 	if got != wanted {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestCSV(t *testing.T) {
+	text := sats.Primitive(sats.KindString)
+	r := &statementResult{columns: []sats.Element{sats.E("a,b", text), sats.E("o", sats.Option(text)), sats.E("n", sats.Primitive(sats.KindU64))}}
+	for _, row := range []string{`["x \"y\"", {"some":"z"}, 18446744073709551615]`, `["", {"none":[]}, 0]`, `["two\nlines", [0,"t"], 1]`, `["", [1,[]], 2]`} {
+		var cells []json.RawMessage
+		if err := json.Unmarshal([]byte(row), &cells); err != nil {
+			t.Fatal(err)
+		}
+		r.rows = append(r.rows, cells)
+	}
+	got, err := r.csv()
+	if wanted := "\"a,b\",o,n\n\"x \"\"y\"\"\",z,18446744073709551615\n,,0\n\"two\nlines\",t,1\n,,2\n"; err != nil || got != wanted {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

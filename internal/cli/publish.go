@@ -238,7 +238,9 @@ func (r *run) upload(ctx context.Context, a *api, o *publishOptions, program []b
 		call.method, call.path = http.MethodPut, "/v1/database/"+url.PathEscape(o.name)
 	}
 	call.path += q.String()
+	shown := r.progress("Waiting for the server", 0)
 	res, err := a.do(ctx, call)
+	shown.end()
 	if err != nil {
 		return err
 	}
@@ -285,8 +287,10 @@ func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, prog
 	if r.color(r.Stdout) {
 		style = "AnsiColor"
 	}
+	shown := r.progress("Waiting for the server", 0)
 	res, err := a.do(ctx, request{method: http.MethodPost, body: program,
 		path: "/v1/database/" + url.PathEscape(o.name) + "/pre_publish?pretty_print_style=" + style + "&style=" + style + "&host_type=" + string(host)})
+	shown.end()
 	if err != nil {
 		return err
 	}

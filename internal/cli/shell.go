@@ -20,15 +20,16 @@ type shell struct {
 	api      *api
 	database string // as the user wrote it
 	id       sats.Identity
-	json     bool
+	mode     string     // how results are printed: table, json, csv
+	lines    bool       // a statement goes on until a semicolon
 	names    *nameCache // for completion
 	failed   bool
 }
 
 // shell runs statements: at a terminal with a line editor, else from the lines of
 // the input, without banner and prompts.
-func (r *run) shell(ctx context.Context, a *api, database string, id sats.Identity, asJSON bool) error {
-	s := &shell{run: r, api: a, database: database, id: id, json: asJSON}
+func (r *run) shell(ctx context.Context, a *api, database string, id sats.Identity, mode string) error {
+	s := &shell{run: r, api: a, database: database, id: id, mode: mode}
 	if terminal(r.Stdin) && terminal(r.Stdout) {
 		return s.interact(ctx)
 	}
@@ -103,7 +104,10 @@ var shellCommands = []struct{ name, use, about string }{
 	{".tables", ".tables", "list tables"},
 	{".schema", ".schema [table]", "show the columns of a table, or of all"},
 	{".call", ".call <reducer> [arguments]", "call a reducer, as spacetime call does"},
-	{".subscribe", ".subscribe <query>", "watch a query until Ctrl-C"},
+	{".subscribe", ".subscribe <query>", "watch a query until Ctrl-C: a line of JSON per change"},
+	{".watch", ".watch <query>", "watch a query until Ctrl-C: tables, in which + is a new row, - one that is gone, ~ a changed one"},
+	{".mode", ".mode table|json|csv", "how to print results"},
+	{".multiline", ".multiline on|off", "let a statement go on until a semicolon"},
 	{".logs", ".logs [lines]", "show the database's log"},
 	{".clear", ".clear", "clear the screen"},
 	{".help", ".help", "show this"},
@@ -121,7 +125,7 @@ func (s *shell) command(ctx context.Context, line string) (leave bool, err error
 	case ".help":
 		fmt.Fprintln(s.Stdout, "Any SQL statement, or one of:")
 		for _, c := range shellCommands {
-			fmt.Fprintf(s.Stdout, "  %-30s %s\n", c.use, c.about)
+			fmt.Fprintf(s.Stdout, "  %-28s %s\n", c.use, c.about)
 		}
 	case ".tables", ".schema":
 		return false, s.describe(ctx, name == ".schema", rest)
@@ -140,6 +144,22 @@ func (s *shell) command(ctx context.Context, line string) (leave bool, err error
 			return false, errors.New("give a query: .subscribe SELECT * FROM <table>")
 		}
 		return false, s.watch(ctx, s.api, s.id, []string{query}, &watchOptions{initial: true})
+	case ".watch":
+		query := strings.TrimSuffix(rest, ";")
+		if query == "" {
+			return false, errors.New("give a query: .watch SELECT * FROM <table>")
+		}
+		return false, s.watchRows(ctx, query)
+	case ".mode":
+		if rest != "table" && rest != "json" && rest != "csv" {
+			return false, errors.New("choose one of the modes: .mode table, .mode json, .mode csv")
+		}
+		s.mode = rest
+	case ".multiline":
+		if rest != "on" && rest != "off" {
+			return false, errors.New("say .multiline on or .multiline off")
+		}
+		s.lines = rest == "on"
 	case ".logs":
 		if rest == "" {
 			rest = "20"
@@ -190,13 +210,16 @@ func (s *shell) statement(ctx context.Context, text string) error {
 		return err
 	}
 	took := time.Since(start)
-	if s.json {
+	if s.mode == "json" {
 		fmt.Fprintf(s.Stdout, "%s\n", body)
 		return nil
 	}
 	results, err := parseResults(body)
 	if err != nil {
 		return err
+	}
+	if s.mode == "csv" {
+		return s.printCSV(results)
 	}
 	for i := range results {
 		if i > 0 {

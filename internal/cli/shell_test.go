@@ -27,6 +27,12 @@ func TestShellInput(t *testing.T) {
 		"",
 		"select name from item where kind = 8",
 		"select * from nope",
+		".mode csv",
+		"select name, rank from item where kind = 8",
+		".mode json",
+		"select rank from item where kind = 8",
+		".mode table",
+		".mode xml",
 		".call add_item \"soup spoon\" 8 -3",
 		".tables",
 		".schema item",
@@ -39,9 +45,10 @@ func TestShellInput(t *testing.T) {
 	r := u.runWith(input, "sql", db)
 	wantMatch(t, r.stdout, `(?s)^\(0 rows\) \[inserted: 1, server: [0-9.]+(ns|µs|ms|s)\]\nRoundtrip time: [0-9.]+(ns|µs|ms|s)\n\n name  \n-------\n "jug" \n\(1 row\) \[server: [0-9.]+(µs|ms)\]\nRoundtrip time: `)
 	wantMatch(t, r.stdout, `(?m)^item\n`)
+	want(t, r.stdout, "\nname,rank\njug,1\n[{\"schema\":")
 	want(t, r.stdout, "item(id: u64, name: String, kind: u8, rank: i32)  public\n", "(0 rows) [updated: 2, server: ")
 	// the first message only, without "Error:" and causes
-	wantMatch(t, strings.TrimPrefix(r.stderr, unstable), `^no such table: .nope.\. If the table exists, it may be marked private\.[^\n]*\nthere is no command .nope; .help lists them\n$`)
+	wantMatch(t, strings.TrimPrefix(r.stderr, unstable), `^no such table: .nope.\. If the table exists, it may be marked private\.[^\n]*\nchoose one of the modes: .mode table, .mode json, .mode csv\nthere is no command .nope; .help lists them\n$`)
 	if strings.Contains(r.stdout, "🪐") || strings.Contains(r.stdout, "┌") {
 		t.Errorf("a prompt or banner: %s", r.stdout)
 	}
@@ -201,6 +208,25 @@ func TestShellTerminal(t *testing.T) {
 	s.send(".call add_i\t")
 	at = s.expect(at, `add_item`)
 	s.send(" pan 8 3\r")
+	at = s.expect(at, `🪐`)
+
+	// watching rows: what is new, changed and gone has a mark
+	s.send(".watch select * from item where kind = 7\r")
+	at = s.expect(at, `Watching\.`)
+	u.ok("call", db, "add_item", "knife", "7", "1")
+	at = s.expect(at, `\+ \| \d+ +\| "knife"`)
+	u.ok("sql", db, "update item set rank = 2 where kind = 7")
+	at = s.expect(at, `~ \| \d+ +\| "knife" \| 7 +\| 2 `)
+	u.ok("sql", db, "delete from item where kind = 7")
+	at = s.expect(at, `- \| \d+ +\| "knife"`)
+	s.send("\x03")
+	at = s.expect(at, `🪐`)
+	s.send(".multiline on\r")
+	at = s.expect(at, `🪐`)
+	s.send("select name from item\rwhere kind = 8 and rank = 3;\r")
+	at = s.expect(at, `(?s)"pan".*\(1 row\)`)
+	at = s.expect(at, `🪐`)
+	s.send(".multiline off\r")
 	at = s.expect(at, `🪐`)
 	s.send("select * from nope\r")
 	at = s.expect(at, "no such table: `nope`")

@@ -55,7 +55,11 @@ func (r *run) sqlCommand() *cobra.Command {
 				return err
 			}
 			if len(words) == 0 {
-				return r.shell(cmd.Context(), a, database, id, format == "json")
+				mode := "table"
+				if format == "json" || format == "csv" {
+					mode = format
+				}
+				return r.shell(cmd.Context(), a, database, id, mode)
 			}
 			body, err := a.sql(cmd.Context(), id, strings.Join(words, " "), confirmed)
 			if err != nil {
@@ -68,6 +72,9 @@ func (r *run) sqlCommand() *cobra.Command {
 			results, err := parseResults(body)
 			if err != nil {
 				return err
+			}
+			if format == "csv" {
+				return r.printCSV(results)
 			}
 			tables := make([]string, len(results))
 			for i := range results {
@@ -83,8 +90,28 @@ func (r *run) sqlCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&interactive, "interactive", false, "open the shell")
 	optional(f, once(&confirmed, boolKind, "true", "false"), "confirmed", "", "true", "wait until what the answer shows is on disk")
-	f.Var(once(&format, "format", "text", "json", "default", "txt"), "format", "how to print the result")
+	f.Var(once(&format, "format", "text", "json", "csv", "default", "txt"), "format", "how to print the result: text, json or csv")
 	return cmd
+}
+
+// printCSV prints results with columns, with an empty line between them.
+func (r *run) printCSV(results []statementResult) error {
+	first := true
+	for i := range results {
+		if len(results[i].columns) == 0 {
+			continue
+		}
+		text, err := results[i].csv()
+		if err != nil {
+			return err
+		}
+		if !first {
+			fmt.Fprintln(r.Stdout)
+		}
+		first = false
+		fmt.Fprint(r.Stdout, text)
+	}
+	return nil
 }
 
 // sql sends a text and returns the answer's body.

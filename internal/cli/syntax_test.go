@@ -155,10 +155,3 @@ func TestColour(t *testing.T) {
 		t.Errorf("coloured although NO_COLOR is set: %q", text)
 	}
 }
-
-func TestVersionCommand(t *testing.T) {
-	u := newUser(t)
-	want(t, u.ok("version"), "2.8.3 (current)\n")
-	want(t, u.ok("version", "list"), "2.8.3 (current)\n")
-	want(t, u.fails(1, "version", "use", "1.0.0"), "replace /bin/spacetime")
-}
