@@ -419,6 +419,7 @@ func (r *Running) Shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	r.launch()
+	r.courier.stop()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := r.server.Shutdown(ctx); err != nil {
