@@ -5,12 +5,10 @@ BENCH    ?= .
 ROUNDS   ?= 50
 RUNS     ?= 20000
 SEED     ?= 1
+CRATES   ?= 1.0.0 1.1.0+ 1.4.0 1.6.0+ 1.8.0+ 1.10.0 1.11.3 1.12.0+ 2.0.1 2.0.5+ 2.1.0 2.4.1+ 2.8.3+ 2.10.1 2.11.0 2.13.0+ 2.14.0+
+RUST_SDKS ?= 1.8.0 1.11.3 1.12.0 2.0.5 2.8.3 2.10.1 2.14.0
 VERSION  ?= 0.0.0-devel
 OUT      ?= dist/release
-
-VERSIONS ?= 1.0.0 1.1.0+ 1.4.0 1.6.0+ 1.8.0+ 1.10.0 1.11.3 1.12.0+ 2.0.0 2.0.5+ 2.1.0 2.4.1+ 2.8.3+ 2.10.1 2.11.0 2.13.0+ 2.14.0+
-
-RUST_SDKS ?= 1.8.0 1.11.3 1.12.0 2.0.5 2.8.3 2.10.1 2.14.0
 
 .PHONY: run build deps test check cross release image-root image fuzz bench peers crash powercut rust-sdks codegen-rust clean help
 
@@ -79,7 +77,7 @@ bench: build
 
 # The official Rust SDK, release by release, with and without its unstable part.
 rust-sdks: build
-	SPACETIME=$(CURDIR)/bin/spacetime VERSIONS="$(VERSIONS)" test/rust/run
+	SPACETIME=$(CURDIR)/bin/spacetime VERSIONS="$(CRATES)" test/rust/run
 
 # The transfer benchmark beside Redis and PostgreSQL, in one run.
 peers: build
@@ -114,6 +112,6 @@ help:
 	@echo 'make bench   benchmarks; make peers adds Redis and PostgreSQL'
 	@echo 'make crash   kills the server under load, ROUNDS=$(ROUNDS) times'
 	@echo 'make powercut  databases on a failing disk, RUNS=$(RUNS) times from SEED=$(SEED)'
-	@echo 'make rust-sdks  modules of the official Rust crates, VERSIONS=…'
+	@echo 'make rust-sdks  modules of the official Rust crates, CRATES=…'
 	@echo 'make codegen-rust  the Rust bindings against RUST_SDKS=$(RUST_SDKS)'
 	@echo 'make clean   removes what the others have made'

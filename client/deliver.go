@@ -231,7 +231,9 @@ func (c *Conn) linkIsDown(it *item) {
 	calls, asks := l.calls, l.asks
 	l.calls, l.asks = nil, nil
 	c.mu.Unlock()
-	c.delivery.resync = nil
+	if r := c.delivery.resync; r != nil { // its rows are not in the cache
+		c.delivery.generation, c.delivery.resync = r.old, nil
+	}
 	for _, call := range calls {
 		call.finish(end)
 	}

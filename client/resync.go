@@ -15,7 +15,8 @@ type resync struct {
 	await    map[uint32]*Subscription // not answered yet
 	answered map[uint32]*Subscription
 	rejected map[uint32]string
-	old      uint32 // V1: the generation before
+	left     map[uint32]bool // unsubscribed meanwhile
+	old      uint32          // V1: the generation before
 	changes  []change
 	later    []serverMessage // to be handled afterwards
 }
@@ -23,7 +24,7 @@ type resync struct {
 // beginResync begins to collect.
 func (c *Conn) beginResync(l *link, up *resume) {
 	d := &c.delivery
-	r := &resync{link: l, await: up.await, answered: map[uint32]*Subscription{}, rejected: map[uint32]string{}, old: d.generation}
+	r := &resync{link: l, await: up.await, answered: map[uint32]*Subscription{}, rejected: map[uint32]string{}, left: map[uint32]bool{}, old: d.generation}
 	d.generation = up.generation
 	d.resync = r
 	if len(r.await) == 0 {
@@ -77,10 +78,16 @@ func (c *Conn) collectV2(r *resync, m serverMessage) (err error) {
 		}
 		return nil
 	case *v2.SubscribeApplied:
-		if r.answer(m.QuerySetID, nil) {
+		s := c.pending(r.link, m.QuerySetID)
+		if r.answer(m.QuerySetID, nil) || s != nil && s.raw == nil {
+			if s != nil { // new ones join, so that all rows are of one moment
+				r.answered[m.QuerySetID] = s
+			}
 			r.changes, err = initialChanges(r.changes, m.QuerySetID, m.Rows)
 			return err
 		}
+	case *v2.UnsubscribeApplied:
+		r.left[m.QuerySetID] = r.answered[m.QuerySetID] != nil
 	case *v2.SubscriptionError:
 		if r.answer(m.QuerySetID, &m.Error) {
 			return nil
@@ -163,8 +170,10 @@ func (c *Conn) finishResync() error {
 	for set := range d.sets {
 		drops = append(drops, set)
 	}
-	for set := range r.rejected {
-		drops = append(drops, set)
+	for set := range r.answered {
+		if _, rejected := r.rejected[set]; rejected || r.left[set] {
+			drops = append(drops, set)
+		}
 	}
 	if len(drops)+len(r.changes) > 0 {
 		if err := c.transact(&Event{Kind: Resync}, r.changes, drops...); err != nil {
@@ -179,8 +188,10 @@ func (c *Conn) finishResync() error {
 			s.end(&SubscriptionError{s.queries, text})
 			continue
 		}
-		s.cached = set
-		d.sets[set] = s
+		if s.cached = 0; !r.left[set] {
+			s.cached = set
+			d.sets[set] = s
+		}
 		s.apply()
 	}
 	for _, m := range r.later {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/stdbgo/spacetime/internal/wire"
@@ -94,12 +95,13 @@ func (c *Conn) subscribe(ctx context.Context, raw *rawRows, queries []string) (*
 	s := &Subscription{conn: c, queries: append([]string(nil), queries...), raw: raw, applied: make(chan struct{}), done: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.waitForSpace(ctx); err != nil && (raw != nil || c.mu.ended() != nil || c.mu.state.Phase != Waiting && c.mu.state.Phase != Connecting) {
+	err := c.waitForSpace(ctx)
+	if err != nil && (raw != nil || !errors.Is(err, ErrDisconnected) || c.mu.ended() != nil || c.opts.Reconnect.Initial <= 0) {
 		return nil, err
 	}
 	s.id = c.mu.freshID()
 	c.mu.sets[s.id] = s
-	if c.mu.link != nil {
+	if err == nil {
 		if raw != nil && c.mu.link.session.protocol == V1 {
 			delete(c.mu.sets, s.id)
 			return nil, ErrNeedsV2
@@ -242,4 +244,13 @@ func (s *Subscription) apply() {
 	default:
 		close(s.applied)
 	}
+}
+
+// leaves is forget for a set that the server says has ended. Its link may have broken
+// since, and the set with it, but its rows go now.
+func (c *Conn) leaves(id uint32) *Subscription {
+	if s := c.forget(id); s != nil {
+		return s
+	}
+	return c.delivery.sets[id]
 }

@@ -20,12 +20,12 @@ type table[R any] struct {
 	encode func(*R, []byte) []byte
 	decode func(*R, *sats.Reader)
 
-	seed    uint64
-	heads   map[uint64]uint32 // hash → first slot of its chain, plus 1
-	slots   []slot[R]
-	free    []uint32
-	extra   map[slotSet]int32 // how often a row is in sets other than the slot's own
-	live    int               // rows in the table
+	seed  uint64
+	heads map[uint64]uint32 // hash → first slot of its chain, plus 1
+	slots []slot[R]
+	free  []uint32
+	extra map[slotSet]int32 // how often a row is in sets other than the slot's own
+	live  int               // rows in the table
 
 	attaching sync.Mutex // of indexes by readers, who share the cache's lock
 	indexes   []index[R]

@@ -93,7 +93,7 @@ func (c *Conn) appliedV1(l *link, m *v1.SubscribeMultiApplied) error {
 // errorV1 ends one subscription that was refused, or all of them.
 func (c *Conn) errorV1(m *v1.SubscriptionError) {
 	if m.QueryID != nil {
-		if s := c.forget(*m.QueryID); s != nil {
+		if s := c.leaves(*m.QueryID); s != nil {
 			c.dropSets(s)
 			s.end(&SubscriptionError{s.queries, m.Error})
 		}

@@ -20,7 +20,7 @@ func (c *Conn) dispatchV2(l *link, m serverMessage) error {
 	case *v2.UnsubscribeApplied:
 		return c.unsubscribeApplied(m)
 	case *v2.SubscriptionError:
-		if s := c.forget(m.QuerySetID); s != nil {
+		if s := c.leaves(m.QuerySetID); s != nil {
 			c.dropSets(s)
 			s.end(&SubscriptionError{s.queries, m.Error})
 		}
@@ -214,7 +214,7 @@ func (c *Conn) begin(s *Subscription, set uint32, changes []change) error {
 }
 
 func (c *Conn) unsubscribeApplied(m *v2.UnsubscribeApplied) error {
-	s := c.forget(m.QuerySetID)
+	s := c.leaves(m.QuerySetID)
 	if s == nil {
 		return nil
 	}

@@ -114,6 +114,7 @@ func (c *Context) TableScan(t uint32) (it uint32, e Errno) {
 	for row := range tx.Scan(def.ID) {
 		c.append(b, row)
 	}
+	tx.CountScan(b.rows(), len(b.data), false)
 	return c.register(b), OK
 }
 
@@ -141,11 +142,12 @@ func (c *Context) openPoint(tx *store.Tx, def *schema.Table, in *schema.Index, k
 		if row, ok := tx.FindUnique(in.ID, key); ok {
 			c.append(b, row)
 		}
-		return c.register(b)
+	} else {
+		for row := range tx.Point(in.ID, key) {
+			c.append(b, row)
+		}
 	}
-	for row := range tx.Point(in.ID, key) {
-		c.append(b, row)
-	}
+	tx.CountScan(b.rows(), len(b.data), true)
 	return c.register(b)
 }
 
@@ -170,6 +172,7 @@ func (c *Context) ScanRange(ix uint32, a RangeArg) (it uint32, e Errno) {
 	for row := range tx.Range(in.ID, r) {
 		c.append(b, row)
 	}
+	tx.CountScan(b.rows(), len(b.data), true)
 	return c.register(b), OK
 }
 

@@ -29,6 +29,14 @@ const (
 	unitsPerByte = 8 // bytes copied for one unit
 )
 
+// rows is how many rows there are.
+func (b *rowBuf) rows() int {
+	if b.fixed > 0 {
+		return len(b.data) / b.fixed
+	}
+	return len(b.ends)
+}
+
 // newRowBuf gives an empty buffer for rows of table t.
 func (c *Context) newRowBuf(t *schema.Table) *rowBuf {
 	var b *rowBuf

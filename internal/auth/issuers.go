@@ -269,6 +269,9 @@ func (is *issuers) fetch(issuer string) (*keySet, error) {
 		if _, symmetric := k.Key.([]byte); symmetric {
 			continue // a published secret proves nothing
 		}
+		if k.Use == "enc" {
+			continue // not for signatures
+		}
 		set.keys = append(set.keys, foreignKey{id: k.KeyID, key: k.Public().Key})
 	}
 	return set, nil

@@ -36,8 +36,15 @@ var algorithms = map[string]bool{
 	"PS256": false, "PS384": false, "PS512": false, "EdDSA": false,
 }
 
+// maxToken bounds the length of a token. The largest that providers issue, with
+// many roles, have some 10 KiB.
+const maxToken = 64 << 10
+
 // parseToken checks the outer form of a token and nothing else.
 func parseToken(text string) (*token, error) {
+	if len(text) > maxToken {
+		return nil, refuse("Invalid token: InvalidToken: it has %d bytes, at most %d are read", len(text), maxToken)
+	}
 	cut := strings.LastIndexByte(text, '.')
 	if cut < 0 {
 		return nil, refuse("Invalid token: InvalidToken")
@@ -90,6 +97,10 @@ func (t *token) parseHeader(b []byte) error {
 				return err
 			}
 			t.hasKid = true
+		case "crit":
+			// Who makes a token says that it must not be accepted by those who do
+			// not understand these members (RFC 7515 §4.1.11). We understand none.
+			return refuse("Invalid token: JSON error: the header members in `crit` are not supported: %s", clip(string(m.Value)))
 		}
 	}
 	if !found {

@@ -44,6 +44,19 @@ func (v languageValue) Set(s string) error {
 	return nil
 }
 
+// bindingsValue is the value of --bindings.
+type bindingsValue struct{ module *bool }
+
+func (v bindingsValue) String() string { return "" }
+func (v bindingsValue) Type() string   { return "kind" }
+func (v bindingsValue) Set(s string) error {
+	if s != "client" && s != "module" {
+		return errors.New("\n  [possible values: client, module]")
+	}
+	*v.module = s == "module"
+	return nil
+}
+
 func (r *run) generateCommand() *cobra.Command {
 	o := &generateOptions{}
 	cmd := &cobra.Command{
@@ -79,6 +92,7 @@ func (r *run) generateCommand() *cobra.Command {
 	f.BoolVar(&o.anonymous, "anonymous", false, "with --from-database: use no token")
 	f.Var(once(&o.sdkVersion, "version"), "sdk-version", "release of the client SDK: 1, 2, X.Y or X.Y.Z; detected if left out")
 	f.BoolVar(&o.includePrivate, "include-private", false, "private tables and functions, too")
+	f.Var(bindingsValue{&o.receiver}, "bindings", "Rust only: client for client code, module for another module whose outboxes call this one")
 	f.Var(once(&o.namespace, "namespace"), "namespace", "C# only: the namespace, SpacetimeDB.Types if left out")
 	f.Var(once(&o.uprojectDir, "directory"), "uproject-dir", "Unreal only: directory of the project, instead of --out-dir")
 	f.Var(once(&o.unrealModule, "name"), "unreal-module-name", "Unreal only: the project's module")
@@ -127,7 +141,7 @@ func (o *generateOptions) conflicts(cmd *cobra.Command) error {
 
 // Options that concern one entry or one module; with several they are refused.
 var (
-	entryFlags  = []string{"lang", "out-dir", "uproject-dir", "namespace", "unreal-module-name", "module-name", "module-prefix", "go-package", "sdk-version"}
+	entryFlags  = []string{"lang", "out-dir", "uproject-dir", "namespace", "unreal-module-name", "module-name", "module-prefix", "go-package", "sdk-version", "bindings"}
 	sourceFlags = []string{"module-path", "project-path", "bin-path", "js-path", "module-def", "from-database", "build-options", "build-opts", "dotnet-version"}
 )
 
@@ -140,65 +154,88 @@ func (r *run) generate(cmd *cobra.Command, o *generateOptions, name string) erro
 			return err
 		}
 	}
-	entries, err := r.generateTargets(cmd, p, o, name)
+	entries, receivers, err := r.generateTargets(cmd, p, o, name)
 	if err != nil {
 		return err
 	}
 	for _, f := range p.files {
 		fmt.Fprintf(r.Stdout, "Using configuration from %s\n", f)
 	}
-	return r.generateEntries(cmd.Context(), entries, generateRun{yes: o.yes, target: o.target, dir: p.dir})
+	run := generateRun{yes: o.yes, target: o.target, dir: p.dir}
+	for _, job := range receivers {
+		if err := r.generateReceivers(cmd.Context(), job, run, map[moduleSource]*codegenSource{}); err != nil {
+			return err
+		}
+	}
+	return r.generateEntries(cmd.Context(), entries, run)
 }
 
 // generateTargets returns the entries of the selected targets, with the command
-// line's options laid over a single one.
-func (r *run) generateTargets(cmd *cobra.Command, p *project, o *generateOptions, name string) ([]generateEntry, error) {
+// line's options laid over a single one, and what their dependencies ask for.
+func (r *run) generateTargets(cmd *cobra.Command, p *project, o *generateOptions, name string) ([]generateEntry, []*receiverJob, error) {
 	if p.dir == "" {
 		if name != "" {
-			return nil, fail("There is no database target `%s`: no spacetime.json was found. To generate from a running database say --from-database %s.", name, name)
+			return nil, nil, fail("There is no database target `%s`: no spacetime.json was found. To generate from a running database say --from-database %s.", name, name)
 		}
-		return []generateEntry{o.generateEntry}, nil
+		return []generateEntry{o.generateEntry}, nil, nil
 	}
 	targets, err := p.generateTargets(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(targets) > 1 {
 		if flag := changed(cmd, sourceFlags); flag != "" {
-			return nil, fail("Cannot use module-specific arguments (--%s) when generating for multiple targets. Please specify the database name or identity to select a single target, or remove these arguments.", flag)
+			return nil, nil, fail("Cannot use module-specific arguments (--%s) when generating for multiple targets. Please specify the database name or identity to select a single target, or remove these arguments.", flag)
 		}
 	}
-	var entries []generateEntry
+	entries, receivers, err := r.collectEntries(p, targets)
+	if err != nil {
+		return nil, nil, err
+	}
+	flag := changed(cmd, slices.Concat(entryFlags, sourceFlags))
+	switch {
+	case len(entries) == 0 && len(receivers) > 0 && flag == "":
+	case len(entries) == 0:
+		e := generateEntry{}
+		if len(targets) == 1 { // the module of the one target; its other settings are no entry
+			if e, err = r.entry(p, targets[0], map[string]any{}); err != nil {
+				return nil, nil, err
+			}
+		}
+		entries = []generateEntry{e.under(o.generateEntry)}
+	case len(entries) == 1:
+		entries[0] = entries[0].under(o.generateEntry)
+	case flag != "":
+		return nil, nil, fail("Cannot use generate-entry-specific arguments (--%s) when generating for multiple entries. Specify a database name to select a single target, or remove these arguments.", flag)
+	}
+	for i := range entries {
+		entries[i].includePrivate = entries[i].includePrivate || o.includePrivate
+	}
+	return entries, receivers, nil
+}
+
+// collectEntries returns the entries of targets, each of which counts once, and
+// what their dependencies ask for.
+func (r *run) collectEntries(p *project, targets []*databaseTarget) (entries []generateEntry, receivers []*receiverJob, err error) {
 	for _, t := range targets {
 		list, err := r.targetEntries(p, t)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, e := range list {
 			if !slices.Contains(entries, e) {
 				entries = append(entries, e)
 			}
 		}
-	}
-	switch {
-	case len(entries) == 0:
-		e := generateEntry{}
-		if len(targets) == 1 { // the module of the one target; its other settings are no entry
-			if e, err = r.entry(p, targets[0], map[string]any{}); err != nil {
-				return nil, err
-			}
+		job, err := r.receivers(p, t)
+		if err != nil {
+			return nil, nil, err
 		}
-		return []generateEntry{e.under(o.generateEntry)}, nil
-	case len(entries) == 1:
-		return []generateEntry{entries[0].under(o.generateEntry)}, nil
+		if job != nil {
+			receivers = append(receivers, job)
+		}
 	}
-	if flag := changed(cmd, slices.Concat(entryFlags, sourceFlags)); flag != "" {
-		return nil, fail("Cannot use generate-entry-specific arguments (--%s) when generating for multiple entries. Specify a database name to select a single target, or remove these arguments.", flag)
-	}
-	for i := range entries {
-		entries[i].includePrivate = entries[i].includePrivate || o.includePrivate
-	}
-	return entries, nil
+	return entries, receivers, nil
 }
 
 // changed returns the first of the options that was given, or "".

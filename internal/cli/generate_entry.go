@@ -26,6 +26,7 @@ type generateEntry struct {
 	goPackage, sdkVersion           string
 	buildOptions, dotnet            string
 	includePrivate                  bool
+	receiver                        bool // bindings for another module instead of a client
 }
 
 var generateKeys = []string{
@@ -118,7 +119,7 @@ func (e generateEntry) under(o generateEntry) generateEntry {
 	e.namespace, e.unrealModule, e.prefix = cmp.Or(o.namespace, e.namespace), cmp.Or(o.unrealModule, e.unrealModule), cmp.Or(o.prefix, e.prefix)
 	e.goPackage, e.sdkVersion = cmp.Or(o.goPackage, e.goPackage), cmp.Or(o.sdkVersion, e.sdkVersion)
 	e.buildOptions, e.dotnet = cmp.Or(o.buildOptions, e.buildOptions), cmp.Or(o.dotnet, e.dotnet)
-	e.includePrivate = e.includePrivate || o.includePrivate
+	e.includePrivate, e.receiver = e.includePrivate || o.includePrivate, e.receiver || o.receiver
 	return e
 }
 
@@ -219,6 +220,16 @@ func (r *run) generateEntry(ctx context.Context, e generateEntry, run generateRu
 	if e.goPackage != "" && e.lang != codegen.Go {
 		return fail("--go-package is only supported with --lang go")
 	}
+	if e.receiver {
+		return r.generateReceiver(ctx, &e, run, sources)
+	}
+	finish := func() error { return nil }
+	if e.lang == codegen.Unreal {
+		var err error
+		if finish, err = r.unrealProject(&e); err != nil {
+			return err
+		}
+	}
 	sdk, err := r.sdkVersion(&e)
 	if err != nil {
 		return err
@@ -232,7 +243,7 @@ func (r *run) generateEntry(ctx context.Context, e generateEntry, run generateRu
 		return because(err, "Client code cannot be generated for this module")
 	}
 	out, err := codegen.Generate(e.lang, m, model.Options{
-		SDK: sdk, Tool: "spacetime " + CompatVersion, Namespace: cmp.Or(e.namespace, "SpacetimeDB.Types"),
+		SDK: sdk, Tool: toolName, Namespace: cmp.Or(e.namespace, "SpacetimeDB.Types"),
 		Package: cmp.Or(e.goPackage, packageName(r.path(e.outDir))), UnrealModule: e.unrealModule, Prefix: e.prefix,
 	})
 	if err != nil {
@@ -240,6 +251,35 @@ func (r *run) generateEntry(ctx context.Context, e generateEntry, run generateRu
 	}
 	w := &bindingsWriter{run: r, entry: &e, yes: run.yes, out: out}
 	if err := w.write(ctx, m.Private); err != nil {
+		return err
+	}
+	if err := finish(); err != nil {
+		return err
+	}
+	fmt.Fprintln(r.Stdout, "Generate finished successfully.")
+	return nil
+}
+
+// toolName is what generated files name as what wrote them. It is the same for
+// all builds of a version, so that they write the same text.
+const toolName = "spacetime " + CompatVersion
+
+// generateReceiver writes the one file by which other modules call this one's
+// reducers.
+func (r *run) generateReceiver(ctx context.Context, e *generateEntry, run generateRun, sources map[moduleSource]*codegenSource) error {
+	if e.lang != codegen.Rust {
+		return fail("--bindings module is only supported with --lang rust")
+	}
+	def, err := r.sourceOf(ctx, e, run, sources)
+	if err != nil {
+		return err
+	}
+	text, err := codegen.Receiver(def, toolName, filepath.Base(r.path(e.outDir)))
+	if err != nil {
+		return because(err, "Receiver bindings cannot be generated for this module")
+	}
+	w := &bindingsWriter{run: r, entry: e, yes: run.yes, out: &model.Output{Files: []model.File{{Path: codegen.ReceiverFile, Text: text}}}}
+	if err := w.write(ctx, nil); err != nil {
 		return err
 	}
 	fmt.Fprintln(r.Stdout, "Generate finished successfully.")

@@ -195,7 +195,7 @@ func (p *project) collect(object, parent map[string]any) error {
 	values := map[string]any{}
 	own := slices.ContainsFunc(moduleSources, func(k string) bool { return object[k] != nil })
 	for key, value := range parent {
-		if key == "dev" || key == "generate" || key == "children" || own && slices.Contains(moduleSources, key) {
+		if key == "dev" || key == "generate" || key == "children" || key == "dependencies" || own && slices.Contains(moduleSources, key) {
 			continue
 		}
 		values[key] = value

@@ -15,6 +15,8 @@ import (
 	"github.com/stdbgo/spacetime/internal/codegen/model"
 	"github.com/stdbgo/spacetime/internal/codegen/rust"
 	"github.com/stdbgo/spacetime/internal/codegen/typescript"
+	"github.com/stdbgo/spacetime/internal/codegen/unreal"
+	"github.com/stdbgo/spacetime/internal/schema"
 )
 
 // A Language is a language that bindings are written in.
@@ -41,6 +43,7 @@ var generators = map[Language]generator{
 	TypeScript: {run: typescript.Generate, submodules: true},
 	Rust:       {run: rust.Generate},
 	CSharp:     {run: csharp.Generate},
+	Unreal:     {run: unreal.Generate},
 	Go:         {run: golang.Generate, submodules: true},
 }
 
@@ -57,4 +60,14 @@ func Generate(l Language, m *model.Module, o model.Options) (*model.Output, erro
 		}
 	}
 	return g.run(m, o)
+}
+
+// ReceiverFile is the name of the file that Receiver's text is written to.
+const ReceiverFile = rust.ReceiverFile
+
+// Receiver returns the bindings by which another module, in Rust, calls the
+// reducers of this one through an outbox (spec 09 §7.12). Two such files in one
+// crate need different salts.
+func Receiver(def *schema.ModuleDef, tool, salt string) ([]byte, error) {
+	return rust.Receiver(def, tool, salt)
 }

@@ -6,12 +6,13 @@ import (
 	"strconv"
 
 	"github.com/stdbgo/spacetime/internal/codegen/model"
+	"github.com/stdbgo/spacetime/internal/codegen/typescript"
 )
 
 // newest are the newest releases of the client SDKs that the generators know.
 // Bindings for them are made where nothing says otherwise.
 var newest = map[Language]model.Version{
-	TypeScript: {Major: 2, Minor: 10, Patch: 1},
+	TypeScript: typescript.Newest,
 	Rust:       {Major: 2, Minor: 14, Patch: 0},
 	CSharp:     {Major: 2, Minor: 14, Patch: 0},
 	Unreal:     {Major: 2, Minor: 14, Patch: 0},

@@ -99,14 +99,15 @@ func (l *Log) take() *batch {
 
 const (
 	maxFree      = 2       // one batch is written while one is filled
-	maxIdleBatch = 1 << 20 // what a batch may keep once the load is gone
+	maxIdleBatch = 4 << 20 // what a batch may keep once the load is gone
+	largeRecord  = 1 << 18 // records like this, a program for one, come seldom
 )
 
 // recycle keeps a written batch for reuse.
 func (l *Log) recycle(b *batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.mu.queue) == 0 && cap(b.buf) > maxIdleBatch {
+	if len(l.mu.queue) == 0 && (cap(b.buf) > maxIdleBatch || len(b.buf) > b.n*largeRecord) {
 		return
 	}
 	if len(l.mu.free) < maxFree {

@@ -216,6 +216,7 @@ func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp
 	took = db.since(start)
 	r.counts.ran(out.Status == abi.StatusOK, time.Duration(sats.TimestampOf(start)-at)*time.Microsecond, took)
 	r.counts.ended(out)
+	r.counts.scanned(tx.TakeScans())
 	db.charged = r.counts
 	if out.Status != abi.StatusOK && out.Status != abi.StatusUserError {
 		db.log.stopped(at, r.Name, out, panics)

@@ -59,6 +59,9 @@ type Options struct {
 	// and HTTP handlers at a time, by kind of program. Default: the number of processors.
 	ProcedureInstances map[ProgramKind]int
 
+	// InstanceMemory goes before Limits.Memory, by kind of program.
+	InstanceMemory map[ProgramKind]uint64
+
 	// InMemory keeps nothing on disk.
 	InMemory bool
 

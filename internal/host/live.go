@@ -154,6 +154,7 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 			release()
 		}
 	}()
+	run := db.measure(at, msg)
 	offset, gated := db.lastOffset()
 	caller := sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner}
 	one := compileOne
@@ -163,8 +164,14 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 	d := db.subs.Handle(&subscribe.Request{
 		Client: c, Reader: v, Offset: offset, Gated: gated, Large: maxRead,
 		MaxBytes: db.host.opts.SubscriptionBytes, Measured: measured, TooLarge: tooLarge,
-		Compile:    func(text string) ([]*subscribe.Query, error) { return compileLive(v, text, caller) },
-		CompileOne: func(text string) (*subscribe.Query, error) { return one(v, text, caller) },
+		Compile: func(text string) ([]*subscribe.Query, error) {
+			defer run.compiling()()
+			return compileLive(v, text, caller)
+		},
+		CompileOne: func(text string) (*subscribe.Query, error) {
+			defer run.compiling()()
+			return one(v, text, caller)
+		},
 		Admit: func(fresh []*subscribe.Query) error {
 			var plans []*query.Plan
 			for _, q := range fresh {
@@ -172,19 +179,24 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 			}
 			return sql.CheckRowLimit(v, caller, plans...)
 		},
-		Prepare: func(qs []*subscribe.Query) (store.Reader, error) { return fresh.prepare(v, qs) },
-		Once:    db.sqlLimits(caller, db.host.opts.Clock.Now(), nil),
-		Micros:  func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
+		Prepare: func(qs []*subscribe.Query) (store.Reader, error) {
+			run.queries += len(qs)
+			return fresh.prepare(v, qs)
+		},
+		Once:   db.sqlLimits(caller, db.host.opts.Clock.Now(), nil),
+		Micros: func() uint64 { return uint64(max(db.services.Now()-read, 0)) },
 	}, msg)
 	switch d := d.(type) {
 	case *subscribe.Measure:
 		kept = true
-		return unfinished{measure: d, close: release}
+		return unfinished{measure: d, close: release} // it is carried out once more
 	case *subscribe.Evaluation:
+		run.end()
 		kept = true
 		db.push(d)
 		return unfinished{evaluation: d, close: release}
 	}
+	run.end()
 	db.push(d)
 	return unfinished{}
 }
@@ -267,6 +279,9 @@ func callerOf(key string) (c sql.Caller) {
 
 // watchQuery is told of each query that becomes live or is live no more.
 func (db *Database) watchQuery(q *subscribe.Query, step int) {
+	if step > 0 {
+		db.meter.queries.news.Add(1)
+	}
 	db.watchViews(q, step)
 	for _, p := range q.Plans {
 		for _, k := range p.KeptColumns() {

@@ -91,14 +91,22 @@ func (c *changes) add(d *store.Delta) {
 
 // of finds the counts of a table. Few tables are changed by one function.
 func (c *changes) of(t *schema.Table) *tableCount {
-	var all []*tableCount
-	if p := c.tables.Load(); p != nil {
-		all = *p
-	}
-	for _, known := range all {
-		if known.table.ID == t.ID {
-			return known
+	p := c.tables.Load()
+	if p != nil {
+		for _, known := range *p {
+			if known.table.ID == t.ID {
+				return known
+			}
 		}
+	}
+	return c.begin(t, p)
+}
+
+// begin adds a table; readers keep the list that they have.
+func (c *changes) begin(t *schema.Table, p *[]*tableCount) *tableCount {
+	var all []*tableCount
+	if p != nil {
+		all = *p
 	}
 	fresh := &tableCount{table: t}
 	all = append(all[:len(all):len(all)], fresh)
@@ -138,6 +146,7 @@ type meter struct {
 	// Instances of the module that were made, and how long that took.
 	instances histogram
 	running   atomic.Int64
+	queries   queryMeter
 }
 
 // A Replay is what it took to read a database back from disk.
@@ -147,6 +156,7 @@ type Replay struct {
 }
 
 func (m *meter) init() {
+	m.queries.init()
 	m.kinds = map[string]*txCount{}
 	for _, kind := range []string{txSQL, txSubscribe, txLeave, txUpdate, txInternal} {
 		m.kinds[kind] = newTxCount()

@@ -50,7 +50,11 @@ func (h *Host) load(kind ProgramKind, program []byte) (abi.Program, error) {
 	if engine == nil {
 		return nil, &ProgramError{fmt.Errorf("this server has no engine for %s programs", kind)}
 	}
-	p, err := engine.Load(context.Background(), program, abi.LoadOptions{Limits: h.opts.Limits})
+	limits := h.opts.Limits
+	if m := h.opts.InstanceMemory[kind]; m > 0 {
+		limits.Memory = m
+	}
+	p, err := engine.Load(context.Background(), program, abi.LoadOptions{Limits: limits})
 	if err != nil {
 		return nil, &ProgramError{err}
 	}

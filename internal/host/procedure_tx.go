@@ -73,6 +73,7 @@ func (r *procedureRun) commit() error {
 	}
 	ev := &subscribe.Event{Caller: r.db.info.Identity, ReducerID: 0, Timestamp: r.at}
 	r.db.charged = r.counts
+	r.counts.scanned(r.tx.TakeScans())
 	offset, err := r.db.commit(r.tx, nil, ev)
 	if err != nil {
 		return ErrStopped
@@ -108,6 +109,7 @@ func (r *procedureRun) confirm(ctx context.Context) error {
 
 // AbortTx implements abi.ProcedureHost.
 func (r *procedureRun) AbortTx() {
+	r.counts.scanned(r.tx.TakeScans())
 	if err := r.db.exec.guarded(func() { r.db.undo(r.tx) }); err == nil {
 		r.offset, r.hasOffset = r.db.lastOffset()
 	}

@@ -212,8 +212,28 @@ func (r *sqlRun) read() (res SQLResult, kind statementKind, err error) {
 	case len(st.Views()) > 0:
 		return res, readsViews, nil
 	}
+	if err := r.order(v, st); err != nil {
+		return res, reads, err
+	}
 	res, err = r.rows(v, st)
 	return res, reads, err
+}
+
+// minOrdered is how many rows a table has whose order is worth asking the writer for.
+const minOrdered = 4096
+
+// order has the writer order the indexes that the statement wants to read in order, if
+// they are not yet: that takes as long as a sort, once.
+func (r *sqlRun) order(v *store.View, st *sql.Statement) (err error) {
+	for _, ix := range st.Plan().OrderIndexes() {
+		if t, _ := v.IndexByID(ix.ID); t == nil || v.RowCount(t.ID) < minOrdered || v.Ordered(ix.ID) {
+			continue
+		}
+		if err = r.db.exec.do(r.ctx, func(sats.Timestamp) { r.db.store.OrderIndex(ix.ID) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rows hands the rows of a statement to the sink. Few statements run at once, so

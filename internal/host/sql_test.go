@@ -340,3 +340,31 @@ func TestRulesAtPublish(t *testing.T) {
 		}
 	}
 }
+
+// The first statement that wants the order of a unique index has the writer make it.
+func TestOrderOfUniqueIndex(t *testing.T) {
+	w := newWorld(t)
+	db := w.create(crowd("crowd", 8000))
+	w.call(db, alice, "fill")
+	ordered := func() bool {
+		v := db.View()
+		defer v.Close()
+		return v.Ordered(v.TableByName("person").Indexes[0].ID)
+	}
+	if ordered() {
+		t.Fatal("it is ordered already")
+	}
+	for _, who := range []Caller{bob, owner} {
+		res, err := db.SQL(background, who, "SELECT id FROM person ORDER BY id DESC LIMIT 3")
+		if err != nil || len(res.Rows) != 3 || !bytes.Equal(res.Rows[0], u32(7999)) || !bytes.Equal(res.Rows[2], u32(7997)) {
+			t.Errorf("%x, %v", res.Rows, err)
+		}
+		if !ordered() {
+			t.Error("it is not ordered")
+		}
+	}
+	w.call(db, alice, "rename", u32(7999), str(""))
+	if res, err := db.SQL(background, bob, "SELECT MAX(id) AS m FROM person"); err != nil || !bytes.Equal(res.Rows[0], append([]byte{0}, u32(7998)...)) {
+		t.Errorf("%x, %v", res.Rows, err)
+	}
+}

@@ -42,6 +42,8 @@ type Stats struct {
 	LogBytes        uint64 // of the commit log on disk
 	LogFile         uint64 // bytes of the module's log of today
 	Outboxes        OutboxStats
+	QueryKinds      []QueryStats
+	Subscriptions   SubscriptionStats
 }
 
 // ViewStats count the evaluations of one view.
@@ -78,6 +80,7 @@ type FunctionStats struct {
 	Wait, Whole     Histogram // the wait; until everything about it was handed on
 	Fuel            uint64
 	Traps, Refusals uint64 // crashes, and errors that the module returned
+	Scans           store.Scans
 	Bytes           uint64 // of rows written
 	Tables          []TableCount
 }
@@ -142,6 +145,7 @@ type txCount struct {
 	}
 	elapsed, cpu, wait, whole histogram
 	fuel, traps, refusals     atomic.Uint64
+	rows, bytes, seeks        atomic.Uint64 // read
 	changes                   changes
 }
 
@@ -157,6 +161,13 @@ func (c *txCount) ran(committed bool, waited, took time.Duration) {
 	c.wait.observe(waited)
 	c.cpu.observe(took)
 	c.elapsed.observe(max(waited, 0) + took)
+}
+
+// scanned counts what a transaction has read.
+func (c *txCount) scanned(s store.Scans) {
+	c.rows.Add(s.Rows)
+	c.bytes.Add(s.Bytes)
+	c.seeks.Add(s.Seeks)
 }
 
 // ended counts how a call ended.
@@ -231,7 +242,8 @@ func (t *txCounts) functions(kind string) (list []FunctionStats) {
 func (c *txCount) function(kind, name string) FunctionStats {
 	return FunctionStats{
 		Kind: kind, Function: name, Elapsed: c.elapsed.stats(), CPU: c.cpu.stats(), Wait: c.wait.stats(), Whole: c.whole.stats(),
-		Fuel: c.fuel.Load(), Traps: c.traps.Load(), Refusals: c.refusals.Load(), Bytes: c.changes.bytes.Load(), Tables: c.changes.stats(),
+		Scans: store.Scans{Rows: c.rows.Load(), Bytes: c.bytes.Load(), Seeks: c.seeks.Load()},
+		Fuel:  c.fuel.Load(), Traps: c.traps.Load(), Refusals: c.refusals.Load(), Bytes: c.changes.bytes.Load(), Tables: c.changes.stats(),
 	}
 }
 
@@ -265,6 +277,9 @@ func (db *Database) meterStats(s *Stats) {
 	})
 	s.Flying, s.Replay, s.Snapshots = db.sched.inFlight(), m.replay, m.snapshot.stats()
 	s.MadeInstances, s.ModuleInstances = m.instances.stats(), int(m.running.Load())
+	q := &m.queries
+	s.QueryKinds = q.stats()
+	s.Subscriptions = SubscriptionStats{q.subscribed.Load(), q.news.Load(), db.subs.Evaluated.Load(), db.subs.Matched.Load()}
 	s.LogBytes = db.logBytes()
 	s.LogFile, s.Launches = db.log.size(), db.host.launchesOf(db.info.Replica)
 	mod := db.current.Load()

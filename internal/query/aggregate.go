@@ -205,6 +205,7 @@ type grouping struct {
 	heads  map[string]int // canonical key -> group
 	groups []group
 	key    []byte
+	first  []byte              // value of MIN or MAX, if values come in order
 	seen   map[string]struct{} // of aggregates over distinct values
 }
 
@@ -238,11 +239,15 @@ func (p *Plan) grouped(b *builder, next output) output {
 		g.args = append(g.args, b.operand(a.X))
 		g.argEnc = append(g.argEnc, sats.NewKeyEncoder([]*sats.Type{TypeOf(a.X)}))
 	}
+	take := g.take
+	if o, ok := p.full.(*inOrder); ok && o != nil {
+		take = g.first
+	}
 	having := predicate(func(*frame) bool { return true })
 	if p.q.Having != nil {
 		having = b.predicate(p.q.Having)
 	}
-	begin, take, end := next.begin, next.take, next.end
+	begin, pass, end := next.begin, next.take, next.end
 	whole := len(p.q.Groups) == 0
 	return output{
 		begin: func(f *frame) {
@@ -252,13 +257,13 @@ func (p *Plan) grouped(b *builder, next output) output {
 			}
 			begin(f)
 		},
-		take: g.take,
+		take: take,
 		end: func(f *frame) {
 			for i := range f.group.groups {
 				if !g.load(f, &f.group.groups[i]) || !f.tick() {
 					return
 				}
-				if pass := having(f); f.err != nil || pass && !take(f) {
+				if ok := having(f); f.err != nil || ok && !pass(f) {
 					break
 				}
 			}
@@ -267,6 +272,20 @@ func (p *Plan) grouped(b *builder, next output) output {
 			}
 		},
 	}
+}
+
+// first is take for MIN and MAX of a column whose values come in order: only those
+// that equal the first count.
+func (g *grouper) first(f *frame) bool {
+	if f.inOrder {
+		s := f.group
+		s.key = g.argEnc[0].AppendKey(s.key[:0], g.args[0](f))
+		if s.first != nil && !bytes.Equal(s.first, s.key) {
+			return false
+		}
+		s.first = append(s.first[:0], s.key...)
+	}
+	return g.take(f)
 }
 
 // take adds a tuple to its group.

@@ -65,6 +65,9 @@ func (p *point) cost(c Cards) (rows, scanned uint64) {
 // dearer or cheaper than the rules of spec 07 §20 say.
 func (r *ranged) cost(c Cards) (rows, scanned uint64) {
 	n := c.RowCount(r.table.ID)
+	if len(r.used) == 0 { // for its order
+		return n, n
+	}
 	return n, satAdd(n, n)
 }
 

@@ -62,6 +62,17 @@ func (p *point) describe(w *drawing, depth int) {
 }
 
 func (r *ranged) describe(w *drawing, depth int) {
+	if r.walked {
+		dir, where := "", ""
+		if r.desc {
+			dir = " backwards"
+		}
+		if len(r.used) > 0 {
+			where = " where " + w.expr(And(r.used))
+		}
+		w.line(depth, r, "walk %s in the order of %s%s%s", w.leaf(&r.leaf), r.index.Name, dir, where)
+		return
+	}
 	w.line(depth, r, "range %s by %s%s where %s", w.leaf(&r.leaf), r.index.Name, w.parts(r.prefix), w.expr(And(r.used)))
 }
 

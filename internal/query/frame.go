@@ -23,6 +23,10 @@ type frame struct {
 	skip  uint64                // rows that OFFSET still passes over
 	count uint64
 
+	inOrder bool   // rows come in the order that is asked for
+	walk    uint64 // how many more may be looked at for that
+	lost    bool   // that was too few
+
 	slots  [][]byte // grouping expressions and aggregates of the current group
 	group  *grouping
 	sorter *sorter

@@ -258,25 +258,34 @@ type ranged struct {
 	loKind store.BoundKind
 	hiKind store.BoundKind
 	used   []Expr // the conditions that the range stands for
+	desc   bool   // backwards
+	walked bool   // for its order, as far as f.walk lets it go
 }
 
 func (r *ranged) compile(b *builder, next step) step {
 	rel, id := r.rel, r.index.ID
 	prefix := b.keyOf(r.prefix)
 	st := b.state()
-	rng := store.Range{PrefixCols: len(r.prefix), Lo: store.Bound{Kind: r.loKind}, Hi: store.Bound{Kind: r.hiKind}}
+	rng := store.Range{Desc: r.desc, PrefixCols: len(r.prefix), Lo: store.Bound{Kind: r.loKind}, Hi: store.Bound{Kind: r.hiKind}}
 	if r.lo != nil {
 		rng.Lo.Value = r.lo.Value
 	}
 	if r.hi != nil {
 		rng.Hi.Value = r.hi.Value
 	}
+	walked := r.walked
 	base := func(f *frame) bool {
 		s := &f.ops[st]
 		s.key = prefix(s.key[:0], f)
 		q := rng
 		q.Prefix = s.key
 		for row := range f.r.Range(id, q) {
+			if walked {
+				if f.walk--; f.walk == 0 {
+					f.lost = true
+					return false
+				}
+			}
 			f.rows[rel] = row
 			if !next(f) || !f.tick() {
 				return false

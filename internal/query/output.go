@@ -231,6 +231,9 @@ func (p *Plan) sorted(b *builder, row func(f *frame) []byte, layout *sats.Layout
 		begin: func(f *frame) { f.sorter = &sorter{keyOf: key, layout: layout, most: most} },
 		take: func(f *frame) bool {
 			k := f.sorter.key(f)
+			if f.inOrder && f.sorter.full(k) {
+				return false
+			}
 			r := row(f)
 			return f.err == nil && f.sorter.add(f, k, r)
 		},

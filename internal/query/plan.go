@@ -96,9 +96,10 @@ func Compile(q Select) *Plan {
 		p.full = &oneRow{p.conds}
 	} else {
 		pl := p.planner()
-		p.full = pl.plan(pl.start())
+		p.full = p.ordered(pl.plan(pl.start()))
 	}
 	p.output = p.compileOutput(b)
+	b.begin = p.output.begin
 	p.runAll = p.full.compile(b, p.output.take)
 	if q.live() && len(p.tables) > 0 {
 		p.compileDelta(b)

@@ -22,6 +22,7 @@ type builder struct {
 	states int
 	bufs   int
 	kept   []KeptColumn
+	begin  func(f *frame) // of the output
 }
 
 func (b *builder) state() int { b.states++; return b.states - 1 }

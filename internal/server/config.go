@@ -70,8 +70,12 @@ type Config struct {
 	} `toml:"websocket"`
 	Wasm struct {
 		Engine     string `toml:"engine"`
+		MaxMemory  *int64 `toml:"max-memory"`
 		Procedures *int64 `toml:"procedure-instance-pool-size"`
 	} `toml:"wasm"`
+	V8Heap struct {
+		LimitMB *int64 `toml:"heap-limit-mb"`
+	} `toml:"v8-heap-policy"`
 	V8 struct {
 		Procedures *int64 `toml:"procedure-instance-pool-size"`
 	} `toml:"v8"`
@@ -217,6 +221,8 @@ func (c *Config) checkValues() error {
 		{"[sql] max-subscription-bytes", c.SQL.MaxSubscriptionBytes, 0, math.MaxInt64},
 		{"[postgres] port", c.Postgres.Port, minPGPort, maxPGPort},
 		{"[postgres] max-connections", c.Postgres.MaxConnections, 1, 1_000_000},
+		{"[wasm] max-memory", c.Wasm.MaxMemory, 1 << 20, 4 << 30},
+		{"[v8-heap-policy] heap-limit-mb", c.V8Heap.LimitMB, 0, math.MaxInt32},
 		{"[wasm] procedure-instance-pool-size", c.Wasm.Procedures, 1, math.MaxInt32},
 		{"[v8] procedure-instance-pool-size", c.V8.Procedures, 1, math.MaxInt32},
 		{"[module-http] max-response-bytes", c.ModuleHTTP.MaxResponse, 1, math.MaxInt32},
@@ -354,6 +360,18 @@ func (c *Config) procedureInstances() map[host.ProgramKind]int {
 	}
 	if c.V8.Procedures != nil {
 		sizes[host.JS] = int(*c.V8.Procedures)
+	}
+	return sizes
+}
+
+// instanceMemory is the most memory that an instance may have, by kind of program.
+func (c *Config) instanceMemory() map[host.ProgramKind]uint64 {
+	sizes := map[host.ProgramKind]uint64{host.Wasm: wasmMemory(machineMemory())}
+	if c.Wasm.MaxMemory != nil {
+		sizes[host.Wasm] = uint64(*c.Wasm.MaxMemory)
+	}
+	if c.V8Heap.LimitMB != nil {
+		sizes[host.JS] = uint64(*c.V8Heap.LimitMB) << 20
 	}
 	return sizes
 }

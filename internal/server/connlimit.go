@@ -66,7 +66,9 @@ func (l *limitedListener) admit(c *net.TCPConn) *limitedConn {
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		at = plainAddr(a.AddrPort().Addr())
 	}
-	bounded := !exempt(at) && !l.proxies.trust(at)
+	local, _ := c.LocalAddr().(*net.TCPAddr)
+	own := local != nil && plainAddr(local.AddrPort().Addr()) == at
+	bounded := !exempt(at) && !own && !l.proxies.trust(at)
 	at = network(at)
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -48,7 +48,7 @@ func (q *request) authenticate(c class) error {
 		return internal(err)
 	}
 	if found {
-		if err := q.s.admission.identity(q.client, claims.Identity, q.s.now()); err != nil {
+		if err := q.s.admission.identity(q.counted, claims.Identity, q.s.now()); err != nil {
 			return err
 		}
 	}

@@ -348,6 +348,15 @@ func (m *definition) reducer(name string, params ...sats.Element) *definition {
 	return m
 }
 
+// hide makes a reducer one that only the owner may call.
+func (m *definition) hide(name string) {
+	for i := range m.Reducers {
+		if m.Reducers[i].SourceName == name {
+			m.Reducers[i].Visibility = schema.VisibilityPrivate
+		}
+	}
+}
+
 func (m *definition) init() *definition {
 	m.Lifecycle = append(m.Lifecycle, schema.RawLifecycle{Event: schema.LifecycleInit, Function: "init"})
 	return m.reducer("init")

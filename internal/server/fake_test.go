@@ -162,6 +162,7 @@ type fakeDatabase struct {
 	detached int
 	handled  []wire.ClientMessage
 	hold     chan struct{} // Handle waits for it to be closed
+	connects chan struct{} // Attach takes one from it, if there is one
 	handle   func(c *subscribe.Client, m wire.ClientMessage) error
 	logText  string
 	follower *io.PipeWriter
@@ -243,6 +244,12 @@ func (db *fakeDatabase) Disconnect(context.Context, Caller) error {
 }
 
 func (db *fakeDatabase) Attach(_ context.Context, c *subscribe.Client, who Caller, exited func()) error {
+	db.mu.Lock()
+	connects := db.connects
+	db.mu.Unlock()
+	if connects != nil {
+		connects <- struct{}{}
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.reject != nil {
@@ -657,6 +664,9 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
+		}
+		if n := s.outgoing.bytes.Load(); n != 0 {
+			t.Errorf("%d bytes wait for clients that are gone", n)
 		}
 		web.Close()
 		http.DefaultClient.CloseIdleConnections()

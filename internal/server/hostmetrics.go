@@ -17,6 +17,8 @@ type hostCollector struct {
 	calls    functionSeries
 	tables   tableSeries
 	views    viewSeries
+	outboxes outboxSeries
+	queries  querySeries
 
 	delay, created, checkpoint, instances *prometheus.Desc
 }
@@ -33,7 +35,7 @@ type functionSeries struct {
 	txns, txnTime                       *prometheus.Desc
 	elapsed, cpu, wait, whole           *prometheus.Desc
 	fuel, wasmTime, traps, refusals     *prometheus.Desc
-	written                             *prometheus.Desc
+	written, rows, bytes, seeks         *prometheus.Desc
 	inserted, deleted, indexed, dropped *prometheus.Desc
 }
 
@@ -42,6 +44,13 @@ type tableSeries struct {
 	rows, bytes                  *prometheus.Desc
 	dataRows, dataBytes, entries *prometheus.Desc
 }
+
+// outboxSeries are counts of outboxes, which call reducers of other databases (spec 08
+// §38.6).
+type outboxSeries struct{ attempts, failures, retries, callbacks, duration *prometheus.Desc }
+
+// querySeries are counts by the kind of messages about queries.
+type querySeries struct{ evaluated, compile, wait *prometheus.Desc }
 
 type viewSeries struct{ calls, time, total *prometheus.Desc }
 
@@ -75,6 +84,15 @@ func newHostCollector(from StatsProvider, all *families) *hostCollector {
 	gauge("spacetime_worker_instance_operation_queue_length", "Jobs that wait for the right to write.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Waiting) })
 	gauge("spacetime_subscription_connections", "Connections that may subscribe.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Clients) })
 	gauge("spacetime_active_queries", "Distinct live queries.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Queries) })
+	counter("spacetime_num_queries_subscribed", "Queries that clients subscribed to.", labelDB, func(s *host.Stats) float64 { return float64(s.Subscriptions.Subscribed) })
+	counter("spacetime_num_new_queries_subscribed", "Those that nobody was subscribed to.", labelDB, func(s *host.Stats) float64 { return float64(s.Subscriptions.New) })
+	counter("spacetime_num_delta_queries_evaluated", "Live queries that were evaluated because of a transaction.", labelDB, func(s *host.Stats) float64 { return float64(s.Subscriptions.Evaluated) })
+	counter("spacetime_num_delta_queries_matched", "Those whose rows it changed.", labelDB, func(s *host.Stats) float64 { return float64(s.Subscriptions.Matched) })
+	c.queries = querySeries{
+		evaluated: all.describe("counter", "spacetime_num_queries_evaluated", "Queries of messages that were evaluated.", labelDB, "workload"),
+		compile:   all.describe("histogram", "spacetime_subscription_compile_time_sec", "Time to compile a query of a message.", labelDB, "workload"),
+		wait:      all.describe("histogram", "spacetime_subscription_lock_wait_time_sec", "Time for which messages about queries waited for the right to write.", labelDB, "workload"),
+	}
 	counter("spacetime_module_host_init_attempts_total", "How often it was tried to start a database.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Launches) })
 
 	c.delay = all.describe("histogram", "spacetime_scheduled_function_delay_seconds", "How long after its time a scheduled function was called.", labelDB, "function")
@@ -87,6 +105,18 @@ func newHostCollector(from StatsProvider, all *families) *hostCollector {
 	gauge("spacetime_replay_total_time_seconds", "Time to read the database back at its start.", labelDB, func(s *host.Stats) float64 { return s.Replay.Total.Seconds() })
 	gauge("spacetime_replay_commitlog_time_seconds", "The part of it for the log behind the checkpoint.", labelDB, func(s *host.Stats) float64 { return s.Replay.Log.Seconds() })
 	gauge("spacetime_replay_commitlog_num_commits", "Transactions that were read from the log.", labelDB, func(s *host.Stats) float64 { return float64(s.Replay.Transactions) })
+
+	gauge("spacetime_idc_in_flight_messages", "Messages of outboxes under way.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Outboxes.InFlight) })
+	gauge("spacetime_idc_in_flight_bytes", "Bytes of their arguments.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Outboxes.InFlightBytes) })
+	gauge("spacetime_idc_notification_queue_depth", "Streams of messages that wait for their turn.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Outboxes.Waiting) })
+	counter("spacetime_idc_actor_errors_total", "Faults in the delivery of messages.", labelIdentity, func(s *host.Stats) float64 { return float64(s.Outboxes.Errors) })
+	c.outboxes = outboxSeries{
+		attempts:  all.describe("counter", "spacetime_idc_delivery_attempts_total", "Attempts to deliver a message of an outbox.", labelIdentity, "table_name"),
+		failures:  all.describe("counter", "spacetime_idc_delivery_failures_total", "Those that failed.", labelIdentity, "table_name"),
+		retries:   all.describe("counter", "spacetime_idc_retries_total", "Those that were not the first.", labelIdentity, "table_name"),
+		callbacks: all.describe("counter", "spacetime_idc_callback_failures_total", "Results that the module did not take.", labelIdentity, "table_name"),
+		duration:  all.describe("histogram", "spacetime_idc_delivery_duration_seconds", "Time of an attempt.", labelIdentity, "table_name"),
+	}
 
 	counter("spacetime_procedure_num_http_requests", "HTTP requests of procedures.", labelDB, func(s *host.Stats) float64 { return float64(s.HTTP.Requests) })
 	counter("spacetime_procedure_num_successful_http_requests", "Those with a response.", labelDB, func(s *host.Stats) float64 { return float64(s.HTTP.Successful) })
@@ -114,6 +144,9 @@ func (f *functionSeries) describe(all *families) {
 		traps:    all.describe("counter", "spacetime_worker_wasm_instance_errors_total", "Calls that crashed.", failed...),
 		refusals: all.describe("counter", "spacetime_worker_sender_errors_total", "Calls that returned an error.", failed...),
 		written:  all.describe("counter", "spacetime_num_bytes_written_total", "Bytes of the rows that transactions inserted.", "txn_type", labelDB),
+		rows:     all.describe("counter", "spacetime_num_rows_scanned_total", "Rows that functions read.", "txn_type", labelDB),
+		bytes:    all.describe("counter", "spacetime_num_bytes_scanned_total", "Bytes of these rows.", "txn_type", labelDB),
+		seeks:    all.describe("counter", "spacetime_num_index_seeks_total", "How often functions read by an index.", "txn_type", labelDB),
 		inserted: all.describe("counter", "spacetime_num_rows_inserted_total", "Rows inserted.", rows...),
 		deleted:  all.describe("counter", "spacetime_num_rows_deleted_total", "Rows deleted.", rows...),
 		indexed:  all.describe("counter", "spacetime_num_index_rows_inserted_total", "Entries that indexes got.", rows...),
@@ -166,6 +199,20 @@ func (c *hostCollector) Collect(ch chan<- prometheus.Metric) {
 		for fn, h := range db.Delays {
 			out.histogram(c.delay, &h, id, fn)
 		}
+		for i := range db.QueryKinds {
+			k := &db.QueryKinds[i]
+			out.counter(c.queries.evaluated, float64(k.Evaluated), id, k.Kind)
+			out.histogram(c.queries.compile, &k.Compile, id, k.Kind)
+			out.histogram(c.queries.wait, &k.Wait, id, k.Kind)
+		}
+		for i := range db.Outboxes.Tables {
+			t := &db.Outboxes.Tables[i]
+			out.counter(c.outboxes.attempts, float64(t.Attempts), id, t.Table)
+			out.counter(c.outboxes.failures, float64(t.Failures), id, t.Table)
+			out.counter(c.outboxes.retries, float64(t.Retries), id, t.Table)
+			out.counter(c.outboxes.callbacks, float64(t.CallbackFailures), id, t.Table)
+			out.histogram(c.outboxes.duration, &t.Duration, id, t.Table)
+		}
 		out.histogram(c.created, &db.MadeInstances, id, moduleType(&db))
 		out.gauge(c.instances, float64(db.ModuleInstances), id, moduleType(&db))
 		out.histogram(c.checkpoint, &db.Snapshots, id)
@@ -185,10 +232,14 @@ func (f *functionSeries) collect(out sink, db *host.Stats, id string) {
 		out.counter(f.txns, float64(t.Count), labels...)
 		out.counter(f.txnTime, t.Time.Seconds(), labels...)
 	}
-	written := map[string]uint64{}
+	sums := map[string][4]uint64{}
 	for i := range db.Functions {
 		s := &db.Functions[i]
-		written[s.Kind] += s.Bytes
+		sum := sums[s.Kind]
+		for k, n := range []uint64{s.Bytes, s.Scans.Rows, s.Scans.Bytes, s.Scans.Seeks} {
+			sum[k] += n
+		}
+		sums[s.Kind] = sum
 		if s.CPU.Sum > 0 {
 			out.histogram(f.elapsed, &s.Elapsed, s.Kind, id, s.Function)
 			out.histogram(f.cpu, &s.CPU, s.Kind, id, s.Function)
@@ -210,8 +261,10 @@ func (f *functionSeries) collect(out sink, db *host.Stats, id string) {
 		out.counter(f.traps, float64(s.Traps), id, db.Program.String(), s.Function)
 		out.counter(f.refusals, float64(s.Refusals), id, db.Program.String(), s.Function)
 	}
-	for kind, n := range written {
-		out.counter(f.written, float64(n), kind, id)
+	for kind, sum := range sums {
+		for k, desc := range []*prometheus.Desc{f.written, f.rows, f.bytes, f.seeks} {
+			out.counter(desc, float64(sum[k]), kind, id)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"math"
+	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -54,6 +55,15 @@ func (a *admission) init(l Limits) {
 
 // exempt reports whether an address is not bounded.
 func exempt(a netip.Addr) bool { return !a.IsValid() || a.IsLoopback() }
+
+// counted is the address that the limits of a request are about. A connection from
+// the server's own address comes from this machine.
+func counted(r *http.Request, client netip.Addr) netip.Addr {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && plainAddr(local.AddrPort().Addr()) == client {
+		return netip.Addr{}
+	}
+	return client
+}
 
 // network is what is counted as one client: an address, and of IPv6, where anybody
 // has many, the network of a customer.

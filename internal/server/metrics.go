@@ -33,8 +33,9 @@ type metrics struct {
 	launches       *prometheus.CounterVec
 	httpBytes      *prometheus.CounterVec
 
-	families []family // all that there are
-	refused  prometheus.Counter
+	families   []family // all that there are
+	refused    prometheus.Counter
+	inProgress prometheus.Gauge
 
 	byIdentity []*prometheus.MetricVec // series with the label database_identity
 	byDB       []*prometheus.MetricVec // series with the label db
@@ -90,6 +91,10 @@ func newMetrics(h Host, all *sessions) *metrics {
 	m.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: refused, Help: why})
 	m.families = append(m.families, family{refused, "counter", nil, why})
 	m.registry.MustRegister(m.refused)
+	const progress, what = "spacetime_http_requests_in_progress", "HTTP requests under way, WebSockets among them."
+	m.inProgress = prometheus.NewGauge(prometheus.GaugeOpts{Name: progress, Help: what})
+	m.families = append(m.families, family{progress, "gauge", nil, what})
+	m.registry.MustRegister(m.inProgress)
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
 }

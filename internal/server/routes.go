@@ -145,6 +145,7 @@ type request struct {
 	rec      control.Database // of resolveRecord
 	counter  *countingWriter
 	client   netip.Addr // where it comes from; invalid: nobody knows
+	counted  netip.Addr // whose requests are counted; invalid: nobody's
 }
 
 // match finds the route of an escaped path. Paths are compared as they are:
@@ -196,6 +197,8 @@ func (rt *route) match(segments []string) (map[string]string, bool) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	w, done := s.pace.bound(w, r)
 	defer done()
+	s.metrics.inProgress.Inc()
+	defer s.metrics.inProgress.Dec()
 	if s.logRequests {
 		seen := &seenWriter{ResponseWriter: w}
 		defer s.logRequest(seen, r, s.now())
@@ -218,10 +221,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	req := &request{s: s, w: w, r: r, route: rt, params: params, query: parseQuery(r.URL.RawQuery), client: s.proxies.client(r)}
+	req.counted = counted(r, req.client)
 	err := refusal(r)
 	if err != nil {
 		w.Header().Set("Connection", "close")
-	} else if err = s.admission.address(req.client, s.now()); err == nil {
+	} else if err = s.admission.address(req.counted, s.now()); err == nil {
 		err = req.run()
 	}
 	if err != nil {

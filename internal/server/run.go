@@ -302,7 +302,8 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	r.closers = append(r.closers, func() error { r.courier.close(); return nil })
 	h, err := host.New(config.host(host.Options{
 		Dir: o.DataDir, FS: fsys, Engines: engines, Logger: r.log, InMemory: o.InMemory,
-		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(), Courier: r.courier,
+		HTTP: config.moduleHTTP(), ProcedureInstances: config.procedureInstances(), InstanceMemory: config.instanceMemory(),
+		Courier: r.courier,
 	}))
 	if err != nil {
 		return err

@@ -83,8 +83,11 @@ var settings = []setting{
 	{"websocket", "gzip", "false", "Compress messages for clients that ask for gzip. Some SDKs then handle messages\nout of order.", ""},
 
 	{"wasm", "engine", `"auto"`, "What runs WebAssembly if the engine's self-test fails: auto, compiler, interpreter", ""},
+	{"wasm", "max-memory", "", "How many bytes of memory an instance of a module may have, at most 4294967296.\nDefault: half of what the machine has, at most that.", ""},
 	{"wasm", "procedure-instance-pool-size", "", "How many instances of a module run procedures and HTTP handlers at a time.\nDefault: the number of processors.", ""},
 	{"v8", "procedure-instance-pool-size", "", "The same for modules in JavaScript.", ""},
+
+	{"v8-heap-policy", "heap-limit-mb", "1024", "How many MiB of memory an instance of a module in JavaScript may have. 0: 1024.", ""},
 
 	{"module-http", "enabled", "true", "May modules make HTTP requests?", ""},
 	{"module-http", "allow-private-addresses", "false", "May these reach this machine and private networks? For development only.", ""},
@@ -114,7 +117,7 @@ var settings = []setting{
 // have them.
 var foreign = map[string]bool{
 	"v8-heap-policy.heap-check-request-interval": true, "v8-heap-policy.heap-check-time-interval": true,
-	"v8-heap-policy.heap-gc-trigger-fraction": true, "v8-heap-policy.heap-retire-fraction": true, "v8-heap-policy.heap-limit-mb": true,
+	"v8-heap-policy.heap-gc-trigger-fraction": true, "v8-heap-policy.heap-retire-fraction": true,
 	"commitlog.log-format-version": true, "commitlog.offset-index-interval-bytes": true, "commitlog.offset-interval-bytes": true,
 	"commitlog.offset-index-require-segment-fsync": true, "commitlog.offset-index-require-fsync": true,
 	"commitlog.preallocate-segments": true, "commitlog.write-buffer-size": true,

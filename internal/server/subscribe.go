@@ -87,7 +87,7 @@ func (s *Server) subscribe(q *request) error {
 		s.reject(rec.Identity, "invalid_protocol")
 		return badRequest("no valid protocol selected")
 	}
-	leave, err := s.admission.session(q.client, q.caller.identity, q.client != peerAddr(q.r))
+	leave, err := s.admission.session(q.counted, q.caller.identity, q.client != peerAddr(q.r))
 	if err != nil {
 		return err
 	}

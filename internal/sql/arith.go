@@ -162,9 +162,13 @@ type grouping struct {
 }
 
 func (c *checker) aggregate(e *funcExpr) (query.Expr, error) {
-	bad := func() error { return unsupported(c.at(e.span), "Unsupported aggregate function", c.render(e.span)) }
+	bad := func(misplaced bool) error {
+		err := unsupported(c.at(e.span), "Unsupported aggregate function", c.render(e.span))
+		err.Suggestion = aggregateHint(e.name, misplaced)
+		return err
+	}
 	if !c.group.open {
-		return nil, bad()
+		return nil, bad(true)
 	}
 	agg := query.Agg{Fn: aggregates[e.name], Distinct: e.distinct}
 	null := agg.Fn != query.AggCount
@@ -182,7 +186,7 @@ func (c *checker) aggregate(e *funcExpr) (query.Expr, error) {
 		agg.Type = sats.U64
 	}
 	if agg.Type == nil {
-		return nil, bad()
+		return nil, bad(false)
 	}
 	at := slices.IndexFunc(c.group.aggs, func(a query.Agg) bool {
 		return a.Fn == agg.Fn && a.Distinct == agg.Distinct && (a.X == nil) == (agg.X == nil) && (a.X == nil || query.Equal(a.X, agg.X))

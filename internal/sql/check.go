@@ -9,18 +9,14 @@ import (
 )
 
 func (c *checker) unexpected(sp span, expected, inferred *sats.Type) *Error {
-	return c.errorAt(sp, "Unexpected type: (expected) %s != %s (inferred)", expected, inferred)
+	err := c.errorAt(sp, "Unexpected type: (expected) %s != %s (inferred)", expected, inferred)
+	err.Suggestion = typeHint(expected, inferred)
+	return err
 }
 
 func (c *checker) literalError(l *litExpr, t *sats.Type) *Error {
 	err := c.errorAt(l.span, "The literal expression `%s` cannot be parsed as type `%s`", l.text, t)
-	if t.Kind == sats.KindSum && t.Special() == sats.SpecialNone {
-		var variants []string
-		for _, v := range t.Elems {
-			variants = append(variants, v.Name.Text)
-		}
-		err.Suggestion = didYouMean(l.text, variants)
-	}
+	err.Suggestion = literalHint(l.text, t)
 	return err
 }
 
@@ -168,7 +164,9 @@ func (c *checker) same(sp span, es ...expr) ([]query.Expr, error) {
 	case slices.ContainsFunc(es, isParam):
 		t = sats.IdentityType
 	default:
-		return nil, c.errorAt(es[0].tokens(), "Cannot resolve type for literal expression")
+		err := c.errorAt(es[0].tokens(), "Cannot resolve type for literal expression")
+		err.Suggestion = "CAST gives a literal a type."
+		return nil, err
 	}
 	for i, e := range es {
 		if i == first {

@@ -119,7 +119,9 @@ func (c *checker) arity(sp span, in *insertion, n int) error {
 	if n == in.n {
 		return nil
 	}
-	return c.errorAt(sp, "Inserting a row with %d values into `%s` which has %d fields", n, in.t.Name, in.n)
+	err := c.errorAt(sp, "Inserting a row with %d values into `%s` which has %d fields", n, in.t.Name, in.n)
+	err.Suggestion = in.columnsHint()
+	return err
 }
 
 // insertValues types the rows of VALUES. Rows of constants are ready; others are

@@ -332,6 +332,26 @@ func (g *gen) ordered(text string, n int) (string, bool) {
 	return text, true
 }
 
+// walk is a query whose order an index of t has.
+func (g *gen) walk() string {
+	where := ""
+	g.rels = []string{"t"}
+	switch g.n(4) {
+	case 0:
+		where = " WHERE " + g.cond()
+	case 1:
+		where = " WHERE a " + g.pick(">", ">=", "<", "<=") + " " + g.numberLit()
+	case 2:
+		where = " WHERE b > 0 AND a < " + g.numberLit()
+	}
+	if g.n(2) == 0 {
+		return "SELECT " + g.pick("MIN", "MAX") + "(" + g.pick("a", "s") + ") AS m FROM t" + where
+	}
+	dir := g.pick("", " DESC")
+	limit := fmt.Sprintf(" LIMIT %d OFFSET %d", g.n(5), g.n(3))
+	return g.pick("SELECT a FROM t"+where+" ORDER BY a"+dir, "SELECT s, a FROM t"+where+" ORDER BY s"+dir+", a"+dir, "SELECT s FROM t"+where+" ORDER BY s"+dir) + limit
+}
+
 func (g *gen) row() string {
 	return "(" + g.numberLit() + ", " + g.pick("NULL", g.numberLit()) + ", " + g.textLit() + ", " + g.pick("NULL", g.textLit()) + ")"
 }
@@ -358,6 +378,7 @@ func TestSQLiteAgrees(t *testing.T) {
 			q := &gen{t: t}
 			text, ordered := q.query()
 			o.compare(t, text, ordered)
+			o.compare(t, q.walk(), true)
 		}
 		d := &gen{t: t, rels: []string{"t"}}
 		o.both(t, "DELETE FROM t WHERE "+d.cond())

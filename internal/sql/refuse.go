@@ -64,11 +64,19 @@ func (c *checker) refused(e expr) error {
 		}
 	case *funcExpr:
 		if e.odd || c.dialect == dialectLive || c.dialect == dialectOnce && e.name != "COALESCE" {
-			return whole()
+			err := unsupported(c.at(e.tokens()), "Unsupported expression", c.render(e.tokens()))
+			if e.odd && c.dialect == dialectFull && aggregates[e.name] == 0 && e.name != "COUNT" {
+				err.Suggestion = functionHint(e.name)
+			}
+			return err
 		}
 	case *castExpr:
 		if e.typ == nil || c.dialect == dialectLive {
-			return whole()
+			err := unsupported(c.at(e.tokens()), "Unsupported expression", c.render(e.tokens()))
+			if e.typ == nil {
+				err.Suggestion = "Types are named like Bool, I32, U64, F64, String, TIMESTAMP, IDENTITY, UUID."
+			}
+			return err
 		}
 	case *likeExpr:
 		lit, ok := e.pattern.(*litExpr)
@@ -168,7 +176,13 @@ func (c *checker) queryShape(st *selectStmt) error {
 	badSelect := st.badSelect || grouped && !full || st.distinct && live
 	switch {
 	case bad || full && (badSelect || st.setOp):
-		return unsupported(c.at(st.span), "Unsupported", c.render(st.span))
+		err := unsupported(c.at(st.span), "Unsupported", c.render(st.span))
+		for _, x := range []expr{st.limit, st.offset} {
+			if !isCount(x) {
+				err.Pos, err.Suggestion = c.at(x.tokens()), "LIMIT and OFFSET take a number."
+			}
+		}
+		return err
 	case st.setOp:
 		return unsupported(c.at(st.span), "Unsupported set operation", c.render(st.body))
 	case badSelect:
@@ -248,7 +262,11 @@ func (c *checker) itemsShape(items []item) error {
 			if e, ok := err.(*Error); ok && strings.HasPrefix(e.Msg, "Unsupported literal expression") && !isRefused(it.x) {
 				return err
 			}
-			return unsupported(c.at(it.span), "Unsupported projection expression", c.render(span{it.from, it.x.tokens().to}))
+			out := unsupported(c.at(it.span), "Unsupported projection expression", c.render(span{it.from, it.x.tokens().to}))
+			if e, ok := err.(*Error); ok { // it knows the place inside
+				out.Pos, out.Suggestion = e.Pos, e.Suggestion
+			}
+			return out
 		}
 	}
 	return nil

@@ -108,7 +108,9 @@ func (c *checker) from(groups [][]tableRef, rels []query.Relation) ([]query.Rela
 func (c *checker) joinRelation(ref *tableRef) (query.Relation, error) {
 	var rel query.Relation
 	if c.relation(ref.alias) >= 0 {
-		return rel, c.errorAt(ref.span, "Duplicate name `%s`", ref.alias)
+		err := c.errorAt(ref.span, "Duplicate name `%s`", ref.alias)
+		err.Suggestion = "AS gives a table another name."
+		return rel, err
 	}
 	t, err := c.table(ref.span, ref.name)
 	if err != nil {
@@ -245,7 +247,9 @@ func (c *checker) items(st *selectStmt, s *selection, finish func(span, query.Ex
 		}
 		name, explicit := itemName(it)
 		if explicit && seen[name.Text] {
-			return c.errorAt(it.span, "Duplicate name `%s`", name.Text)
+			err := c.errorAt(it.span, "Duplicate name `%s`", name.Text)
+			err.Suggestion = "AS gives a column another name."
+			return err
 		}
 		seen[name.Text] = seen[name.Text] || explicit
 		x, err := c.value(it.x)

@@ -541,18 +541,43 @@ func TestExplain(t *testing.T) {
 func TestHintsOfSuperset(t *testing.T) {
 	db := exampleDB(t)
 	for text, want := range map[string]string{
-		"SELECT id FROM p WHERE team = NULL":  " at Line: 1, Column 31 Use IS NULL or IS NOT NULL.",
-		"SELECT id FROM p a JOIN p b ON TRUE": " at Line: 1, Column 8 Write `a.id` if you mean that table.",
-		"SELECT id FROM p WHERE st = 'idle'":  " at Line: 1, Column 29 Did you mean `Idle`?",
-		"SELECT st + st FROM p":               " at Line: 1, Column 8 CAST converts between types.",
-		"SELECT id FROM p\nORDER BY tem":      " at Line: 2, Column 10 Did you mean `team`?",
-		"SELECT id FROM p ORDER BY 3":         " at Line: 1, Column 27 It is a position in the list of columns.",
-		"INSERT INTO p (id) VALUES (NULL)":    " at Line: 1, Column 13",
+		"SELECT id FROM p WHERE team = NULL":        " at Line: 1, Column 31 Use IS NULL or IS NOT NULL.",
+		"SELECT id FROM p a JOIN p b ON TRUE":       " at Line: 1, Column 8 Write `a.id` if you mean that table.",
+		"SELECT id FROM p WHERE st = 'idle'":        " at Line: 1, Column 29 Did you mean `Idle`?",
+		"SELECT st + st FROM p":                     " at Line: 1, Column 8 CAST converts between types.",
+		"SELECT id FROM p\nORDER BY tem":            " at Line: 2, Column 10 Did you mean `team`?",
+		"SELECT id FROM p ORDER BY 3":               " at Line: 1, Column 27 It is a position in the list of columns.",
+		"INSERT INTO p (id) VALUES (NULL)":          " at Line: 1, Column 13",
+		"SELECT id FROM p WHERE id = 'x'":           " at Line: 1, Column 29 It is a whole number from 0 to 4294967295.",
+		"SELECT id FROM p WHERE hp = 'x'":           " at Line: 1, Column 29 It is a whole number from -2147483648 to 2147483647.",
+		"SELECT id FROM p WHERE hp = id":            " at Line: 1, Column 29 CAST(… AS I32) converts it.",
+		"INSERT INTO empty (n, o) VALUES ('1', 2)":  " at Line: 1, Column 34 It is a whole number from -2147483648 to 2147483647. It has no quotes.",
+		"INSERT INTO empty VALUES (1)":              " at Line: 1, Column 27 The columns are `n`, `o`.",
+		"SELECT id, id FROM p":                      " at Line: 1, Column 12 AS gives a column another name.",
+		"SELECT p.id FROM p JOIN p ON TRUE":         " at Line: 1, Column 25 AS gives a table another name.",
+		"SELECT id FROM p WHERE MAX(id) = 1":        " at Line: 1, Column 24 Aggregates stand in the list of columns, in HAVING and in ORDER BY, and not inside each other.",
+		"SELECT SUM(team) FROM p":                   " at Line: 1, Column 8 SUM takes numbers.",
+		"SELECT 1, summ(id) FROM p":                 " at Line: 1, Column 11 Did you mean `SUM`?",
+		"SELECT 1, nothing(id) FROM p":              " at Line: 1, Column 11 The functions are AVG, CAST, COALESCE, COUNT, EXISTS, MAX, MIN, SUM.",
+		"SELECT id FROM p WHERE CAST(hp AS x) = 1":  " at Line: 1, Column 24 Types are named like Bool, I32, U64, F64, String, TIMESTAMP, IDENTITY, UUID.",
+		"SELECT id FROM p LIMIT many":               " at Line: 1, Column 24 LIMIT and OFFSET take a number.",
+		"SELECT id FROM p WHERE 1 = 1":              " at Line: 1, Column 24 CAST gives a literal a type.",
+		"SET limit = 1":                             " at Line: 1, Column 1 The variable is `row_limit`.",
+		"SELECT CAST('x' AS TIMESTAMP)":             " at Line: 1, Column 13 A time is written like '2025-02-10 15:45:30Z'.",
+		"SELECT CAST('x' AS UUID), CAST('1' AS U8)": " at Line: 1, Column 13 A UUID is written like '00112233-4455-6677-8899-aabbccddeeff'.",
+		"SELECT CAST('x' AS INTERVAL)":              " at Line: 1, Column 13 A span of time is written in seconds, like '1.5', or like 'PT1.5S'.",
+		"SELECT CAST('x' AS IDENTITY)":              " at Line: 1, Column 13 An identity has 64 hexadecimal digits.",
+		"SELECT CAST('x' AS F32)":                   " at Line: 1, Column 13 It is a number, or 'NaN', 'inf' or '-inf'.",
+		"SELECT CAST('x' AS BYTEA)":                 " at Line: 1, Column 13 Bytes are written in hexadecimal digits, two each.",
+		"SELECT CAST('x' AS BOOL)":                  " at Line: 1, Column 13 It is true or false.",
 	} {
 		err := db.compileError(owner, text)
 		e, ok := err.(*Error)
 		if !ok || !strings.HasSuffix(e.Detail(), want) {
 			t.Errorf("%s: %v", text, err)
+			if ok {
+				t.Log(e.Detail())
+			}
 		}
 	}
 }

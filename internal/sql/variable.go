@@ -11,7 +11,9 @@ import (
 
 func (c *checker) variable(sp span, name string) error {
 	if name != rowLimitVar {
-		return c.errorAt(sp, "%s is not a valid system variable", name)
+		err := c.errorAt(sp, "%s is not a valid system variable", name)
+		err.Suggestion = "The variable is `" + rowLimitVar + "`."
+		return err
 	}
 	return nil
 }

@@ -85,7 +85,9 @@ func (c *checker) writtenLiteral(l *litExpr, t *sats.Type) ([]byte, error) {
 	case l.kind == litBool:
 		return sats.AppendBool(nil, l.text == "true"), nil
 	case l.kind == litString && (t.Kind == sats.KindBool || t.Kind.IsInteger()):
-		return nil, c.unexpected(l.span, sats.String, t)
+		err := c.unexpected(l.span, sats.String, t)
+		err.Suggestion = literalHint(l.text, t) + " It has no quotes."
+		return nil, err
 	case l.kind == litString && t.Kind.IsFloat():
 		if _, ok := floatName(l.text); !ok {
 			return nil, c.unexpected(l.span, sats.String, t)

@@ -605,6 +605,36 @@ func (c *treeCursor) next() (entry, bool) {
 	}
 }
 
+// last returns the cursor behind the last entry that is before p; nil means the last
+// of all.
+func (t *btree) last(p *treeProbe) treeCursor {
+	if p != nil {
+		return t.seek(p)
+	}
+	id := t.root
+	for range t.height {
+		n := t.inner(id)
+		id = n.kids[n.n-1]
+	}
+	return treeCursor{t, id, t.leaf(id).n}
+}
+
+// prev returns the entry before the cursor and steps back over it.
+func (c *treeCursor) prev() (entry, bool) {
+	for {
+		n := c.t.leaf(c.leaf)
+		if c.at > 0 {
+			c.at--
+			return n.at(c.at), true
+		}
+		if n.prev == noNode {
+			return entry{}, false
+		}
+		c.leaf = n.prev
+		c.at = c.t.leaf(c.leaf).n
+	}
+}
+
 // fill builds the tree from entries in any order, which it sorts in place.
 func (t *btree) fill(es []entry) {
 	sortEntries(es)

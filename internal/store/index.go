@@ -338,6 +338,19 @@ func (ix *index) tree() *btree {
 	return ix.ordered
 }
 
+// OrderIndex has an index answer ranges in order from now on, if it is not a hash
+// index: a unique one begins to with the first range that a transaction reads. It
+// belongs to the writer.
+func (s *Store) OrderIndex(id schema.IndexID) {
+	x := s.committed.indexes.get(uint32(id))
+	if x == nil || x.ix.def.Algo != schema.BTree || x.ix.ordered != nil {
+		return
+	}
+	s.mu.Lock() // views look into the index
+	defer s.mu.Unlock()
+	x.ix.tree()
+}
+
 // rangeProbes returns where a range begins and ends; nil is the end of the order.
 func (ix *index) rangeProbes(r *Range) (lo, hi *treeProbe) {
 	lo, hi = ix.boundProbe(r, r.Lo, sideBefore), ix.boundProbe(r, r.Hi, sideAfter)
@@ -364,10 +377,18 @@ func (ix *index) boundProbe(r *Range, b Bound, side int) *treeProbe {
 	return p
 }
 
-// eachRange calls fn for the rows of a range in key order until it returns false.
+// eachRange calls fn for the rows of a range in its order until it returns false.
 func (ix *index) eachRange(r *Range, fn func(p rowPtr) bool) {
 	t := ix.tree()
 	lo, hi := ix.rangeProbes(r)
+	if r.Desc {
+		for c := t.last(hi); ; {
+			e, ok := c.prev()
+			if !ok || lo != nil && t.compare(&e, lo) < 0 || !fn(e.ptr) {
+				return
+			}
+		}
+	}
 	for c := t.seek(lo); ; {
 		e, ok := c.next()
 		if !ok || hi != nil && t.compare(&e, hi) > 0 || !fn(e.ptr) {

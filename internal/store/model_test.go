@@ -387,6 +387,7 @@ func drawRange(t *rapid.T, d *schema.Table, ix *schema.Index) (r Range) {
 	for _, typ := range types[:r.PrefixCols] {
 		r.Prefix = drawValue(t, r.Prefix, typ)
 	}
+	r.Desc = rapid.Bool().Draw(t, "backwards")
 	if len(types) == 0 {
 		return r // of the unit type: there is nothing to bound
 	}
@@ -397,6 +398,16 @@ func drawRange(t *rapid.T, d *schema.Table, ix *schema.Index) (r Range) {
 		}
 	}
 	return r
+}
+
+// comparing compares rows in the order of a range.
+func (r *Range) comparing(d *schema.Table, ix *schema.Index) func(a, b string) int {
+	return func(a, b string) int {
+		if r.Desc {
+			a, b = b, a
+		}
+		return compareCols(d, ix.Cols, []byte(a), []byte(b))
+	}
 }
 
 // between returns the rows of a range, sorted by bytes.
@@ -447,7 +458,7 @@ func (m model) sameAs(t *rapid.T, what string, r Reader) {
 		}
 		rg := drawRange(t, mt.def, ix)
 		got := collect(r.Range(ix.ID, rg))
-		if !slices.IsSortedFunc(got, func(a, b string) int { return compareCols(mt.def, ix.Cols, []byte(a), []byte(b)) }) {
+		if !slices.IsSortedFunc(got, rg.comparing(mt.def, ix)) {
 			t.Fatalf("%s: Range(%s, %v) = %q is not in order", what, ix.Name, rg, got)
 		}
 		slices.Sort(got)
@@ -757,9 +768,11 @@ func (m *machine) interleave(t *rapid.T) {
 	}
 	ix := rapid.SampledFrom(mt.def.Indexes).Draw(t, "index")
 	seq, want := p.v.Scan(mt.def.ID), slices.Sorted(maps.Keys(mt.rows))
+	var ranged *Range
 	switch rapid.IntRange(0, 2).Draw(t, "how") {
 	case 0:
 		r := drawRange(t, mt.def, ix)
+		ranged = &r
 		seq, want = p.v.Range(ix.ID, r), mt.between(ix, r)
 	case 1:
 		key := drawKey(t, mt.def, ix.Cols)
@@ -771,6 +784,9 @@ func (m *machine) interleave(t *rapid.T) {
 		for range rapid.IntRange(0, 3).Draw(t, "writes") {
 			rapid.SampledFrom([]func(*rapid.T){m.insert, m.update, m.deleteRow, m.deletePoint, m.deleteRange, m.commit, m.rollback}).Draw(t, "write")(t)
 		}
+	}
+	if ranged != nil && !slices.IsSortedFunc(got, ranged.comparing(mt.def, ix)) {
+		t.Fatalf("view of %s beside writes gives %q, which is not in order", mt.def.Name, got)
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {

@@ -102,7 +102,8 @@ type Reader interface {
 	// Point yields the rows whose index columns have the values key, their BSATN
 	// back to back, which must be valid (see Tx.ParsePoint).
 	Point(id schema.IndexID, key []byte) iter.Seq[[]byte]
-	// Range yields rows in key order. An index that is not ordered is scanned.
+	// Range yields rows in key order, or backwards. An index that is not ordered is
+	// scanned.
 	Range(id schema.IndexID, r Range) iter.Seq[[]byte]
 	// FindUnique is Point for a unique index.
 	FindUnique(id schema.IndexID, key []byte) ([]byte, bool)
@@ -120,6 +121,7 @@ type Range struct {
 	Prefix     []byte // BSATN of the values back to back
 	PrefixCols int
 	Lo, Hi     Bound
+	Desc       bool // from Hi to Lo
 }
 
 // A Bound is one end of a range.

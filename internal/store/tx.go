@@ -20,6 +20,7 @@ type Tx struct {
 	reindex map[*table]bool // tables whose indexes a rollback builds anew
 
 	reads *ReadSet // notes what is read, if not nil
+	scans Scans    // since TakeScans
 
 	onCommit []func()
 
@@ -37,10 +38,30 @@ func (s *Store) Begin() *Tx {
 	if s.replay != nil {
 		panic("store: Begin before FinishReplay")
 	}
+	s.tx.scans = Scans{}
 	s.mu.Lock()
 	s.tx.open = true
 	s.mu.Unlock()
 	return &s.tx
+}
+
+// Scans count the reads of functions, as their host notes them.
+type Scans struct{ Rows, Bytes, Seeks uint64 }
+
+// CountScan notes that so many rows were read, by way of an index if seek is set.
+func (tx *Tx) CountScan(rows, bytes int, seek bool) {
+	tx.scans.Rows += uint64(rows)
+	tx.scans.Bytes += uint64(bytes)
+	if seek {
+		tx.scans.Seeks++
+	}
+}
+
+// TakeScans returns what was noted and begins anew.
+func (tx *Tx) TakeScans() Scans {
+	s := tx.scans
+	tx.scans = Scans{}
+	return s
 }
 
 // mustBeOpen catches use after Commit or Rollback.
@@ -185,7 +206,7 @@ func (tx *Tx) Range(id schema.IndexID, r Range) iter.Seq[[]byte] {
 	}
 }
 
-// eachRange calls fn for the rows of a range in key order.
+// eachRange calls fn for the rows of a range in its order.
 func (tx *Tx) eachRange(ix *index, r *Range, fn func(p rowPtr) bool) {
 	if ix.def.Algo == schema.Hash {
 		for _, p := range ix.scanRange(r) {
@@ -203,6 +224,13 @@ func (tx *Tx) eachRange(ix *index, r *Range, fn func(p rowPtr) bool) {
 	ix.eachRange(r, fn)
 }
 
+// Ordered reports whether a range of the index is read in order without looking at
+// every row.
+func (tx *Tx) Ordered(id schema.IndexID) bool {
+	ix := tx.index(id)
+	return ix != nil && ix.def.Algo == schema.BTree
+}
+
 func (tx *Tx) FindUnique(id schema.IndexID, key []byte) ([]byte, bool) {
 	ix := tx.index(id)
 	if ix == nil || !ix.def.Unique {
@@ -217,7 +245,7 @@ func (tx *Tx) FindUnique(id schema.IndexID, key []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// scanRange finds the rows of a range without a tree, in key order.
+// scanRange finds the rows of a range without a tree, in its order.
 func (ix *index) scanRange(r *Range) []rowPtr {
 	f := ix.filter(r)
 	var found []rowPtr
@@ -227,7 +255,12 @@ func (ix *index) scanRange(r *Range) []rowPtr {
 		}
 		return true
 	})
-	slices.SortFunc(found, func(a, b rowPtr) int { return ix.compareRows(a, b) })
+	slices.SortFunc(found, func(a, b rowPtr) int {
+		if r.Desc {
+			a, b = b, a
+		}
+		return ix.compareRows(a, b)
+	})
 	return found
 }
 

@@ -99,6 +99,18 @@ func (v *View) RowCount(id schema.TableID) uint64 {
 	return 0
 }
 
+// Ordered reports whether a range of the index is read in order without looking at
+// every row; see [Store.OrderIndex].
+func (v *View) Ordered(id schema.IndexID) bool {
+	x := v.cat.indexes.get(uint32(id))
+	if x == nil || x.ix.def.Algo != schema.BTree {
+		return false
+	}
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	return x.ix.alive && x.ix.ordered != nil
+}
+
 // RowBytes is how many bytes the rows of a table take: no fewer than their encodings
 // have.
 func (v *View) RowBytes(id schema.TableID) uint64 {

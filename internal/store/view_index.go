@@ -128,6 +128,7 @@ func (v *View) Range(id schema.IndexID, r Range) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if x := v.cat.indexes.get(uint32(id)); x != nil {
 			w := v.walk(x)
+			w.desc = r.Desc
 			w.lo, w.hi = w.ix.rangeProbes(&r)
 			w.run(yield)
 		}
@@ -147,6 +148,7 @@ type rangeWalk struct {
 
 	key    []byte     // if not nil: only rows with this key
 	lo, hi *treeProbe // what is left of the range; nil: no bound
+	desc   bool       // from hi to lo
 
 	last    *treeProbe // the last entry read
 	pending []lostRow  // in the range and not given yet: a heap by key
@@ -156,7 +158,7 @@ type rangeWalk struct {
 // Len and the others make the walk the heap of its pending rows.
 func (w *rangeWalk) Len() int { return len(w.pending) }
 func (w *rangeWalk) Less(i, j int) bool {
-	return w.key == nil && w.compareByKey(w.pending[i].row, w.pending[j].row) < 0
+	return w.key == nil && w.inOrder(w.pending[i].row, w.pending[j].row) < 0
 }
 func (w *rangeWalk) Swap(i, j int) { w.pending[i], w.pending[j] = w.pending[j], w.pending[i] }
 func (w *rangeWalk) Push(x any)    { w.pending = append(w.pending, x.(lostRow)) }
@@ -171,6 +173,14 @@ func (w *rangeWalk) Pop() any {
 func (w *rangeWalk) compareByKey(a, b []byte) int {
 	var buf [64]byte
 	return w.ix.compareKey(a, w.ix.keyOf(b, buf[:0]), len(w.ix.parts))
+}
+
+// inOrder is compareByKey in the order of the walk.
+func (w *rangeWalk) inOrder(a, b []byte) int {
+	if w.desc {
+		a, b = b, a
+	}
+	return w.compareByKey(a, b)
 }
 
 type lostRow struct {
@@ -207,17 +217,21 @@ func (w *rangeWalk) wants(p rowPtr, row []byte) bool {
 	}
 	if w.last != nil {
 		c := w.compareTo(row, w.last)
-		return c > 0 || c == 0 && p > w.last.ptr
+		return c > 0 || c == 0 && p != w.last.ptr && p > w.last.ptr != w.desc
 	}
 	return true
 }
 
-// compareTo orders a row of the view against a place in the order, by key.
+// compareTo orders a row of the view against a place in the order of the walk, by key.
 func (w *rangeWalk) compareTo(row []byte, p *treeProbe) int {
 	if w.key != nil {
 		return 0
 	}
-	return w.ix.compareKey(row, p.full, p.cols)
+	c := w.ix.compareKey(row, p.full, p.cols)
+	if w.desc {
+		c = -c
+	}
+	return c
 }
 
 // scan reads the rest of the range without the index.
@@ -251,7 +265,7 @@ func (w *rangeWalk) sort(rows [][]byte) {
 	if w.key != nil {
 		return
 	}
-	slices.SortStableFunc(rows, w.compareByKey)
+	slices.SortStableFunc(rows, w.inOrder)
 }
 
 // slice returns the rows of the next entries of the index's tree, and the lost ones among
@@ -275,16 +289,10 @@ func (w *rangeWalk) read(lost *lostRows) (rows [][]byte, more, ok bool) {
 	}
 	lost.finish(ix, w.vt)
 	w.addLost(lost)
-	from := w.lo
-	if w.last != nil {
-		next := *w.last
-		next.ptr++
-		from = &next
-	}
-	c := ix.ordered.seek(from)
+	next := w.entries(ix.ordered)
 	for n := 0; ; n++ {
-		e, ok := c.next()
-		if !ok || w.hi != nil && ix.ordered.compare(&e, w.hi) > 0 {
+		e, ok := next()
+		if !ok {
 			break
 		}
 		if row, ok := w.vt.get(e.ptr); ok && !lost.has(e.ptr) && w.sameKey(e.ptr, row) {
@@ -297,6 +305,32 @@ func (w *rangeWalk) read(lost *lostRows) (rows [][]byte, more, ok bool) {
 		}
 	}
 	return rows, more, true
+}
+
+// entries returns what yields the tree's entries in what is left of the range.
+func (w *rangeWalk) entries(t *btree) func() (entry, bool) {
+	from, to := w.lo, w.hi
+	if w.desc {
+		from, to = to, from
+		if w.last != nil {
+			from = w.last
+		}
+		c := t.last(from)
+		return func() (entry, bool) {
+			e, ok := c.prev()
+			return e, ok && (to == nil || t.compare(&e, to) >= 0)
+		}
+	}
+	if w.last != nil {
+		next := *w.last
+		next.ptr++
+		from = &next
+	}
+	c := t.seek(from)
+	return func() (entry, bool) {
+		e, ok := c.next()
+		return e, ok && (to == nil || t.compare(&e, to) <= 0)
+	}
 }
 
 // addLost enters newly lost rows that belong to what is left of the range. Those up

@@ -43,8 +43,13 @@ func (m *Manager) Publish(r store.Reader, d *store.Delta, offset uint64, gated b
 	var failed []failedQuery
 	if d != nil && len(d.Tables) > 0 {
 		for _, q := range m.concerned(r, d) {
+			before := len(u.results)
 			if err := u.evaluate(r, d, q); err != nil {
 				failed = append(failed, failedQuery{q, err})
+			}
+			m.Evaluated.Add(1)
+			if len(u.results) > before {
+				m.Matched.Add(1)
 			}
 		}
 		m.dropFailed(u, failed)

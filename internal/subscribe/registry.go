@@ -4,6 +4,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
@@ -20,6 +21,9 @@ type Manager struct {
 	// Watch, if set, is told of each query that becomes live (step 1) and that is live
 	// no more (step -1).
 	Watch func(q *Query, step int)
+	// Evaluated counts the live queries that transactions concerned, Matched those of
+	// them whose rows changed. Others may read them at any time.
+	Evaluated, Matched atomic.Uint64
 
 	queries map[string]*liveQuery
 	tables  map[schema.TableID]*tableTriggers

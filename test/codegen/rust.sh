@@ -42,6 +42,18 @@ rust_client() {
   (cd "$dir" && rust_cargo build --quiet --ignore-rust-version --features "$features")
 }
 
+# rust_sender makes the receiver bindings that a module holds of another one, and
+# builds it.
+rust_sender() {
+  mkdir -p "$work/caller" && cp -r "$here/rust/sender" "$work/caller/" || return
+  cat >"$work/caller/spacetime.json" <<EOF
+{ "children": [
+  { "database": "people", "bin-path": "$rust_module" },
+  { "database": "caller", "module-path": "./sender", "dependencies": [{ "name": "people", "database": "people" }] } ] }
+EOF
+  cd "$work/caller" && stdb generate caller --yes && grep -q '^pub mod people;$' sender/src/remote_bindings/mod.rs && stdb build --module-path sender
+}
+
 rust_suite() {
   local sdk db
   if [ ! -x /usr/bin/cargo ] && ! command -v cargo >/dev/null; then
@@ -49,6 +61,9 @@ rust_suite() {
     return
   fi
   check "build the module of the Rust clients" stdb build --module-path "$here/rust/module" || return
+  if (rust_toolchain); then # in a process of its own: its settings are for modules
+    check "a Rust module with receiver bindings builds" eval '(rust_toolchain && rust_sender)' && covers 09.104
+  fi
   if [ -z "$server_pid" ]; then
     start_server
     use_server 2>/dev/null

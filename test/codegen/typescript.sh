@@ -1,7 +1,7 @@
 # TypeScript: the bindings of every module of this test for every release of the SDK where the output or the SDK
 # changes, type-checked strictly, run against the stub of the vectors, and against our server with a real module.
 # shellcheck shell=bash
-ts_releases="1.10.0 1.11.3 1.12.0 2.0.1 2.1.0 2.2.0 2.4.1 2.8.3 2.10.1"
+ts_releases="1.6.2 1.7.0 1.10.0 1.11.3 1.12.0 2.0.1 2.1.0 2.2.0 2.4.1 2.8.3 2.10.1"
 ts=$root/.work/codegen-typescript # the packages stay there from run to run
 out=$work/typescript
 
@@ -18,9 +18,14 @@ ts_install() {
 ts_program() {
   local generation=2.x
   case $2 in
+  1.[4-8].*) generation=1.6 ;;
   1.12.*) generation=1.12 ;;
   1.*) generation=1.10 ;;
   esac
+  if [ "$generation" = 1.6 ]; then
+    echo "$here/typescript/$1-$generation.app.ts"
+    return
+  fi
   case $1 in
   live) [ "$generation" = 2.x ] || generation=1.x; echo "$here/typescript/live-$generation.ts" ;;
   *) echo "$vectors/harness/$1-$generation.app.ts" ;;
@@ -35,12 +40,11 @@ ts_generate() {
       dir=$out/$module-$release
       mkdir -p "$dir"
       if [ $module = live ]; then
-        stdb generate --lang typescript --sdk-version "$release" --out-dir "$dir/module_bindings" --bin-path "$1" --js-path "$1" 2>/dev/null && return 1
         stdb generate --lang typescript --sdk-version "$release" --out-dir "$dir/module_bindings" --js-path "$1" || return
-        cp "$here/typescript/common.ts" "$dir/" || return
       else
         stdb generate --lang typescript --sdk-version "$release" --out-dir "$dir/module_bindings" --module-def "$modules/$module.json" || return
       fi
+      cp "$here/typescript/common.ts" "$dir/" || return
       if [ -f "$(ts_program $module "$release")" ]; then cp "$(ts_program $module "$release")" "$dir/app.ts" || return; fi
     done
   done

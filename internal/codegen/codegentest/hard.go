@@ -64,6 +64,16 @@ func HardMaker() *Maker {
 	return m
 }
 
+// WideMaker returns the module of HardMaker without recursive types, which not
+// every language has.
+func WideMaker() *Maker {
+	m := HardMaker()
+	m.Typespace.Types[0] = sats.Product(sats.E("value", sats.U32))
+	m.Typespace.Types[1] = sats.Product(sats.E("all", sats.Array(sats.Ref(1))))
+	m.Typespace.Types[2] = sats.Sum(sats.E("leaf", sats.I64), sats.E("Nothing", Unit))
+	return m
+}
+
 // wideTypes returns a product of 40 fields and a sum of 40 variants.
 func wideTypes() (product, sum *sats.Type) {
 	return sats.Product(elements("field", 40, sats.I32)...), sats.Sum(elements("Case", 40, sats.I32)...)

@@ -127,3 +127,9 @@ func tableKind(t *model.Table) string {
 	}
 	return "table"
 }
+
+// IsKeyword reports whether a word is reserved in some edition of Rust, so that
+// nothing can be called so.
+func IsKeyword(word string) bool {
+	return keywords[word] || word == "self" || word == "Self" || word == "super" || word == "crate"
+}

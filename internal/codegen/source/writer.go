@@ -81,3 +81,6 @@ func value(name string, pairs []string) string {
 	}
 	panic("source: nothing fills ‹" + name + "›")
 }
+
+// Indent changes the indentation of what follows by some levels.
+func (w *Writer) Indent(levels int) { w.depth += levels }

@@ -3,6 +3,7 @@ package typescript
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/stdbgo/spacetime/internal/codegen/model"
 )
@@ -21,10 +22,14 @@ func (n imports) write(t *model.Text) {
 	}
 	var values, types []string
 	for _, name := range slices.Sorted(maps.Keys(n)) {
+		alias := name + " as __" + name
+		if strings.Contains(name, " as ") {
+			alias = name // has one of its own
+		}
 		if n[name] {
-			types = append(types, "type "+name+" as __"+name)
+			types = append(types, "type "+alias)
 		} else {
-			values = append(values, name+" as __"+name)
+			values = append(values, alias)
 		}
 	}
 	all := append(values, types...)

@@ -12,7 +12,7 @@ Promise.withResolvers ??= function () { // some releases of the SDK need it, and
 
 let count = 0;
 export async function load(entry, release) {
-  const outfile = path.join(path.dirname(entry), `bundle-${count++}.mjs`);
+  const outfile = path.join(path.dirname(entry).replace(/[\\/]module_bindings$/, ""), `bundle-${count++}.mjs`);
   await build({
     entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", target: "node20", logLevel: "error",
     alias: { spacetimedb: path.resolve("node_modules", `sdk-${release}`, "dist/index.mjs") },

@@ -6,7 +6,7 @@ import { load, releaseOf } from "./bundle.mjs";
 const [folder, uri, database] = process.argv.slice(2);
 const dir = path.resolve(folder);
 let failed = 0;
-for (const name of fs.readdirSync(dir).filter((n) => n.startsWith("live-")).sort()) {
+for (const name of fs.readdirSync(dir).filter((n) => n.startsWith("live-") && fs.existsSync(path.join(dir, n, "app.ts"))).sort()) {
   try {
     const { main } = await load(path.join(dir, name, "app.ts"), releaseOf(name));
     await main(uri, database);

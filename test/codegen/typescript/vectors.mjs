@@ -19,7 +19,7 @@ const common = ["connected abcdef0123456789 tok", "applied 1", "ins user undefin
 const chat = {
   1: (release) => [
     ...common, "onSetName Ada Committed", "upd user undefined->Ada Reducer set_name", "onSetName  Failed Names must not be empty",
-    "onSendMessage hi", "ins msg hi 1000000", "iter Ada hi", "accessors set_name sendMessage user user",
+    "onSendMessage hi", "ins msg hi 1000000", "iter Ada hi", ...(classes(release) ? [] : ["accessors set_name sendMessage user user"]),
     ...(release === "1.12.0" ? ["query [object Object]"] : []), "unsub", "ended true", "disconnected",
   ],
   2: () => [
@@ -27,6 +27,8 @@ const chat = {
     "accessors set_name sendMessage 0 user user", /^sql SELECT \* FROM "user" WHERE "user"\."identity" = 0x00000/, "unsub", "ended true", "disconnected",
   ],
 };
+
+const classes = (release) => Number(release.split(".")[1]) < 9; // of 1.x
 
 function same(got, want) {
   // The order of a reducer's callback and of the rows' is the SDK's affair.
@@ -64,12 +66,27 @@ function checkAll(release, printed, log) {
   assert.ok(sql[2].includes("\"my_things\""), sql[2]);
 }
 
+// connects loads bindings, which calls every builder, and connects, which looks at every type.
+async function connects(folder, uri) {
+  const { DbConnection } = await load(path.join(dir, folder, "module_bindings/index.ts"), releaseOf(folder));
+  const conn = await new Promise((resolve, reject) => {
+    const builder = DbConnection.builder().withUri(uri).withCompression("none").onConnect(resolve).onConnectError((_ctx, e) => reject(e));
+    (builder.withDatabaseName?.("x") ?? builder.withModuleName("x")).build();
+  });
+  assert.ok(conn.db && conn.reducers);
+  conn.disconnect();
+}
+
 async function once(folder, check) {
   const release = releaseOf(folder), log = [];
   const server = await start((l) => log.push(l));
   try {
+    const uri = `http://127.0.0.1:${server.port}`;
+    await connects(folder, uri);
+    if (!check) return;
+    log.length = 0;
     const { main } = await load(path.join(dir, folder, "app.ts"), release);
-    check(release, await main(`http://127.0.0.1:${server.port}`), log);
+    check(release, await main(uri), log.filter((l) => l.ev !== "close"));
   } finally {
     server.close();
   }
@@ -77,8 +94,7 @@ async function once(folder, check) {
 
 let failed = 0;
 for (const folder of fs.readdirSync(dir).sort()) {
-  const check = { chat: checkChat, alltypes: checkAll }[folder.slice(0, folder.lastIndexOf("-"))];
-  if (!check) continue;
+  const check = { chat: checkChat, alltypes: checkAll }[folder.slice(0, folder.lastIndexOf("-"))]; // of the others there are no programs
   let problem;
   for (let attempt = 0; attempt < 3; attempt++) { // the programs wait for fractions of a second, too short on a busy machine
     try {
