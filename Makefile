@@ -50,15 +50,17 @@ release: deps
 
 # The file system of the container image, around the program of `make build`. It has
 # the certificates of this machine, for what modules ask of the network.
-image-root: build
-	rm -rf bin/image
-	mkdir -p bin/image/usr/local/bin bin/image/home/spacetime bin/image/app bin/image/etc/ssl/certs
-	mkdir -m 1777 bin/image/tmp
-	cp bin/spacetime bin/image/usr/local/bin/spacetimedb-cli
-	ln -s spacetimedb-cli bin/image/usr/local/bin/spacetime
-	echo 'spacetime:x:1000:1000::/home/spacetime:/bin/false' >bin/image/etc/passwd
-	echo 'spacetime:x:1000:' >bin/image/etc/group
-	-cp /etc/ssl/certs/ca-certificates.crt bin/image/etc/ssl/certs/
+IMAGE    ?= bin/image
+PROGRAM  ?= bin/spacetime
+image-root: $(if $(filter bin/spacetime,$(PROGRAM)),build)
+	rm -rf $(IMAGE)
+	mkdir -p $(IMAGE)/usr/local/bin $(IMAGE)/home/spacetime $(IMAGE)/app $(IMAGE)/etc/ssl/certs
+	mkdir -m 1777 $(IMAGE)/tmp
+	cp $(PROGRAM) $(IMAGE)/usr/local/bin/spacetimedb-cli
+	ln -s spacetimedb-cli $(IMAGE)/usr/local/bin/spacetime
+	echo 'spacetime:x:1000:1000::/home/spacetime:/bin/false' >$(IMAGE)/etc/passwd
+	echo 'spacetime:x:1000:' >$(IMAGE)/etc/group
+	-cp /etc/ssl/certs/ca-certificates.crt $(IMAGE)/etc/ssl/certs/
 
 # The container image, built without a daemon.
 image: image-root
