@@ -59,7 +59,10 @@ func parseConfig(path string, text []byte, over Overrides) (*Config, error) {
 	if err := toml.Unmarshal(text, c); err != nil {
 		var at *toml.DecodeError
 		if errors.As(err, &at) {
-			return nil, fmt.Errorf("invalid TOML syntax in %s\n%s", path, at.String())
+			return nil, c.fileError(path, at)
+		}
+		if s, line := badSetting(text); line > 0 {
+			return nil, fmt.Errorf("invalid TOML syntax in %s: line %d: %s: %w", path, line, s.name(), err)
 		}
 		return nil, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
 	}
@@ -87,6 +90,68 @@ func parseConfig(path string, text []byte, over Overrides) (*Config, error) {
 		return nil, fmt.Errorf("the settings do not fit together: %w", err)
 	}
 	return c, nil
+}
+
+// fileError says where and how a value of the file is wrong.
+func (c *Config) fileError(path string, at *toml.DecodeError) error {
+	if s, ok := findSetting(strings.Join(at.Key(), ".")); ok && strings.Contains(at.Error(), "cannot decode") {
+		line, _ := at.Position()
+		return fmt.Errorf("invalid TOML syntax in %s: line %d: %s is %s", path, line, s.name(), c.kindOf(s))
+	}
+	return fmt.Errorf("invalid TOML syntax in %s\n%s", path, at.String())
+}
+
+// badSetting finds the setting of the file whose value is not one, and its line; 0 if
+// there is none.
+func badSetting(text []byte) (s setting, line int) {
+	var content map[string]map[string]any
+	_ = toml.Unmarshal(text, &content) // keys outside of sections are no settings
+	for _, s := range settings {
+		v, ok := content[s.section][s.key]
+		if ok && toml.Unmarshal([]byte("["+s.section+"]\n"+s.key+" = "+tomlText(v)+"\n"), &Config{}) != nil {
+			return s, lineOf(text, s)
+		}
+	}
+	return setting{}, 0
+}
+
+// lineOf is the line on which a setting stands.
+func lineOf(text []byte, s setting) int {
+	n, inside := 0, false
+	for line := range strings.Lines(string(text)) {
+		n++
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			inside = strings.HasPrefix(line, "["+s.section+"]")
+		}
+		if key, _, ok := strings.Cut(line, "="); ok && inside && strings.Trim(key, " \"") == s.key {
+			return n
+		}
+	}
+	return 0
+}
+
+// kindOf is what values a setting has, in words.
+func (c *Config) kindOf(s setting) string {
+	field, ok := fieldOf(reflect.ValueOf(c).Elem(), s)
+	if !ok {
+		return "no setting"
+	}
+	t := field.Type()
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == reflect.TypeFor[duration]():
+		return `a text like "1m 30s"`
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Int64:
+		return "a whole number, without quotes"
+	case t.Kind() == reflect.Slice:
+		return `a list of texts like ["a", "b"]`
+	}
+	return "a text in quotes"
 }
 
 func meant(name string, names []string) string {
