@@ -362,8 +362,10 @@ func TestCPlusPlus(t *testing.T) {
 	dir, bin := t.TempDir(), t.TempDir()
 	write(t, dir, map[string]string{"CMakeLists.txt": ""})
 	t.Setenv("PATH", bin+":/bin:/usr/bin")
-	if _, err := Build(t.Context(), Options{Dir: dir}); err == nil || !strings.HasPrefix(err.Error(), "emcc not found in PATH. Install Emscripten") {
-		t.Skip("Emscripten is installed: ", err)
+	if _, err := exec.LookPath("emcc"); err != nil {
+		if _, err := Build(t.Context(), Options{Dir: dir}); err == nil || !strings.HasPrefix(err.Error(), "emcc not found in PATH. Install Emscripten") {
+			t.Error(err)
+		}
 	}
 	tool(t, filepath.Join(bin, "emcc"), "exit 1")
 	tool(t, filepath.Join(bin, "emcmake"), `[ "$*" = "cmake -S . -B build -DCMAKE_BUILD_TYPE=Release" ] && mkdir -p build/sub && echo old >build/old.wasm && touch -d 2001-01-01 build/old.wasm`)
