@@ -55,6 +55,31 @@ func TestLeaders(t *testing.T) {
 	}
 }
 
+func TestNotes(t *testing.T) {
+	db := moduletest.New(t)
+	alice, bob := db.Connect(moduletest.User("alice")), db.Connect(moduletest.User("bob"))
+	if err := moduletest.Call(alice, Remember, RememberArgs{Text: "bob cheats"}); err != nil {
+		t.Fatal(err)
+	}
+	for c, want := range map[*moduletest.Client]int{alice: 1, bob: 0} {
+		if rows, err := moduletest.Rows[Note](c, "SELECT * FROM note"); err != nil || len(rows) != want {
+			t.Errorf("%d notes, %v; want %d", len(rows), err, want)
+		}
+	}
+}
+
+func TestSayHello(t *testing.T) {
+	db := moduletest.New(t)
+	friend, heard := moduletest.User("friend"), ""
+	moduletest.Remote(db, friend, "greet", func(_ module.Identity, args struct{ Text string }) error {
+		heard = args.Text
+		return nil
+	})
+	if err := moduletest.Call(db.Owner(), SayHello, SayHelloArgs{To: friend, Text: "hi"}); err != nil || heard != "hi" {
+		t.Errorf("heard %q, %v", heard, err)
+	}
+}
+
 func TestTotal(t *testing.T) {
 	db := moduletest.New(t)
 	total, err := moduletest.CallProcedure(db.Owner(), Total, TotalArgs{Team: "red"})

@@ -34,7 +34,7 @@ var (
 	playerByName = module.UniqueOf(players, func(p *Player) *string { return &p.Name })
 	byScore      = module.IndexOf(players, func(p *Player) *int64 { return &p.Score })
 	matches      = module.NewTable[Match]("match", module.Public)
-	byWinner     = module.IndexOf(matches, func(m *Match) *uint32 { return &m.Winner })
+	_            = module.IndexOf(matches, func(m *Match) *uint32 { return &m.Winner }) // for joins in SQL
 )
 
 type State uint8
@@ -118,7 +118,18 @@ type Note struct {
 
 var notes = module.NewTable[Note]("note", module.Public)
 
-func init() { module.VisibilityFilter("SELECT * FROM note WHERE owner = :sender") }
+type RememberArgs struct{ Text string }
+
+// Remember keeps a note for the caller.
+func Remember(ctx *module.Context, args RememberArgs) error {
+	_, err := notes.Insert(ctx, Note{Owner: ctx.Sender, Text: args.Text})
+	return err
+}
+
+func init() {
+	module.Reducer("remember", Remember)
+	module.VisibilityFilter("SELECT * FROM note WHERE owner = :sender")
+}
 
 type Break struct {
 	ID     uint64 `stdb:"primarykey,autoinc"`
@@ -208,4 +219,18 @@ type Hello struct {
 
 var hellos = module.NewTable[Hello]("hello")
 
-func init() { module.Outbox[struct{ Text string }](hellos, "greet") }
+type SayHelloArgs struct {
+	To   module.Identity
+	Text string
+}
+
+// SayHello greets another database.
+func SayHello(ctx *module.Context, args SayHelloArgs) error {
+	_, err := hellos.Insert(ctx, Hello{To: args.To, Text: args.Text})
+	return err
+}
+
+func init() {
+	module.Reducer("say_hello", SayHello)
+	module.Outbox[struct{ Text string }](hellos, "greet")
+}
