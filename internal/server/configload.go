@@ -57,6 +57,9 @@ func parseConfig(path string, text []byte, over Overrides) (*Config, error) {
 	c := &Config{origins: map[string]origin{}}
 	_ = c.Logs.Level.UnmarshalText([]byte("error"))
 	if err := toml.Unmarshal(text, c); err != nil {
+		if reason := c.wrongType(text); reason != "" {
+			return nil, fmt.Errorf("invalid TOML syntax in %s: %s", path, reason)
+		}
 		var at *toml.DecodeError
 		if errors.As(err, &at) {
 			return nil, fmt.Errorf("invalid TOML syntax in %s\n%s", path, at.String())
@@ -87,6 +90,62 @@ func parseConfig(path string, text []byte, over Overrides) (*Config, error) {
 		return nil, fmt.Errorf("the settings do not fit together: %w", err)
 	}
 	return c, nil
+}
+
+// wrongType names the first setting of the file whose value is of another type than
+// the setting's, and says what to write. The decoder's own message names Go types.
+func (c *Config) wrongType(text []byte) string {
+	var content map[string]any
+	if toml.Unmarshal(text, &content) != nil {
+		return ""
+	}
+	for _, s := range settings {
+		section, ok := content[s.section].(map[string]any)
+		if value, given := content[s.section]; given && !ok {
+			return fmt.Sprintf("%s = %s: %s is a section; write [%s] on a line of its own, and its settings below", s.section, tomlText(value), s.section, s.section)
+		}
+		value, given := section[s.key]
+		field, known := fieldOf(reflect.ValueOf(c).Elem(), s)
+		if !given || !known {
+			continue
+		}
+		if want := wantedType(field.Type(), value); want != "" {
+			return fmt.Sprintf("[%s] %s = %s: want %s", s.section, s.key, tomlText(value), want)
+		}
+	}
+	return ""
+}
+
+// wantedType describes what a field of type t takes, or is empty if the value has
+// that type.
+func wantedType(t reflect.Type, value any) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	ok, want := false, ""
+	switch {
+	case t == reflect.TypeFor[duration](), t == reflect.TypeFor[durationOrNone]():
+		_, ok = value.(string)
+		want = `a text with a unit, like "15s"`
+	case t.Kind() == reflect.Bool:
+		_, ok = value.(bool)
+		want = "true or false, without quotes"
+	case t.Kind() == reflect.Int64:
+		_, ok = value.(int64)
+		want = "a whole number, without quotes"
+	case t.Kind() == reflect.Slice:
+		var items []any
+		items, ok = value.([]any)
+		ok = ok && !slices.ContainsFunc(items, func(item any) bool { _, text := item.(string); return !text })
+		want = `a list of texts, like ["a", "b"]`
+	default:
+		_, ok = value.(string)
+		want = "a text in quotes"
+	}
+	if ok {
+		return ""
+	}
+	return want
 }
 
 func meant(name string, names []string) string {
