@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"go/format"
+	"go/token"
 	"slices"
 	"strings"
 
@@ -21,6 +22,9 @@ const (
 // Generate returns the bindings of a module. Names that collide are an error.
 func Generate(m *model.Module, o model.Options) (*model.Output, error) {
 	g := &generator{root: m.Root, pkg: cmp.Or(o.Package, "bindings"), tool: o.Tool, indexes: map[*model.Table][]*lookup{}}
+	if !token.IsIdentifier(g.pkg) || g.pkg == "_" {
+		return nil, fmt.Errorf("%q is no name for a Go package: write letters, digits and _, like bindings, and no keyword", g.pkg)
+	}
 	if err := g.name(); err != nil {
 		return nil, err
 	}

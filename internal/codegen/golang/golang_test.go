@@ -99,6 +99,20 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// A package name that Go would not take is the user's mistake, and is said to be.
+func TestPackageName(t *testing.T) {
+	built, err := model.Build(codegentest.AllTypes(t), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, ok := range map[string]bool{"bindings": true, "main": true, "bad-name": false, "func": false, "1st": false, "_": false} {
+		_, err := golang.Generate(built, model.Options{Package: name})
+		if ok != (err == nil) || err != nil && !strings.Contains(err.Error(), "is no name for a Go package") {
+			t.Errorf("package %s: %v", name, err)
+		}
+	}
+}
+
 // Every exported name has a comment that begins with it.
 func TestDocumentation(t *testing.T) {
 	for name, make := range modules {
