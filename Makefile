@@ -10,7 +10,7 @@ RUST_SDKS ?= 1.8.0 1.11.3 1.12.0 2.0.5 2.8.3 2.10.1 2.14.0
 VERSION  ?= 0.0.0-devel
 OUT      ?= dist/release
 
-.PHONY: run build deps test check cross release image-root image fuzz bench peers crash powercut rust-sdks codegen-rust clean help
+.PHONY: run build deps test check cross release image-root image fuzz bench peers crash powercut soak fanout rust-sdks codegen-rust clean help
 
 # Build the product and start the demonstration: a server on 127.0.0.1:3000
 # with the Go chat module, and a chat page. Ctrl-C stops both.
@@ -50,15 +50,17 @@ release: deps
 
 # The file system of the container image, around the program of `make build`. It has
 # the certificates of this machine, for what modules ask of the network.
-image-root: build
-	rm -rf bin/image
-	mkdir -p bin/image/usr/local/bin bin/image/home/spacetime bin/image/app bin/image/etc/ssl/certs
-	mkdir -m 1777 bin/image/tmp
-	cp bin/spacetime bin/image/usr/local/bin/spacetimedb-cli
-	ln -s spacetimedb-cli bin/image/usr/local/bin/spacetime
-	echo 'spacetime:x:1000:1000::/home/spacetime:/bin/false' >bin/image/etc/passwd
-	echo 'spacetime:x:1000:' >bin/image/etc/group
-	-cp /etc/ssl/certs/ca-certificates.crt bin/image/etc/ssl/certs/
+IMAGE    ?= bin/image
+PROGRAM  ?= bin/spacetime
+image-root: $(if $(filter bin/spacetime,$(PROGRAM)),build)
+	rm -rf $(IMAGE)
+	mkdir -p $(IMAGE)/usr/local/bin $(IMAGE)/home/spacetime $(IMAGE)/app $(IMAGE)/etc/ssl/certs
+	mkdir -m 1777 $(IMAGE)/tmp
+	cp $(PROGRAM) $(IMAGE)/usr/local/bin/spacetimedb-cli
+	ln -s spacetimedb-cli $(IMAGE)/usr/local/bin/spacetime
+	echo 'spacetime:x:1000:1000::/home/spacetime:/bin/false' >$(IMAGE)/etc/passwd
+	echo 'spacetime:x:1000:' >$(IMAGE)/etc/group
+	-cp /etc/ssl/certs/ca-certificates.crt $(IMAGE)/etc/ssl/certs/
 
 # The container image, built without a daemon.
 image: image-root
@@ -72,6 +74,7 @@ fuzz: deps
 bench: build
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	bench/run --alone
+	bench/fanout/run
 
 # The official Rust SDK, release by release, with and without its unstable part.
 rust-sdks: build
@@ -95,6 +98,14 @@ powercut: deps
 codegen-rust: build
 	ONLY=rust RUST_SDKS="$(RUST_SDKS)" test/codegen/run
 
+# 500 connections of every kind for two minutes; the memory must stay flat.
+soak: build
+	test/soak/run 500 2m
+
+# One writer and 1 to 1,000 subscribers; part of make bench.
+fanout: build
+	bench/fanout/run
+
 clean:
 	rm -rf bin .work
 
@@ -109,6 +120,8 @@ help:
 	@echo 'make fuzz    every fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bench   benchmarks; make peers adds Redis and PostgreSQL'
 	@echo 'make crash   kills the server under load, ROUNDS=$(ROUNDS) times'
+	@echo 'make soak    500 connections of every kind for two minutes; the memory must stay flat'
+	@echo 'make fanout  one writer and 1 to 1,000 subscribers'
 	@echo 'make powercut  databases on a failing disk, RUNS=$(RUNS) times from SEED=$(SEED)'
 	@echo 'make rust-sdks  modules of the official Rust crates, CRATES=…'
 	@echo 'make codegen-rust  the Rust bindings against RUST_SDKS=$(RUST_SDKS)'

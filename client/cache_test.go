@@ -354,3 +354,42 @@ func TestCacheForeignRows(t *testing.T) {
 		t.Errorf("rows of an unknown table: %v", err)
 	}
 }
+
+// BenchmarkCache inserts and deletes transactions of 100 rows of fixed size beside
+// 100,000 others, with a unique index; figures are per row that comes and goes.
+func BenchmarkCache(b *testing.B) {
+	type fixed struct {
+		ID   uint64
+		X, Y float64
+		Grp  uint32
+	}
+	const batch = 100
+	info := &TableInfo[fixed]{Name: "fixed"}
+	c, err := newConn(&Module{Tables: []TableDef{info}}, Options{URL: "http://localhost", Database: "db"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	unique := UniqueOf(TableOf(c, info), func(r *fixed) uint64 { return r.ID }, nil)
+	unique.Find(0)
+	rows := func(from, n int) []change {
+		list := make([]fixed, n)
+		for i := range list {
+			list[i] = fixed{ID: uint64(from + i)}
+		}
+		return []change{{set: 1, table: "fixed", inserted: rowList(list...)}}
+	}
+	if err := c.transact(&Event{}, rows(1<<20, 100_000)); err != nil {
+		b.Fatal(err)
+	}
+	in := rows(0, batch)
+	out := []change{{set: 1, table: "fixed", deleted: in[0].inserted}}
+	ev := &Event{}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		if n%batch == 0 {
+			if err := errors.Join(c.transact(ev, in), c.transact(ev, out)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

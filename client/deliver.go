@@ -10,9 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
-	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 )
 
 // A delivery is the state of the goroutine that delivers.
@@ -21,9 +18,11 @@ type delivery struct {
 	context   context.Context
 	goroutine atomic.Uint64 // the one that delivers now; 0: nobody does
 	stalled   *time.Timer
+	patience  time.Duration // before the logger hears of it
 
 	sets       map[uint32]*Subscription // by query set: those whose rows were handed over
 	generation uint32                   // V1: the set that rows have in the cache
+	parting    []*Subscription          // V1: given up, but their rows are still there
 	resync     *resync                  // not nil while the new initial rows are collected
 	broken     *link                    // its further messages are of no use
 	spare      []item
@@ -38,8 +37,9 @@ func (d *delivery) init(c *Conn) {
 	d.context = context.WithValue(c.run, callbackMark{}, c)
 	d.sets = map[uint32]*Subscription{}
 	if c.opts.Logger != nil {
+		d.patience = stallTime
 		d.stalled = time.AfterFunc(stallTime, func() {
-			c.warn("delivering has stood still for 5 s, so a callback takes its time or waits for its own connection")
+			c.warn("delivering has stood still for some time, so a callback is slow or waits for its own connection", "time", d.patience)
 		})
 		d.stalled.Stop()
 	}
@@ -129,7 +129,7 @@ func (c *Conn) deliverQueued() (n int) {
 func (c *Conn) deliver(it *item) {
 	d := &c.delivery
 	if d.stalled != nil {
-		d.stalled.Reset(stallTime)
+		d.stalled.Reset(d.patience)
 		defer d.stalled.Stop()
 	}
 	switch {
@@ -142,8 +142,7 @@ func (c *Conn) deliver(it *item) {
 	case it.down != nil:
 		c.linkIsDown(it)
 	case it.drop != nil:
-		c.dropSets(it.drop)
-		it.drop.end(nil)
+		c.part(it.drop)
 	case it.end:
 		c.finish()
 	default:
@@ -164,18 +163,15 @@ func (c *Conn) giveUp(l *link, err error) {
 	c.breakLink(l, err)
 }
 
+// dispatch handles one message.
 func (c *Conn) dispatch(l *link, m serverMessage) error {
 	if held, err := c.holdBack(l, m); held || err != nil {
 		return err
 	}
-	switch m := m.(type) {
-	case *v2.TransactionUpdate, *v2.ReducerResult, *v2.SubscribeApplied, *v2.UnsubscribeApplied, *v2.SubscriptionError,
-		*v2.OneOffQueryResult, *v2.ProcedureResult, *v2.SubscribeBatchApplied, *v2.InitialConnection:
-		return c.dispatchV2(l, m)
-	case v1.ServerMessage:
+	if l.session.protocol == V1 {
 		return c.dispatchV1(l, m)
 	}
-	return nil
+	return c.dispatchV2(l, m)
 }
 
 // transact applies changes and runs the callbacks for them.
@@ -217,6 +213,9 @@ func (c *Conn) finish() {
 	for _, s := range c.delivery.sets {
 		s.end(err)
 	}
+	for _, s := range c.delivery.parting {
+		s.end(err)
+	}
 	if c.delivery.stalled != nil {
 		c.delivery.stalled.Stop()
 	}
@@ -242,13 +241,24 @@ func (c *Conn) linkIsDown(it *item) {
 		close(a.done)
 	}
 	for _, s := range it.gone {
-		c.dropSets(s)
 		if s.raw != nil {
+			c.dropSets(s)
 			s.end(end)
 		} else {
-			s.end(nil)
+			c.part(s)
 		}
 	}
+}
+
+// part ends a subscription that was given up while there is no link. Of V1, which does
+// not say whose the rows are, they go with the next resynchronisation.
+func (c *Conn) part(s *Subscription) {
+	if c.delivery.generation != 0 {
+		c.delivery.parting = append(c.delivery.parting, s)
+		return
+	}
+	c.dropSets(s)
+	s.end(nil)
 }
 
 // guard runs a callback, unless Close or a panic has been before it.

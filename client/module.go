@@ -83,6 +83,8 @@ func (key keyOf[R, K]) pair(deleted, inserted []*R, updates []update[R]) ([]*R, 
 			gone = append(gone, r)
 		}
 	}
+	clear(deleted[len(gone):])
+	clear(inserted[len(rest):])
 	return gone, rest, updates
 }
 

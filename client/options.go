@@ -89,7 +89,8 @@ type Options struct {
 	OnPanic func(value any, stack []byte)
 	// Reconnect says whether and how to connect again when the connection breaks.
 	Reconnect Reconnect
-	// OnState is told of every change of Conn.State, as a callback.
+	// OnState is told of every change of Conn.State, as a callback; of nothing after
+	// Close.
 	OnState func(State)
 
 	// MaxMessage bounds one message from the server in bytes, compressed or not;

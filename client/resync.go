@@ -180,6 +180,10 @@ func (c *Conn) finishResync() error {
 			return err
 		}
 	}
+	for _, s := range d.parting {
+		s.end(nil)
+	}
+	d.parting = nil
 	clear(d.sets)
 	for set, s := range r.answered {
 		if text, ok := r.rejected[set]; ok {

@@ -82,16 +82,21 @@ func (t *table[R]) began() bool {
 	}
 	t.open = true
 	t.number++
+	t.forget() // only what was never told is left
+	return false
+}
+
+// forget empties the lists of a transaction.
+func (t *table[R]) forget() {
 	t.touched, t.undo = reuse(t.touched), reuse(t.undo)
 	t.deleted, t.inserted, t.updated = reuse(t.deleted), reuse(t.inserted), reuse(t.updated)
-	return false
 }
 
 func reuse[T any](list []T) []T {
 	if cap(list) > keepList {
 		return nil
 	}
-	clear(list[:cap(list)])
+	clear(list)
 	return list[:0]
 }
 
@@ -254,7 +259,7 @@ func (t *table[R]) rollback() {
 			t.freeSlot(i)
 		}
 	}
-	t.inserted = t.inserted[:0]
+	t.forget()
 	t.open = false
 }
 
@@ -331,6 +336,7 @@ func (t *table[R]) tell(c *Conn, ev *Event) {
 		}
 	}
 	tellRows(c, &t.onInsert, ev, t.inserted)
+	t.forget()
 }
 
 func tellRows[R any](c *Conn, callbacks *handlers[func(*Event, *R)], ev *Event, rows []*R) {

@@ -13,7 +13,7 @@ import (
 // dispatchV1 handles one message of V1. Its updates do not say which query set they
 // belong to, and the server sends the rows of a query once however many sets have it;
 // so in the cache all rows belong to one set, the generation.
-func (c *Conn) dispatchV1(l *link, m v1.ServerMessage) error {
+func (c *Conn) dispatchV1(l *link, m serverMessage) error {
 	switch m := m.(type) {
 	case *v1.TransactionUpdate:
 		return c.transactionV1(l, m)

@@ -51,7 +51,7 @@ func start(ctx context.Context, o cli.StartOptions) error {
 	}
 	return server.Run(ctx, server.RunOptions{
 		DataDir: o.DataDir, ListenAddr: o.ListenAddr,
-		PrivateKeyPath: o.PrivateKeyPath, PublicKeyPath: o.PublicKeyPath, KeyDir: o.KeyDir, PGPort: o.PGPort,
+		PrivateKeyPath: o.PrivateKeyPath, PublicKeyPath: o.PublicKeyPath, KeyDir: o.KeyDir,
 		InMemory: o.InMemory, NonInteractive: o.NonInteractive, Overrides: over, Hangup: hangups,
 		Version: cli.CompatVersion, ExeName: strings.TrimSuffix(filepath.Base(path), ".exe"), ExePath: path,
 		Engines: engines,

@@ -11,7 +11,7 @@ import (
 func RecordOutbox(tx *store.Tx, def *schema.Table, row []byte, at sats.Timestamp) error {
 	target := def.Layout.Col(row, int(def.Outbox.TargetCol))
 	message := sats.NewReader(def.Layout.Col(row, int(*def.PrimaryKey))).U64()
-	stream, err := outboundStream(tx, def.ID, target, at)
+	stream, err := OutboundStream(tx, def.ID, target, uint64(max(at, 1)))
 	if err != nil {
 		return err
 	}
@@ -28,16 +28,16 @@ func RecordOutbox(tx *store.Tx, def *schema.Table, row []byte, at sats.Timestamp
 	return err
 }
 
-// outboundStream finds or makes the stream of an outbox to a target, the BSATN of an identity.
+// OutboundStream finds the stream of an outbox to a target, the BSATN of an identity, or makes one whose id is at least least.
 //
 // Receivers remember streams by their ids, and a database that is cleared keeps its identity. So ids come from the clock, not
 // from a sequence that begins anew: a receiver would take the first messages for repetitions of old ones.
-func outboundStream(tx *store.Tx, outbox schema.TableID, target []byte, at sats.Timestamp) (s schema.StOutboundStreamRow, err error) {
+func OutboundStream(tx *store.Tx, outbox schema.TableID, target []byte, least uint64) (s schema.StOutboundStreamRow, err error) {
 	key := append(sats.AppendU32(nil, uint32(outbox)), target...)
 	if row, ok := tx.FindUnique(schema.IxOutboundStreamTableTarget, key); ok {
 		return s, s.Decode(row)
 	}
-	s = schema.StOutboundStreamRow{ID: uint64(max(at, 1)), OutboxTableID: outbox, Target: sats.NewReader(target).Identity(), NextSeq: 1}
+	s = schema.StOutboundStreamRow{ID: least, OutboxTableID: outbox, Target: sats.NewReader(target).Identity(), NextSeq: 1}
 	for {
 		if _, taken := tx.FindUnique(schema.IxOutboundStreamID, sats.AppendU64(nil, s.ID)); !taken {
 			break

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stdbgo/spacetime/sats"
 )
+
+// placeOfHint is the place in a statement before what helps.
+var placeOfHint = regexp.MustCompile(`^(at Line: \d+, Column \d+) `)
 
 // A statementResult is the server's answer to one statement.
 type statementResult struct {
@@ -125,7 +129,7 @@ func (a *api) sql(ctx context.Context, id sats.Identity, text, confirmed string)
 		return nil, err
 	}
 	if err := res.err(); err != nil {
-		return nil, withHint(err, strings.Replace(res.header.Get("Spacetime-Hint"), " Did you mean", ". Did you mean", 1))
+		return nil, withHint(err, placeOfHint.ReplaceAllString(res.header.Get("Spacetime-Hint"), "$1. "))
 	}
 	if !res.isJSON() {
 		return nil, fail("HTTP response from url (%s) was success but did not have content-type: application/json", res.url)

@@ -18,7 +18,6 @@ type StartOptions struct {
 	// PublicKeyPath and PrivateKeyPath are both set or both empty; set, they go
 	// before KeyDir.
 	PublicKeyPath, PrivateKeyPath string
-	PGPort                        int // of the PostgreSQL wire protocol; 0: the configuration's
 	InMemory                      bool
 	NonInteractive                bool // fail instead of asking when the port is taken
 	// Set holds settings, "section.key=value" each, that go before those of config.toml.
@@ -112,7 +111,7 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 		if err != nil || n < minPGPort || n > maxPGPort {
 			return nil, usagef(cmd, "invalid value '%s' for '--pg-port <port>': a port from %d to %d is needed", pgPort, minPGPort, maxPGPort)
 		}
-		o.PGPort = n
+		o.Set = append(o.Set, "postgres.port="+pgPort)
 	}
 	for _, path := range []*string{&o.DataDir, &o.KeyDir, &o.PublicKeyPath, &o.PrivateKeyPath} {
 		if *path != "" {

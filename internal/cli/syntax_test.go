@@ -123,8 +123,8 @@ func TestStart(t *testing.T) {
 		want(t, u.fails(2, "start", "--pg-port", bad), "1024 to 65534")
 	}
 	u.ok("start", "--pg-port", "5432")
-	if got.PGPort != 5432 {
-		t.Errorf("--pg-port is %d", got.PGPort)
+	if !slices.Contains(got.Set, "postgres.port=5432") {
+		t.Errorf("--pg-port sets %q", got.Set)
 	}
 
 	u.ok("start", "--tls-cert", "c.pem", "--tls-key=/k.pem", "--publish", "owner", "--trusted-proxies", "10.0.0.0/8,::1", "--log-format", "json", "--set", "websocket.gzip=true", "--set=logs.level=info", "--print-config")

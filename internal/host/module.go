@@ -81,7 +81,7 @@ func (db *Database) newModule(kind ProgramKind, p abi.Program, s abi.Services) (
 	services.m = m
 	m.index()
 	m.instantiate, m.instances = instantiate, &db.meter.running
-	m.pool = newPool(db.host.opts.poolSize(kind), func() (abi.Instance, error) { return instantiate(context.Background()) }, m.discard)
+	m.pool = newPool(db, db.host.opts.poolSize(kind), func() (abi.Instance, error) { return instantiate(context.Background()) }, m.discard)
 	return m, nil
 }
 

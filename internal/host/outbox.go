@@ -203,6 +203,7 @@ const (
 	stepRetry                // the same message, later
 	stepStuck                // nothing, until its row is there
 	stepEnd                  // the stream was paused, or the database stops
+	stepRenew                // the receiver has forgotten the stream, which has to begin anew
 )
 
 // fly delivers one message of a stream after another, as long as no other stream

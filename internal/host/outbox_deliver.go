@@ -107,7 +107,11 @@ func (o *outboxes) deliver(ctx context.Context, s *outStream) (done uint64, next
 			o.trouble("an outbox stands still: its row is gone", errors.New(m.what()))
 			return 0, stepStuck
 		}
-		if next := o.ask(ctx, m); next != stepNext {
+		next := o.ask(ctx, m)
+		if next == stepRenew {
+			return o.renew(m)
+		}
+		if next != stepNext {
 			return 0, next
 		}
 	}
@@ -128,9 +132,12 @@ func (o *outboxes) ask(ctx context.Context, m *message) outStep {
 	}
 	defer o.unload(len(c.Args))
 	answer, err := o.attempt(ctx, m, c)
+	var order *OutOfOrderError
 	switch {
 	case ctx.Err() != nil:
 		return stepEnd
+	case errors.As(err, &order) && order.Expected <= m.stream.AckedTo:
+		return stepRenew
 	case err != nil:
 		return o.failed(m, err)
 	case answer.Forgotten:

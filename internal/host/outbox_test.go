@@ -433,3 +433,66 @@ func TestSQLRefusals(t *testing.T) {
 		t.Errorf("messages: %v", rows)
 	}
 }
+
+// A receiver that was cleared expects the first message again. What waits gets to it,
+// in a stream of its own; what it had answered does not come again.
+func TestOutboxClearedReceiver(t *testing.T) {
+	p := newPair(t, post("post"))
+	p.send("letter", 1, rightID, "one")
+	p.send("letter", 2, rightID, "two")
+	p.settled()
+	old := p.rows(p.left, "st_outbound_stream")
+	p.post.set(func() { p.post.route[rightID] = nil })
+	for i, body := range []string{"three", "refuse four", "five"} {
+		p.send("letter", uint64(3+i), rightID, body)
+	}
+	p.pendingRetry(firstRetry)
+	if err := p.host.Delete(background, 2); err != nil {
+		t.Fatal(err)
+	}
+	p.right = p.database(4, rightID, post("post"))
+	p.clock.advance(firstRetry)
+	p.settled()
+	got := p.got(p.right)
+	if len(got) != 2 || got[0].body != "three" || got[1].body != "five" {
+		t.Errorf("arrived: %+v", got)
+	}
+	if n := len(p.rows(p.left, "outcome")); n != 5 {
+		t.Errorf("%d outcomes; want 5", n)
+	}
+	if now := p.rows(p.left, "st_outbound_stream"); len(now) != 1 || now[0] == old[0] || !strings.Contains(now[0], "next_seq = 4, ack_prefix = 3") {
+		t.Errorf("streams: %v; before: %v", now, old)
+	}
+	if log := p.moduleLog(p.left); !strings.Contains(log, "was cleared, or set back") {
+		t.Errorf("the log says nothing of it: %s", log)
+	}
+	p.send("letter", 6, rightID, "six")
+	p.settled()
+	if n := len(p.got(p.right)); n != 3 {
+		t.Errorf("%d letters have arrived after another; want 3", n)
+	}
+}
+
+// A message that is too early is no sign of that: it is tried again.
+func TestOutboxOutOfOrder(t *testing.T) {
+	p := newPair(t, post("post"))
+	early := true
+	p.post.set(func() {
+		p.post.before = func(c *OutboxCall) error {
+			p.post.mu.Lock()
+			defer p.post.mu.Unlock()
+			if early {
+				return &OutOfOrderError{Expected: c.Seq + 1, Got: c.Seq}
+			}
+			return nil
+		}
+	})
+	p.send("letter", 1, rightID, "one")
+	p.pendingRetry(firstRetry)
+	p.post.set(func() { early = false })
+	p.clock.advance(firstRetry)
+	p.settled()
+	if rows := p.rows(p.left, "st_outbound_stream"); len(rows) != 1 || !strings.Contains(rows[0], "next_seq = 2, ack_prefix = 1") {
+		t.Errorf("streams: %v", rows)
+	}
+}

@@ -194,7 +194,7 @@ func (db *Database) runProcedure(a admitted, c Caller, at sats.Timestamp) Proced
 		}
 		return out
 	})
-	res := ProcedureResult{Procedure: a.p.ProcedureDef, Energy: out.Fuel, Duration: db.since(start), Offset: run.offset, HasOffset: run.hasOffset}
+	res := ProcedureResult{Procedure: a.p.ProcedureDef, Energy: out.Fuel + run.viewFuel, Duration: db.since(start), Offset: run.offset, HasOffset: run.hasOffset}
 	switch out.Status {
 	case abi.StatusOK:
 		res.Value, res.Timestamp = value, at

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/abi"
 )
@@ -20,18 +22,26 @@ var (
 	ErrBusy = fmt.Errorf("%d calls wait for an instance of the module already; try again later, or raise procedure-instance-pool-size", maxWaiting)
 )
 
+// idleInstances is how long an instance may be idle before it is closed.
+const idleInstances = time.Minute
+
 // A pool keeps the instances of a module that procedures and HTTP handlers run on:
 // at most size, each made when it is first needed. Who finds all of them in use
-// waits, first come first served (spec 08 §15.1).
+// waits, first come first served (spec 08 §15.1). One that nobody has needed for a
+// while is closed: its memory may be large.
 type pool struct {
 	size        int
 	instantiate func() (abi.Instance, error)
 	closing     func(abi.Instance) // closes an instance
+	clock       Clock
+	enter       func() error // before idle instances are closed; an error means that the database ends
+	leave       func()
 
 	mu struct {
 		sync.Mutex
-		idle    []abi.Instance
-		out     int // instances in use, or being made
+		idle    []idleInstance // the longest idle one first
+		alarm   Timer          // of the next look at idle; nil: none is set
+		out     int            // instances in use, being made, or being closed by trim
 		waiting queue[*poolWaiter]
 		closed  bool
 		drained func() // called once closed and out is zero
@@ -45,8 +55,49 @@ type poolWaiter struct {
 	abandoned bool              // under the pool's mu
 }
 
-func newPool(size int, instantiate func() (abi.Instance, error), closing func(abi.Instance)) *pool {
-	return &pool{size: size, instantiate: instantiate, closing: closing}
+// An idleInstance waits for a call.
+type idleInstance struct {
+	abi.Instance
+	since time.Time
+}
+
+// armLocked sets the alarm for the instance that is idle longest.
+func (p *pool) armLocked() {
+	if p.mu.closed || p.mu.alarm != nil || len(p.mu.idle) == 0 {
+		return
+	}
+	p.mu.alarm = p.clock.AfterFunc(max(p.mu.idle[0].since.Add(idleInstances).Sub(p.clock.Now()), 0), p.trim)
+}
+
+// trim closes the instances that have been idle too long. It is the alarm's function.
+func (p *pool) trim() {
+	if p.enter() != nil {
+		return // close sees to all of them
+	}
+	defer p.leave()
+	p.mu.Lock()
+	p.mu.alarm = nil
+	n, until := 0, p.clock.Now().Add(-idleInstances)
+	for n < len(p.mu.idle) && !p.mu.idle[n].since.After(until) {
+		n++
+	}
+	old := slices.Clone(p.mu.idle[:n])
+	p.mu.idle = slices.Delete(p.mu.idle, 0, n)
+	p.mu.out += n
+	p.armLocked()
+	p.mu.Unlock()
+	for _, i := range old {
+		p.closing(i.Instance)
+		p.put(nil)
+	}
+}
+
+// newPool makes the pool of a module of db.
+func newPool(db *Database, size int, instantiate func() (abi.Instance, error), closing func(abi.Instance)) *pool {
+	return &pool{
+		size: size, instantiate: instantiate, closing: closing,
+		clock: db.host.opts.Clock, enter: db.procs.enter, leave: db.procs.leave,
+	}
 }
 
 // take returns an instance for the caller alone, who gives it back by put.
@@ -73,8 +124,8 @@ func (p *pool) place(ctx context.Context) (abi.Instance, error) {
 		p.mu.out++
 		var inst abi.Instance
 		if n := len(p.mu.idle); n > 0 {
-			inst = p.mu.idle[n-1]
-			p.mu.idle = p.mu.idle[:n-1]
+			inst = p.mu.idle[n-1].Instance
+			p.mu.idle = slices.Delete(p.mu.idle, n-1, n)
 		}
 		p.mu.Unlock()
 		return inst, nil
@@ -128,7 +179,8 @@ func (p *pool) put(inst abi.Instance) {
 	p.mu.out--
 	if !p.mu.closed {
 		if inst != nil {
-			p.mu.idle = append(p.mu.idle, inst)
+			p.mu.idle = append(p.mu.idle, idleInstance{inst, p.clock.Now()})
+			p.armLocked()
 		}
 		p.mu.Unlock()
 		return
@@ -153,6 +205,10 @@ func (p *pool) close(drained func()) {
 	p.mu.closed = true
 	idle := p.mu.idle
 	p.mu.idle = nil
+	if p.mu.alarm != nil {
+		p.mu.alarm.Stop()
+		p.mu.alarm = nil
+	}
 	for {
 		w, ok := p.mu.waiting.pop()
 		if !ok {
@@ -164,8 +220,8 @@ func (p *pool) close(drained func()) {
 		p.mu.drained, drained = drained, nil
 	}
 	p.mu.Unlock()
-	for _, inst := range idle {
-		p.closing(inst)
+	for _, i := range idle {
+		p.closing(i.Instance)
 	}
 	if drained != nil {
 		drained()

@@ -637,3 +637,56 @@ func TestCloseLeavesBehind(t *testing.T) {
 	w.start()
 	want(t, "persons", w.rows(w.open(), "person"), []string{`(id = 2, name = "Bea")`})
 }
+
+// Instances that nobody has needed for a minute are closed, those in use are not.
+func TestIdleInstances(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	w.opts.ProcedureInstances = map[ProgramKind]int{Wasm: 3}
+	w.start()
+	begun, gate := make(chan struct{}, 3), make(chan struct{}, 3)
+	m := people("idle").open("wait", func(context.Context, *abi.ProcedureCall) error {
+		begun <- struct{}{}
+		<-gate
+		return nil
+	})
+	db := w.create(m)
+	var wg sync.WaitGroup
+	begin := func() {
+		wg.Go(func() {
+			if _, err := db.CallProcedure(background, &ProcedureRequest{Caller: alice, Name: "wait"}); err != nil {
+				t.Error(err)
+			}
+		})
+		<-begun
+	}
+	for range 3 {
+		begin()
+	}
+	for range 3 {
+		gate <- struct{}{}
+	}
+	wg.Wait()
+	if n := w.live(); n != 4 {
+		t.Fatalf("%d instances after three procedures; want 4", n)
+	}
+	w.clock.advance(idleInstances / 2)
+	begin()
+	w.clock.advance(idleInstances / 2)
+	if n := w.live(); n != 2 {
+		t.Errorf("%d instances a minute later, with one in use; want 2", n)
+	}
+	gate <- struct{}{}
+	wg.Wait()
+	w.clock.advance(idleInstances - time.Second)
+	if n := w.live(); n != 2 {
+		t.Errorf("%d instances before the last one was idle for a minute; want 2", n)
+	}
+	w.clock.advance(time.Second)
+	if n := w.live(); n != 1 {
+		t.Errorf("%d instances in the end; want the main one", n)
+	}
+	begin()
+	gate <- struct{}{}
+	wg.Wait()
+}

@@ -33,6 +33,7 @@ type procedureRun struct {
 	at    sats.Timestamp // of tx
 	began time.Time
 
+	viewFuel  uint64 // of the views that its commits have refreshed
 	offset    uint64 // of the last transaction that ended
 	hasOffset bool
 }
@@ -66,7 +67,10 @@ func (r *procedureRun) CommitTx(ctx context.Context) error {
 
 // commit ends the transaction under the right to write.
 func (r *procedureRun) commit() error {
-	if err := r.db.refreshViews(r.tx, r.at); err != nil {
+	before := r.db.views.spent
+	err := r.db.refreshViews(r.tx, r.at)
+	r.viewFuel += r.db.views.spent - before
+	if err != nil {
 		r.db.undo(r.tx)
 		r.offset, r.hasOffset = r.db.lastOffset()
 		return viewErrorOf(err)

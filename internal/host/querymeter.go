@@ -20,6 +20,9 @@ type QueryStats struct {
 type SubscriptionStats struct {
 	Subscribed, New    uint64 // queries; those that nobody was subscribed to
 	Evaluated, Matched uint64 // live queries of transactions; those whose rows changed
+	// What clients hold now: sets of queries, subscriptions to queries, and those of them
+	// that have no id.
+	Sets, Queries, Legacy int64
 }
 
 // queryMeter counts the messages about queries.

@@ -279,7 +279,8 @@ func (db *Database) meterStats(s *Stats) {
 	s.MadeInstances, s.ModuleInstances = m.instances.stats(), int(m.running.Load())
 	q := &m.queries
 	s.QueryKinds = q.stats()
-	s.Subscriptions = SubscriptionStats{q.subscribed.Load(), q.news.Load(), db.subs.Evaluated.Load(), db.subs.Matched.Load()}
+	s.Subscriptions = SubscriptionStats{q.subscribed.Load(), q.news.Load(), db.subs.Evaluated.Load(), db.subs.Matched.Load(),
+		db.subs.Tally.Sets.Load(), db.subs.Tally.Queries.Load(), db.subs.Tally.Legacy.Load()}
 	s.LogBytes = db.logBytes()
 	s.LogFile, s.Launches = db.log.size(), db.host.launchesOf(db.info.Replica)
 	mod := db.current.Load()

@@ -54,6 +54,7 @@ func (db *Database) evaluate(tx *store.Tx, m *module, x *viewInstance, at sats.T
 		ID: v.Index, Name: v.Name, Anonymous: v.IsAnonymous, Sender: x.sender, Args: x.args, Tx: tx, Time: at,
 	})
 	tx.TrackReads(nil)
+	db.views.spent += out.Fuel
 	db.viewRuns.of(v.Name).add(out.Status == abi.StatusOK, db.since(start))
 	if out.Status != abi.StatusOK {
 		return nil, viewFailure(v, out)

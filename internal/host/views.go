@@ -28,6 +28,7 @@ type views struct {
 	wanted map[viewKey]int
 	expiry viewExpiry
 	diff   rowDiff
+	spent  uint64       // fuel of all evaluations so far
 	limit  int          // of instances
 	count  atomic.Int64 // of instances, for those who only look
 }
@@ -125,12 +126,16 @@ func (db *Database) refreshView(tx *store.Tx, m *module, x *viewInstance, at sat
 	return nil
 }
 
-// refreshAfter is refreshViews behind a call that ended with out.
+// refreshAfter is refreshViews behind a call that ended with out, to whose fuel it
+// adds what the views have used.
 func (db *Database) refreshAfter(tx *store.Tx, at sats.Timestamp, out abi.Outcome) abi.Outcome {
 	if out.Status != abi.StatusOK {
 		return out
 	}
-	if err := db.refreshViews(tx, at); err != nil {
+	before := db.views.spent
+	err := db.refreshViews(tx, at)
+	out.Fuel += db.views.spent - before
+	if err != nil {
 		if size := (*sizeError)(nil); errors.As(err, &size) {
 			out.Status, out.Message, out.Err = abi.StatusTrap, size.Error(), size
 			return out

@@ -985,3 +985,22 @@ func TestRuleThatReadsView(t *testing.T) {
 		t.Errorf("%d instances are left; want the one that bob's query reads", n)
 	}
 }
+
+// What the views use that a call makes stale is part of the call's energy.
+func TestViewFuel(t *testing.T) {
+	w := newWorld(t)
+	g := newGallery("gallery")
+	db := w.create(g.fakeModule)
+	const one = 7 // what any call of the fake engine uses
+	if res := w.call(db, alice, "put", note(1, aliceID, 20)); res.Energy != one {
+		t.Errorf("without views: %d units; want %d", res.Energy, one)
+	}
+	w.sql(db, owner, "SELECT * FROM large")
+	w.sql(db, owner, "SELECT * FROM first")
+	if res := w.call(db, alice, "put", note(1, aliceID, 30)); res.Energy != 3*one {
+		t.Errorf("with two views to refresh: %d units; want %d", res.Energy, 3*one)
+	}
+	if res := w.call(db, alice, "put_other", u32(1)); res.Energy != one {
+		t.Errorf("with views that it does not concern: %d units; want %d", res.Energy, one)
+	}
+}

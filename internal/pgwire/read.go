@@ -32,6 +32,9 @@ type Reader struct{ r *bufio.Reader }
 // NewReader reads from r.
 func NewReader(r io.Reader) *Reader { return &Reader{bufio.NewReaderSize(r, 4<<10)} }
 
+// Buffered is how many bytes have been received and not been read.
+func (r *Reader) Buffered() int { return r.r.Buffered() }
+
 // A Message is one message of a client. The bodies of different messages do not
 // share memory.
 type Message struct {

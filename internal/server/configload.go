@@ -57,12 +57,12 @@ func parseConfig(path string, text []byte, over Overrides) (*Config, error) {
 	c := &Config{origins: map[string]origin{}}
 	_ = c.Logs.Level.UnmarshalText([]byte("error"))
 	if err := toml.Unmarshal(text, c); err != nil {
-		if reason := c.wrongType(text); reason != "" {
-			return nil, fmt.Errorf("invalid TOML syntax in %s: %s", path, reason)
-		}
 		var at *toml.DecodeError
 		if errors.As(err, &at) {
-			return nil, fmt.Errorf("invalid TOML syntax in %s\n%s", path, at.String())
+			return nil, c.fileError(path, at)
+		}
+		if s, line := badSetting(text); line > 0 {
+			return nil, fmt.Errorf("invalid TOML syntax in %s: line %d: %s: %w", path, line, s.name(), err)
 		}
 		return nil, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
 	}
@@ -92,60 +92,70 @@ func parseConfig(path string, text []byte, over Overrides) (*Config, error) {
 	return c, nil
 }
 
-// wrongType names the first setting of the file whose value is of another type than
-// the setting's, and says what to write. The decoder's own message names Go types.
-func (c *Config) wrongType(text []byte) string {
-	var content map[string]any
-	if toml.Unmarshal(text, &content) != nil {
-		return ""
+// fileError says where and how a value of the file is wrong.
+func (c *Config) fileError(path string, at *toml.DecodeError) error {
+	if s, ok := findSetting(strings.Join(at.Key(), ".")); ok && strings.Contains(at.Error(), "cannot decode") {
+		line, _ := at.Position()
+		return fmt.Errorf("invalid TOML syntax in %s: line %d: %s is %s", path, line, s.name(), c.kindOf(s))
 	}
-	for _, s := range settings {
-		section, ok := content[s.section].(map[string]any)
-		if value, given := content[s.section]; given && !ok {
-			return fmt.Sprintf("%s = %s: %s is a section; write [%s] on a line of its own, and its settings below", s.section, tomlText(value), s.section, s.section)
-		}
-		value, given := section[s.key]
-		field, known := fieldOf(reflect.ValueOf(c).Elem(), s)
-		if !given || !known {
-			continue
-		}
-		if want := wantedType(field.Type(), value); want != "" {
-			return fmt.Sprintf("[%s] %s = %s: want %s", s.section, s.key, tomlText(value), want)
-		}
+	if key := at.Key(); len(key) == 1 && slices.ContainsFunc(settings, func(s setting) bool { return s.section == key[0] }) && strings.Contains(at.Error(), "cannot decode") {
+		line, _ := at.Position()
+		return fmt.Errorf("invalid TOML syntax in %s: line %d: %s is a section: write [%s] on a line of its own, and its settings below", path, line, key[0], key[0])
 	}
-	return ""
+	return fmt.Errorf("invalid TOML syntax in %s\n%s", path, at.String())
 }
 
-// wantedType describes what a field of type t takes, or is empty if the value has
-// that type.
-func wantedType(t reflect.Type, value any) string {
+// badSetting finds the setting of the file whose value is not one, and its line; 0 if
+// there is none.
+func badSetting(text []byte) (s setting, line int) {
+	var content map[string]map[string]any
+	_ = toml.Unmarshal(text, &content) // keys outside of sections are no settings
+	for _, s := range settings {
+		v, ok := content[s.section][s.key]
+		if ok && toml.Unmarshal([]byte("["+s.section+"]\n"+s.key+" = "+tomlText(v)+"\n"), &Config{}) != nil {
+			return s, lineOf(text, s)
+		}
+	}
+	return setting{}, 0
+}
+
+// lineOf is the line on which a setting stands.
+func lineOf(text []byte, s setting) int {
+	n, inside := 0, false
+	for line := range strings.Lines(string(text)) {
+		n++
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			inside = strings.HasPrefix(line, "["+s.section+"]")
+		}
+		if key, _, ok := strings.Cut(line, "="); ok && inside && strings.Trim(key, " \"") == s.key {
+			return n
+		}
+	}
+	return 0
+}
+
+// kindOf is what values a setting has, in words.
+func (c *Config) kindOf(s setting) string {
+	field, ok := fieldOf(reflect.ValueOf(c).Elem(), s)
+	if !ok {
+		return "no setting"
+	}
+	t := field.Type()
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	ok, want := false, ""
 	switch {
-	case t == reflect.TypeFor[duration](), t == reflect.TypeFor[durationOrNone]():
-		_, ok = value.(string)
-		want = `a text with a unit, like "15s"`
+	case t == reflect.TypeFor[duration]():
+		return `a text like "1m 30s"`
 	case t.Kind() == reflect.Bool:
-		_, ok = value.(bool)
-		want = "true or false, without quotes"
+		return "true or false"
 	case t.Kind() == reflect.Int64:
-		_, ok = value.(int64)
-		want = "a whole number, without quotes"
+		return "a whole number, without quotes"
 	case t.Kind() == reflect.Slice:
-		var items []any
-		items, ok = value.([]any)
-		ok = ok && !slices.ContainsFunc(items, func(item any) bool { _, text := item.(string); return !text })
-		want = `a list of texts, like ["a", "b"]`
-	default:
-		_, ok = value.(string)
-		want = "a text in quotes"
+		return `a list of texts like ["a", "b"]`
 	}
-	if ok {
-		return ""
-	}
-	return want
+	return "a text in quotes"
 }
 
 func meant(name string, names []string) string {

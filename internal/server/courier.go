@@ -28,6 +28,8 @@ type courier struct {
 	base   atomic.Pointer[string] // URL of the own port; nil: nothing listens
 	client *http.Client
 	direct sync.WaitGroup // calls without a request
+
+	stopping atomic.Bool
 }
 
 var _ host.Courier = (*courier)(nil)
@@ -64,8 +66,20 @@ func (k *courier) close() {
 	k.direct.Wait()
 }
 
+// stop makes no further request: those under way would hold up the end of the HTTP
+// server. What waits is delivered after the next start.
+func (k *courier) stop() {
+	k.stopping.Store(true)
+	k.client.CloseIdleConnections()
+}
+
+var errStopping = errors.New("the server is stopping")
+
 // Deliver implements host.Courier.
 func (k *courier) Deliver(ctx context.Context, c *host.OutboxCall) (host.OutboxAnswer, error) {
+	if k.stopping.Load() {
+		return host.OutboxAnswer{}, errStopping
+	}
 	if base := k.base.Load(); base != nil {
 		return k.post(ctx, *base, c)
 	}
@@ -131,6 +145,9 @@ func (k *courier) post(ctx context.Context, base string, c *host.OutboxCall) (an
 // maxAnswer bounds what is read of an answer, in bytes. Our own are shorter.
 const maxAnswer = 2 << 20
 
+// outOfOrder is the text of a host.OutOfOrderError.
+const outOfOrder = "IDC delivery is out of order: expected seq %d, got %d"
+
 // readAnswer translates an answer. Any status but four means that the call is to be
 // made again.
 func readAnswer(res *http.Response) (host.OutboxAnswer, error) {
@@ -147,6 +164,11 @@ func readAnswer(res *http.Response) (host.OutboxAnswer, error) {
 		return host.OutboxAnswer{Status: schema.ResultBudget, Text: string(body)}, nil
 	case http.StatusAlreadyReported:
 		return host.OutboxAnswer{Forgotten: true}, nil
+	}
+	if order := new(host.OutOfOrderError); res.StatusCode == http.StatusConflict {
+		if n, _ := fmt.Sscanf(string(body), outOfOrder, &order.Expected, &order.Got); n == 2 {
+			return host.OutboxAnswer{}, order
+		}
 	}
 	text := strings.TrimSpace(strings.ToValidUTF8(string(body[:min(len(body), 500)]), ""))
 	if text != "" {

@@ -33,7 +33,13 @@ func (s *Server) callFromDatabase(q *request) error {
 		return err
 	}
 	answer, err := s.receive(ctx, db, c)
-	if err != nil {
+	var order *host.OutOfOrderError
+	switch {
+	case errors.As(err, &order):
+		return failure(http.StatusConflict, "%v", order)
+	case errors.Is(err, host.ErrStopped):
+		return failure(http.StatusServiceUnavailable, "%v", err)
+	case err != nil:
 		return err
 	}
 	q.outboxAnswer(answer)
@@ -100,15 +106,7 @@ func (s *Server) receive(ctx context.Context, db Database, c *host.OutboxCall) (
 			err = internal(errDisconnect)
 		}
 	}()
-	answer, err = db.Receive(ctx, c, conn)
-	var order *host.OutOfOrderError
-	switch {
-	case errors.As(err, &order):
-		return answer, failure(http.StatusConflict, "%v", order)
-	case errors.Is(err, host.ErrStopped):
-		return answer, failure(http.StatusServiceUnavailable, "%v", err)
-	}
-	return answer, err
+	return db.Receive(ctx, c, conn)
 }
 
 // outboxAnswer answers with the status that says how a call ended.

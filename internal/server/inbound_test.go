@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -129,6 +130,10 @@ func TestCourier(t *testing.T) {
 		} {
 			c := &host.OutboxCall{Sender: sats.Identity{7}, Target: receiver, Stream: 1, Seq: 3, AckedTo: 2, Reducer: tt.reducer, Args: []byte("args")}
 			answer, err := k.Deliver(t.Context(), c)
+			var order *host.OutOfOrderError
+			if errors.As(err, &order) != (tt.reducer == "early") {
+				t.Errorf("%s, %s: the error is a %T", name, tt.reducer, err)
+			}
 			if tt.err == "" && (err != nil || answer != tt.want) || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("%s, %s: %+v, %v; want %+v, %q", name, tt.reducer, answer, err, tt.want, tt.err)
 			}

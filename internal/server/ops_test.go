@@ -325,3 +325,26 @@ func TestBecomesReady(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
+
+// Whoever connects and does not begin to speak TLS is let go.
+func TestSilentHandshakes(t *testing.T) {
+	dir := t.TempDir()
+	writePair(t, dir, "one")
+	o := runOptions(filepath.Join(dir, "data"), io.Discard)
+	o.Overrides.Set = []string{"tls.cert-file=" + filepath.Join(dir, "cert.pem"), "tls.key-file=" + filepath.Join(dir, "key.pem"), "http.header-timeout=50ms"}
+	r := started(t, o)
+	defer func() {
+		if err := r.Shutdown(); err != nil {
+			t.Error(err)
+		}
+	}()
+	c, err := net.Dial("tcp", r.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	if b, err := io.ReadAll(c); err != nil || len(b) > 0 {
+		t.Errorf("the connection stays open: %q, %v", b, err)
+	}
+}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +20,8 @@ type PostgresConfig struct {
 	// StartupTimeout bounds the time from a connection to the end of its login;
 	// default one minute.
 	StartupTimeout time.Duration
+	// TLS, if it is not nil, is how clients have to connect.
+	TLS *tls.Config
 }
 
 func (c PostgresConfig) withDefaults() PostgresConfig {
@@ -98,7 +101,12 @@ func (s *Server) startPostgres(conn net.Conn) {
 		_ = conn.Close()
 		return
 	}
-	ss.refused = n >= s.pgConfig.MaxConnections
+	if counted, ok := conn.(*limitedConn); ok && counted.refusal != nil {
+		ss.refusal = refusalText(counted.refusal)
+	}
+	if n >= s.pgConfig.MaxConnections {
+		ss.refusal = fmt.Sprintf("sorry, too many clients already: at most %d ([postgres] max-connections in config.toml)", s.pgConfig.MaxConnections)
+	}
 	go func() {
 		defer s.pg.remove(ss)
 		ss.run()
@@ -166,6 +174,8 @@ const (
 	pgUnsupported   = "0A000"
 	pgBadValue      = "22P02"
 	pgTooMany       = "53300"
+	pgTooOften      = "53400"
+	pgNoTLS         = "28000"
 	pgTooMuch       = "54000"
 	pgShuttingDown  = "57P01"
 	pgPortalIsSpent = "55000"

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -19,10 +21,13 @@ import (
 //	run:    queue → database → answers → socket
 type pgSession struct {
 	s       *Server
-	conn    net.Conn
+	conn    net.Conn   // below TLS
+	peer    net.Conn   // to talk to the client
+	from    netip.Addr // of the client
 	in      *pgwire.Reader
 	out     []byte // answers that wait for the end of their statement
-	refused bool   // there are too many
+	refusal string // why the client may not come in; empty: it may
+	release func() // gives back what was counted for the session
 
 	database    string // as the client named it
 	user        string
@@ -50,11 +55,15 @@ const (
 )
 
 func newPGSession(s *Server, conn net.Conn) *pgSession {
-	return &pgSession{
-		s: s, conn: conn, in: pgwire.NewReader(conn),
+	ss := &pgSession{
+		s: s, conn: conn, peer: conn, in: pgwire.NewReader(conn), release: func() {},
 		messages: make(chan pgwire.Message, pgQueue), gone: make(chan struct{}), quit: make(chan struct{}),
 		prepared: map[string]*pgPrepared{}, portals: map[string]*pgPortal{},
 	}
+	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		ss.from = plainAddr(a.AddrPort().Addr())
+	}
+	return ss
 }
 
 // run serves the client to the end.
@@ -63,10 +72,12 @@ func (ss *pgSession) run() {
 		if p := recover(); p != nil {
 			ss.s.log.Error("PostgreSQL session panicked", "panic", p, "stack", string(debug.Stack()))
 		}
+		_ = ss.peer.Close()
 		_ = ss.conn.Close()
+		ss.release()
 	}()
 	limit := ss.s.pgConfig.StartupTimeout
-	if ss.refused {
+	if ss.refusal != "" {
 		limit = pgTurnTimeout
 	}
 	ctx, cancel := context.WithTimeout(ss.s.streams, limit)
@@ -107,7 +118,7 @@ func (ss *pgSession) flush() error {
 	for b := ss.out; len(b) > 0; {
 		step := b[:min(len(b), ss.s.pace.writeStep)]
 		_ = ss.conn.SetWriteDeadline(time.Now().Add(ss.s.pace.write))
-		n, err := ss.conn.Write(step)
+		n, err := ss.peer.Write(step)
 		if err != nil {
 			return errQuiet
 		}
@@ -122,12 +133,15 @@ func (ss *pgSession) flush() error {
 
 // login goes through start-up (spec 06 §7.1).
 func (ss *pgSession) login(ctx context.Context) error {
-	start, err := ss.startup()
+	start, err := ss.startup(ctx)
 	if err != nil {
 		return err
 	}
-	if ss.refused {
-		return pgFatal(pgTooMany, "sorry, too many clients already: at most %d ([postgres] max-connections in config.toml)", ss.s.pgConfig.MaxConnections)
+	if ss.refusal != "" {
+		return pgFatal(pgTooMany, "%s", ss.refusal)
+	}
+	if ss.s.pgConfig.TLS != nil && ss.peer == ss.conn {
+		return pgFatal(pgNoTLS, "connections without TLS are not served: use sslmode=require, or a higher one")
 	}
 	var ok bool
 	if ss.database, ok = start.Param("database"); !ok {
@@ -151,19 +165,29 @@ func (ss *pgSession) login(ctx context.Context) error {
 		return pgFatal(pgBadPassword, "%v", err)
 	}
 	ss.caller = caller{identity: claims.Identity, token: token, claims: claims}
+	done, err := ss.s.admission.session(ss.from, claims.Identity, false)
+	if err != nil {
+		return pgFatal(pgTooMany, "%s", refusalText(err))
+	}
+	ss.release = done
 	ss.welcome()
 	return ss.flush()
 }
 
 // startup reads the first packets, up to the one that names the database.
-func (ss *pgSession) startup() (*pgwire.Startup, error) {
+func (ss *pgSession) startup(ctx context.Context) (*pgwire.Startup, error) {
 	for range 4 { // no client asks for encryption more than twice
 		start, err := ss.in.Startup()
 		switch {
 		case err != nil || start.Code == pgwire.CodeCancel: // no statement can be named: all have the key 0
 			return nil, errQuiet
+		case start.Code == pgwire.CodeSSL && ss.s.pgConfig.TLS != nil && ss.peer == ss.conn:
+			if err := ss.secure(ctx); err != nil {
+				return nil, errQuiet
+			}
+			continue
 		case start.Code == pgwire.CodeSSL, start.Code == pgwire.CodeGSS:
-			if _, err := ss.conn.Write([]byte{'N'}); err != nil {
+			if _, err := ss.peer.Write([]byte{'N'}); err != nil {
 				return nil, errQuiet
 			}
 			continue
@@ -176,6 +200,31 @@ func (ss *pgSession) startup() (*pgwire.Startup, error) {
 		return &start, nil
 	}
 	return nil, errQuiet
+}
+
+// secure goes on by TLS. What a client sends before the handshake counts for nothing.
+func (ss *pgSession) secure(ctx context.Context) error {
+	if ss.in.Buffered() > 0 {
+		return errQuiet
+	}
+	if _, err := ss.conn.Write([]byte{'S'}); err != nil {
+		return err
+	}
+	c := tls.Server(ss.conn, ss.s.pgConfig.TLS)
+	if err := c.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	ss.peer, ss.in = c, pgwire.NewReader(c)
+	return nil
+}
+
+// refusalText is the text of an answer to one who has to wait.
+func refusalText(err error) string {
+	var e *httpError
+	if errors.As(err, &e) {
+		return e.body
+	}
+	return err.Error()
 }
 
 // negotiate tells a newer client what is not known here.
@@ -329,7 +378,15 @@ func (ss *pgSession) message(m pgwire.Message) error {
 	if ss.skipping {
 		return nil
 	}
-	err := step(m.Body)
+	var err error
+	if m.Type == pgwire.TypeQuery || m.Type == pgwire.TypeExecute {
+		if wait := ss.s.admission.identity(ss.from, ss.caller.identity, ss.s.now()); wait != nil {
+			err = pgError(pgTooOften, "%s", refusalText(wait))
+		}
+	}
+	if err == nil {
+		err = step(m.Body)
+	}
 	var failed *pgwire.Error
 	switch {
 	case errors.Is(err, pgwire.ErrMalformed):

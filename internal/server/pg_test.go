@@ -3,10 +3,16 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"strings"
 	"testing"
@@ -502,5 +508,83 @@ func TestPGWords(t *testing.T) {
 		if got := shortDuration(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
 		}
+	}
+}
+
+// farConn is a connection from another machine.
+type farConn struct{ net.Conn }
+
+func (farConn) RemoteAddr() net.Addr {
+	return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5}
+}
+
+// One identity may ask so often, and have so many sessions, as over HTTP.
+func TestPGLimits(t *testing.T) {
+	r := newRig(t, func(o *Options) {
+		o.Limits = Limits{SessionsPerIdentity: 1, RequestsPerIdentity: 1, RequestBurst: 2}
+		o.Now = func() time.Time { return time.Unix(1_700_000_000, 0) }
+	})
+	_, token := r.identity()
+	r.published("db", token, "program")
+	far := func() *pgTestClient {
+		here, there := net.Pipe()
+		t.Cleanup(func() { _ = here.Close() })
+		_ = here.SetDeadline(time.Now().Add(patience))
+		r.startPostgres(farConn{there})
+		c := &pgTestClient{t, here, bufio.NewReader(here)}
+		c.send(pgStart(3<<16, "database", "db"))
+		c.want("auth", "auth 3")
+		return c.send(pgPacket("p", token+"\x00"))
+	}
+	c := far()
+	c.want("ready", "auth 0; ready")
+	for range 2 {
+		c.send(pgQuery("INSERT")).want("ready", "complete inserted: 2, server; ready")
+	}
+	got := c.send(pgQuery("INSERT")).until("ready")
+	if !strings.HasPrefix(got, "error SERROR|C53400|MToo many requests of your identity: try again in 1 s") || !strings.HasSuffix(got, "; ready") {
+		t.Error(got)
+	}
+	if got := far().until("end"); !strings.HasPrefix(got, "error SFATAL|C53300|MToo many connections of your identity") {
+		t.Error(got)
+	}
+}
+
+// With a certificate clients talk TLS, and nothing else.
+func TestPGTLS(t *testing.T) {
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(o *Options) {
+		o.Postgres.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}}
+	})
+	_, token := r.identity()
+	r.published("db", token, "program")
+	addr := r.servePostgres()
+	dialPG(t, addr).send(pgStart(3<<16, "database", "db")).
+		want("end", "error SFATAL|C28000|Mconnections without TLS are not served: use sslmode=require, or a higher one; end")
+	const request = "\x00\x00\x00\x08\x04\xd2\x16\x2f"
+	c := dialPG(t, addr).send(request)
+	if b, err := c.in.ReadByte(); err != nil || b != 'S' {
+		t.Fatalf("%q, %v", b, err)
+	}
+	pool := x509.NewCertPool()
+	if trusted, err := x509.ParseCertificate(cert); err == nil {
+		pool.AddCert(trusted)
+	}
+	secure := tls.Client(c.conn, &tls.Config{RootCAs: pool, ServerName: "localhost"})
+	c = &pgTestClient{t, secure, bufio.NewReader(secure)}
+	c.send(pgStart(3<<16, "database", "db"), pgPacket("p", token+"\x00")).want("ready", "auth 3; auth 0; ready")
+	c.send(pgQuery("MANY")).want("ready", fmt.Sprintf("columns 1; rows; complete SELECT %d; ready", manyRows))
+	// What comes in the clear before the handshake is not taken for what comes after it.
+	c = dialPG(t, addr).send(request + pgStart(3<<16, "database", "db"))
+	if got, _ := io.ReadAll(c.in); strings.Contains(string(got), "R\x00\x00\x00\x08") {
+		t.Errorf("it is asked for a password: %q", got)
 	}
 }

@@ -27,9 +27,6 @@ import (
 type RunOptions struct {
 	DataDir    string
 	ListenAddr string // default 0.0.0.0:3000
-	// PGPort is where PostgreSQL clients are served, on the host of ListenAddr; 0:
-	// that of config.toml, else nowhere.
-	PGPort int
 	// The key files: both paths, else those of config.toml, else KeyDir.
 	PrivateKeyPath, PublicKeyPath string
 	KeyDir                        string
@@ -81,7 +78,6 @@ type Running struct {
 	closers  []func() error // in order of opening
 	litter   []uint64       // replicas that the last run left behind
 	pg       net.Listener   // nil: none
-	pgPort   int
 	config   *Config
 }
 
@@ -116,11 +112,8 @@ func Start(ctx context.Context, o RunOptions) (_ *Running, err error) {
 	if r.listener, err = listen(o.ListenAddr, !o.NonInteractive, o.Stdin, o.Stdout); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
-	if o.PGPort != 0 {
-		r.pgPort = o.PGPort
-	}
-	if r.pgPort != 0 {
-		if r.pg, err = listenPostgres(o.ListenAddr, r.pgPort); err != nil {
+	if port := r.config.Postgres.Port; port != nil {
+		if r.pg, err = listenPostgres(o.ListenAddr, int(*port)); err != nil {
 			return nil, errors.Join(err, r.listener.Close(), r.close())
 		}
 	}
@@ -177,9 +170,6 @@ func prepare(o *RunOptions) (_ *Running, err error) {
 	r.config = config
 	if err := r.openLog(fsys, *o, config); err != nil {
 		return nil, err
-	}
-	if config.Postgres.Port != nil {
-		r.pgPort = int(*config.Postgres.Port)
 	}
 	private, public, err := o.keyPaths(config)
 	if err != nil {
@@ -344,7 +334,15 @@ func (r *Running) serve(o RunOptions, secure *tls.Config) {
 		r.log.Warn("PostgreSQL wire protocol server disabled")
 	} else {
 		r.log.Info("PostgreSQL wire protocol server listening on " + r.pg.Addr().String())
-		go func() { _ = r.server.ServePostgres(r.pg) }()
+		counted := r.pg
+		if l, ok := r.pg.(*net.TCPListener); ok {
+			counted = &limitedListener{TCPListener: l, limits: r.config.limits(), proxies: r.server.proxies}
+		}
+		if secure != nil {
+			r.server.pgConfig.TLS = secure.Clone()
+			r.server.pgConfig.TLS.NextProtos = nil
+		}
+		go func() { _ = r.server.ServePostgres(counted) }()
 	}
 	if secure == nil { // else nothing there can be dialled by a name of the certificate
 		r.courier.listens(r.listener.Addr())
@@ -421,6 +419,7 @@ func (r *Running) Shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	r.launch()
+	r.courier.stop()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := r.server.Shutdown(ctx); err != nil {

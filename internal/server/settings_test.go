@@ -190,6 +190,24 @@ func TestBadOverrides(t *testing.T) {
 	}
 }
 
+// Values of the wrong kind are named with line and kind.
+func TestWrongKinds(t *testing.T) {
+	for text, want := range map[string]string{
+		"[limits]\n\nconnections = \"many\"":          "line 3: limits.connections is a whole number, without quotes",
+		"[websocket]\ngzip = 1":                       "line 2: websocket.gzip is true or false",
+		"[websocket]\nping-interval = 5":              "line 2: websocket.ping-interval: time unit needed in duration `5`",
+		"[proxy]\ntrusted = \"10.0.0.1\"":             `line 2: proxy.trusted is a list of texts like ["a", "b"]`,
+		"[http]\nlisten = 3000":                       "line 2: http.listen is a text in quotes",
+		"[websocket]\nping-interval = true":           `line 2: websocket.ping-interval`,
+		"[logs]\nformat = \"text\"\nlevel = \"loud\"": `3| level = "loud"`,
+		"[http": "1| [http",
+	} {
+		if _, err := parseConfig("/data/config.toml", []byte(text), Overrides{}); err == nil || !strings.HasPrefix(err.Error(), "invalid TOML syntax in /data/config.toml") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 // Printing the configuration changes nothing.
 func TestPrintConfig(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "none")

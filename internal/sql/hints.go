@@ -41,11 +41,11 @@ func literalHint(text string, t *sats.Type) string {
 	case t.Kind == sats.KindSum:
 		return variantHint(text, t)
 	case t.Kind == sats.KindArray:
-		return "A list is written in JSON, like '[…, …]'."
+		return "A list is written in JSON, like '[..., ...]'."
 	case t.Kind == sats.KindProduct:
 		var fields []string
 		for i := range t.Elems {
-			fields = append(fields, `"`+t.Elems[i].Name.Text+`": …`)
+			fields = append(fields, `"`+t.Elems[i].Name.Text+`": ...`)
 		}
 		return "It is written in JSON: '{" + strings.Join(fields, ", ") + "}'."
 	}
@@ -83,7 +83,7 @@ func typeHint(from, to *sats.Type) string {
 	if fn, _ := conversion(from, to); fn == nil || name == "" {
 		return ""
 	}
-	return "CAST(… AS " + name + ") converts it."
+	return "CAST(... AS " + name + ") converts it."
 }
 
 // castName is how CAST names a type; empty if it does not.

@@ -550,7 +550,7 @@ func TestHintsOfSuperset(t *testing.T) {
 		"INSERT INTO p (id) VALUES (NULL)":          " at Line: 1, Column 13",
 		"SELECT id FROM p WHERE id = 'x'":           " at Line: 1, Column 29 It is a whole number from 0 to 4294967295.",
 		"SELECT id FROM p WHERE hp = 'x'":           " at Line: 1, Column 29 It is a whole number from -2147483648 to 2147483647.",
-		"SELECT id FROM p WHERE hp = id":            " at Line: 1, Column 29 CAST(… AS I32) converts it.",
+		"SELECT id FROM p WHERE hp = id":            " at Line: 1, Column 29 CAST(... AS I32) converts it.",
 		"INSERT INTO empty (n, o) VALUES ('1', 2)":  " at Line: 1, Column 34 It is a whole number from -2147483648 to 2147483647. It has no quotes.",
 		"INSERT INTO empty VALUES (1)":              " at Line: 1, Column 27 The columns are `n`, `o`.",
 		"SELECT id, id FROM p":                      " at Line: 1, Column 12 AS gives a column another name.",

@@ -318,6 +318,13 @@ func TestCachesFollow(t *testing.T) {
 				delete(clients[k].texts, id)
 			},
 			"": func(t *rapid.T) {
+				sets := 0
+				for _, h := range clients {
+					sets += len(h.texts)
+				}
+				if got := b.m.Tally.Sets.Load(); got != int64(sets) {
+					t.Fatalf("%d sets are counted, %d are held", got, sets)
+				}
 				for _, k := range order {
 					want := map[uint32]map[string]int{}
 					distinct := map[string]bool{}
@@ -354,6 +361,9 @@ func TestCachesFollow(t *testing.T) {
 		}
 		if clients, queries := b.m.Len(); clients+queries != 0 {
 			t.Fatalf("%d clients and %d queries are left", clients, queries)
+		}
+		if n := &b.m.Tally; n.Sets.Load() != 0 || n.Queries.Load() != 0 || n.Legacy.Load() != 0 {
+			t.Fatalf("%d sets, %d queries, %d without an id are counted still", n.Sets.Load(), n.Queries.Load(), n.Legacy.Load())
 		}
 	})
 }

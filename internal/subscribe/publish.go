@@ -148,6 +148,7 @@ func (m *Manager) dropFailed(u *update, failed []failedQuery) {
 			if s.kind == subV2 {
 				m.drop(c, c.sets[s.set], s)
 				delete(c.sets, s.set)
+				m.recount(c)
 				e := &v2.SubscriptionError{QuerySetID: s.set, Error: f.err.Error()}
 				u.errors = append(u.errors, addressed{c, Message{Body: e.Append(nil), Offset: u.offset, Gated: u.gated}})
 				continue
@@ -157,6 +158,7 @@ func (m *Manager) dropFailed(u *update, failed []failedQuery) {
 				m.release(c, id)
 			}
 			c.legacy = nil
+			m.recount(c)
 			u.errors = append(u.errors, addressed{c, Message{Body: bodyV1(c, &v1.SubscriptionError{Error: f.err.Error()})}})
 			u.silent = append(u.silent, c)
 		}

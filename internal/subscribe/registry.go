@@ -24,6 +24,7 @@ type Manager struct {
 	// Evaluated counts the live queries that transactions concerned, Matched those of
 	// them whose rows changed. Others may read them at any time.
 	Evaluated, Matched atomic.Uint64
+	Tally              Tally
 
 	queries map[string]*liveQuery
 	tables  map[schema.TableID]*tableTriggers
@@ -162,6 +163,7 @@ func (m *Manager) disown(c *Client) {
 		end(slices.Values(qs))
 	}
 	c.known, c.legacy, c.held, c.multi, c.single, c.sets = false, nil, nil, nil, nil, nil
+	m.recount(c)
 }
 
 // Len returns the number of clients and of distinct queries.

@@ -89,6 +89,7 @@ type Request struct {
 // protocol and returns the delivery of its answer. It panics on other messages.
 func (m *Manager) Handle(req *Request, msg wire.ClientMessage) Delivery {
 	d := m.handle(req, msg)
+	m.recount(m.ownerOf(req.Client))
 	if req.heavy != nil {
 		return &Measure{req.heavy, req.Reader, req.MaxBytes}
 	}

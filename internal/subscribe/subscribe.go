@@ -71,6 +71,8 @@ type Client struct {
 	sets   map[uint32][]*liveQuery
 	count  int // subscriptions to queries
 
+	tallied holding
+
 	// Sender's half.
 	fan fan
 }

@@ -52,10 +52,16 @@ func (w *world) open() error {
 
 // send sends a letter; the answer comes when it is on disk.
 func (w *world) send(ctx context.Context, from, to database, n uint64, text string) (status int, err error) {
-	body := fmt.Sprintf(`["0x%s",%d,%q]`, to.identity, n, text)
-	status, _, err = w.server.ask(ctx, http.MethodPost, "/v1/database/"+from.name+"/call/send?confirmed=true", []byte(body))
+	body := fmt.Sprintf(`[["0x%s"],%d,%q]`, to.identity, n, text)
+	status, answer, err := w.server.ask(ctx, http.MethodPost, "/v1/database/"+from.name+"/call/send?confirmed=true", []byte(body))
+	if err == nil && status != http.StatusOK && status != reducerFailed {
+		err = fmt.Errorf("%d %s", status, answer)
+	}
 	return status, err
 }
+
+// reducerFailed is the status of a reducer that ran and refused.
+const reducerFailed = 530
 
 // table reads letters in the order of their ids. SQL gives an identity as ["0x…"].
 func (w *world) table(db database, table, peer string) ([]letter, error) {

@@ -201,7 +201,7 @@ func TestErrors(t *testing.T) {
 	}
 	fails("XX000", "(Sql) no such table: `scalr`. If the table exists, it may be marked private.", "Did you mean `scalar`?", 18, "SELECT text FROM scalr")
 	fails("XX000", "(Sql) `txt` is not in scope", "Did you mean `text`?", 19, "SELECT id,\n  'ü', txt FROM scalar WHERE id = $1", 1)
-	fails("XX000", "(Sql) The literal expression `x` cannot be parsed as type `U32`", "", 36, "SELECT text FROM scalar WHERE id = $1", pgx.QueryExecModeExec, "x")
+	fails("XX000", "(Sql) The literal expression `x` cannot be parsed as type `U32`", "It is a whole number from 0 to 4294967295.", 36, "SELECT text FROM scalar WHERE id = $1", pgx.QueryExecModeExec, "x")
 	fails("XX000", "(Sql) Unsupported: BEGIN TRANSACTION", "Every statement is a transaction of its own. Have the driver commit automatically.", 1, "BEGIN")
 	if _, err := c.Exec(ctx, "SELECT text FROM scalar WHERE id = $1"); err == nil {
 		t.Error("a parameter may be missing")

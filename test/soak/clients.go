@@ -92,6 +92,16 @@ func (w *world) caller(ctx context.Context, id uint32) {
 		if !call("drop", sats.AppendU32(nil, id)) {
 			return
 		}
+		_, err = c.QueryRows(ctx, "SELECT * FROM item WHERE id < 10")
+		if err == nil {
+			_, err = c.CallProcedure(ctx, "sum", func(b []byte) []byte { return sats.AppendU32(sats.AppendU32(b, id), 1) })
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				w.fail(err)
+			}
+			return
+		}
 		if err := s.Unsubscribe(ctx); err != nil {
 			return
 		}

@@ -4,7 +4,7 @@
 import { strict as assert } from 'node:assert';
 import { chromium } from 'playwright-core';
 
-const patience = 60_000; // only a failure takes that long
+const patience = Number(process.env.PATIENCE ?? 60_000); // only a failure takes that long
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,
   timeout: 3 * patience,
@@ -35,7 +35,10 @@ async function chat(name, address) {
   await alice.page.locator('form input').fill(text);
   await alice.page.locator('form input').press('Enter');
   const heard = bob.page.locator('main p').filter({ hasText: text }).filter({ hasText: 'Alice' });
-  await heard.waitFor();
+  await heard.waitFor().catch(async e => {
+    console.error(`${name}: Alice sees`, await alice.page.innerHTML('body'), alice.complaints, '\nBob sees', await bob.page.innerHTML('body'), bob.complaints);
+    throw e;
+  });
   assert.equal(await heard.count(), 1);
   asName = '';
   await rename.click();

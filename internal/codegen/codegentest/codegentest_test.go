@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the definitions anew")
 func TestDefinitionsOfScripts(t *testing.T) {
 	for name, def := range map[string]*schema.ModuleDef{
 		"chat": codegentest.Chat(t), "alltypes": codegentest.AllTypes(t), "odd": codegentest.Odd(t), "empty": codegentest.Empty(t),
-		"hard": codegentest.HardMaker().Module(t),
+		"hard": codegentest.HardMaker().Module(t), "wide": codegentest.WideMaker().Module(t),
 	} {
 		path := filepath.Join("..", "..", "..", "test", "codegen", "modules", name+".json")
 		got := append(def.Raw.AppendJSON(nil), '\n')

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"go/format"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -83,6 +84,21 @@ func TestGolden(t *testing.T) {
 				t.Errorf("files %q", paths)
 			}
 		})
+	}
+}
+
+// What the generator writes is what go vet accepts, for every module.
+func TestVet(t *testing.T) {
+	spec.Covers(t, "10.7", "10.28")
+	if testing.Short() {
+		t.Skip("it compiles four packages")
+	}
+	args := []string{"vet"}
+	for name := range modules {
+		args = append(args, "./testdata/"+name)
+	}
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
@@ -171,6 +187,34 @@ func TestNames(t *testing.T) {
 		if !strings.Contains(s, want) {
 			t.Errorf("there is no %s", want)
 		}
+	}
+}
+
+// What a module says about its environment and its case policy changes nothing, an
+// outbox is a table, and a view with parameters has no key and no place among all.
+func TestNewSections(t *testing.T) {
+	spec.Covers(t, "10.30", "10.31")
+	want := text(generate(t, codegentest.Chat(t), false, "chat"))
+	m := codegentest.ChatMaker()
+	m.More = append(m.More,
+		schema.RawSection{Tag: schema.SecEnvironment, Environment: []schema.RawEnvironmentVar{{Name: "KEY"}}},
+		schema.RawSection{Tag: schema.SecCasePolicy, CasePolicy: schema.SnakeCase},
+		schema.RawSection{Tag: schema.SecExplicitNames, ExplicitNames: []schema.RawExplicitName{{Kind: schema.NameNamespace, Source: "nowhere", Canonical: "there"}}},
+	)
+	if got := text(generate(t, m.Module(t), false, "chat")); got != want {
+		t.Errorf("the sections changed the output:\n%s", got)
+	}
+	box := m.Type(sats.Product(sats.E("id", sats.U64), sats.E("to", codegentest.Identity), sats.E("text", sats.String)), "Letter")
+	table := m.Table("letters", box)
+	table.PrimaryKey = []schema.ColID{0}
+	codegentest.Unique(table, "id", 0)
+	m.More = append(m.More, schema.RawSection{Tag: schema.SecOutboxes, Outboxes: []schema.RawOutbox{{Table: "letters", RemoteReducer: "receive", TargetCol: 1, ArgCols: []schema.ColID{2}}}})
+	if s := text(generate(t, m.Module(t), false, "chat")); !strings.Contains(s, "Letters LettersTable") {
+		t.Error("an outbox is no table")
+	}
+	info := regexp.MustCompile(`(?s)var infoFound = .*?\n}`).FindString(text(generate(t, codegentest.Odd(t), false, "odd")))
+	if !strings.Contains(info, "Arguments: true") || strings.Contains(info, "PrimaryKey") {
+		t.Errorf("a view with parameters: %s", info)
 	}
 }
 

@@ -225,6 +225,7 @@ func TestWide(t *testing.T) {
 	wants(t, files, "Private/ModuleBindings/Tables/NoticeTable.g.cpp", "Diff.Inserts.Add(Insert.Bsatn, Insert.Row);", "!BaseUpdate")
 	wants(t, files, "Private/ModuleBindings/Tables/KeywordByTable.g.cpp", "!AddUniqueConstraint", "!DeriveUpdatesByPrimaryKey")
 	wants(t, files, "Private/ModuleBindings/Tables/KeywordViewTable.g.cpp", "!AddUniqueConstraint", "DeriveUpdatesByPrimaryKey<uint64>")
+	wants(t, files, "Public/ModuleBindings/Tables/KeywordTable.g.h", "UKeywordCount_UniqueIndex* Count_;", "int32 Count() const;")
 	wants(t, files, code, "!keyword_by\\\"\"", `RegisterTable<FKeywordType, UKeywordByTable, FEventContext>(TEXT("keyword_by")`)
 	wants(t, files, "Public/ModuleBindings/Types/KeywordType.g.h", "\n\tuint64 Type = 0;", "FChatOptionalString Opt;", "ScheduleAt At;")
 	// uint64 is no type of Blueprint.

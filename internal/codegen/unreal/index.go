@@ -15,6 +15,12 @@ type index struct {
 	columns     []int
 }
 
+// tableMembers are members of every table's class.
+var tableMembers = map[string]bool{
+	"Count": true, "Iter": true, "Update": true, "PostInitialize": true, "OnInsert": true, "OnUpdate": true, "OnDelete": true,
+	"TableName": true, "Data": true,
+}
+
 // indexes returns those of t: all that have an accessor, then the unique columns
 // that none of them is named after. Views and event tables have none.
 func (g *generator) indexes(t *model.Table) (list []index) {
@@ -22,12 +28,18 @@ func (g *generator) indexes(t *model.Table) (list []index) {
 		return nil
 	}
 	names := model.NewScope("indexes of " + t.Source())
+	for name := range tableMembers {
+		names.Claim(name, "what every table has")
+	}
 	add := func(name, accessor string, unique bool, columns []int, what string) {
 		for _, c := range columns {
 			if !keyType(t.Columns[c].Use) {
 				g.warn("%s of %s is left out: Unreal can not look up keys of its type", what, t.Source())
 				return
 			}
+		}
+		if tableMembers[name] {
+			name += "_"
 		}
 		ix := index{name: name, accessor: accessor, unique: unique && len(columns) == 1, columns: columns}
 		ix.class = "U" + g.table(t) + name + "Index"
@@ -47,7 +59,11 @@ func (g *generator) indexes(t *model.Table) (list []index) {
 		g.problems = append(g.problems, err)
 	}
 	for i, c := range t.Columns {
-		if c.Unique && !names.Taken(pascal(c.Accessor)) && keyType(c.Use) {
+		name := pascal(c.Accessor)
+		if tableMembers[name] {
+			name += "_"
+		}
+		if c.Unique && !names.Taken(name) && keyType(c.Use) {
 			add(pascal(c.Accessor), c.Accessor, true, []int{i}, "unique column `"+c.Accessor+"`")
 		}
 	}

@@ -105,6 +105,15 @@ fn main() {
     conn.procedures.double_then(21, move |_ctx: &ProcedureEventContext, result| s.send(format!("double {result:?}")).unwrap());
     log.expect(&["double Ok(42)"]);
 
+    // Long enough that the server compresses it, in the way that this SDK asks for: brotli.
+    let long = "brotli ".repeat(3000);
+    conn.reducers.add(long.clone(), 9).unwrap();
+    let own = format!("Add {{ name: {long:?}, score: 9 }}");
+    log.expect(&[&format!("insert {long} 2 by {own} true"), &format!("view insert {long}"), &format!("on_add {long} 9 true")]);
+    assert_eq!(conn.db.person().name().find(&long).map(|p| p.score), Some(9));
+    conn.reducers.remove(long.clone()).unwrap();
+    log.expect(&[&format!("delete {long}")]);
+
     conn.reducers.remove("Ada".into()).unwrap();
     log.expect(&["delete Ada"]);
     conn.db.person().remove_on_delete(on_delete);
