@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,7 +60,7 @@ func (c *Conn) connect(ctx context.Context) (*link, error) {
 		OnPongReceived: func(context.Context, []byte) { l.hear() },
 	})
 	if err != nil {
-		return nil, dialError(c.addr.String(), res, err)
+		return nil, c.dialError(res, err)
 	}
 	l.ws = ws
 	ws.SetReadLimit(c.opts.MaxMessage)
@@ -86,16 +87,22 @@ type protocolError struct{ text string }
 
 func (e *protocolError) Error() string { return e.text }
 
-func dialError(addr string, res *http.Response, err error) error {
+// dialError says what came instead of a connection. The query parameters of the
+// address, with the session id, are nobody's business.
+func (c *Conn) dialError(res *http.Response, err error) error {
 	if res == nil || res.StatusCode == http.StatusSwitchingProtocols {
-		return fmt.Errorf("client: %w", err)
+		var request *url.Error
+		if errors.As(err, &request) {
+			return fmt.Errorf("client: %s cannot be reached: %w; is a server running there?", c.opts.URL, request.Err)
+		}
+		return fmt.Errorf("client: %s: %w", c.opts.URL, err)
 	}
 	body, _ := io.ReadAll(io.LimitReader(res.Body, 1024))
 	text := strings.TrimSpace(string(body))
 	if text == "" {
 		text = http.StatusText(res.StatusCode)
 	}
-	addr, _, _ = strings.Cut(addr, "?") // the session id is nobody's business
+	addr, _, _ := strings.Cut(c.addr.String(), "?")
 	return &DialError{URL: addr, Status: res.StatusCode, Message: text}
 }
 

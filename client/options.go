@@ -160,8 +160,11 @@ func (o *Options) address() (*url.URL, error) {
 		return nil, errors.New("client: Options.Database is empty: give the name or identity of a database")
 	}
 	u, err := url.Parse(o.URL)
-	if err != nil {
+	if err != nil && strings.Contains(o.URL, "://") {
 		return nil, fmt.Errorf("client: Options.URL: %w", err)
+	}
+	if u == nil {
+		u = &url.URL{} // such as "127.0.0.1:3000"
 	}
 	switch u.Scheme {
 	case "http", "ws":

@@ -129,13 +129,13 @@ func Build(ctx context.Context, o Options) (*Artifact, error) {
 		a.Path, err = b.typescript(ctx)
 	case Go:
 		a.Path, err = b.golang(ctx)
-	default:
-		err = fmt.Errorf("%s modules are built by their own CMake project: run `emcmake cmake -S . -B build` and `cmake --build build` in %s, then publish build/*.wasm with --bin-path", lang, o.Dir)
+	case CPlusPlus:
+		a.Path, err = b.cpp(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if lang == Rust || lang == CSharp {
+	if lang == Rust || lang == CSharp || lang == CPlusPlus {
 		if !o.Debug {
 			a.Path = b.optimise(ctx, a.Path)
 		}

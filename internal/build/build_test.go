@@ -354,3 +354,28 @@ module.exports = {
 		}
 	}
 }
+
+func TestCPlusPlus(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the tools are shell scripts")
+	}
+	dir, bin := t.TempDir(), t.TempDir()
+	write(t, dir, map[string]string{"CMakeLists.txt": ""})
+	t.Setenv("PATH", bin+":/bin:/usr/bin")
+	if _, err := exec.LookPath("emcc"); err != nil {
+		if _, err := Build(t.Context(), Options{Dir: dir}); err == nil || !strings.HasPrefix(err.Error(), "emcc not found in PATH. Install Emscripten") {
+			t.Error(err)
+		}
+	}
+	tool(t, filepath.Join(bin, "emcc"), "exit 1")
+	tool(t, filepath.Join(bin, "emcmake"), `[ "$*" = "cmake -S . -B build -DCMAKE_BUILD_TYPE=Release" ] && mkdir -p build/sub && echo old >build/old.wasm && touch -d 2001-01-01 build/old.wasm`)
+	tool(t, filepath.Join(bin, "cmake"), `[ "$*" = "--build build --config Release --parallel" ] && echo new >build/sub/lib.wasm`)
+	a, err := Build(t.Context(), Options{Dir: dir})
+	if err != nil || a.Path != filepath.Join(dir, "build", "sub", "lib.wasm") || a.HostType != Wasm {
+		t.Errorf("%+v, %v", a, err)
+	}
+	tool(t, filepath.Join(bin, "cmake"), "rm -r build; mkdir build")
+	if _, err := Build(t.Context(), Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "no .wasm file") {
+		t.Error(err)
+	}
+}

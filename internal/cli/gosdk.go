@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -17,7 +18,12 @@ type goSDK struct {
 	Version string // of the Go language that it needs: 1.26.0
 	Dir     string // where it is laid down
 	Native  bool   // it can link a server into a module, for go run
+
+	Requires string // the modules that it needs, as its go.mod lists them
+	Sum      string // its go.sum
 }
+
+var goRequires = regexp.MustCompile(`(?ms)^require \(.*?^\)$|^require [^(\n]*$`)
 
 var (
 	goModulePath = regexp.MustCompile(`(?m)^module\s+(\S+)`)
@@ -40,6 +46,10 @@ func layDownSDK(source fs.FS, below string) (*goSDK, error) {
 		return nil, err
 	}
 	s := &goSDK{Path: string(path[1]), Version: string(version[1]), Dir: filepath.Join(below, "go-"+sum[:16])}
+	s.Requires = string(bytes.Join(goRequires.FindAll(mod, -1), []byte("\n\n")))
+	if sum, err := fs.ReadFile(source, "go.sum"); err == nil {
+		s.Sum = string(sum)
+	}
 	_, err = fs.Stat(source, "module/native")
 	s.Native = err == nil
 	if _, err := os.Stat(s.Dir); err == nil {

@@ -161,21 +161,30 @@ func checkEmpty(dir, shown string, whole bool) error {
 	return fail("A SpacetimeDB module already exists in the target directory: %s", shown)
 }
 
-// scaffold writes a module, and for Go the SDK that it needs.
+// prepare lays down what a project needs beside its files: the SDK, for Go.
+func (r *run) prepare(s *scaffold) error {
+	if s.lang != "go" || s.SDK != nil {
+		return nil
+	}
+	if r.SDK == nil {
+		return fail("this program does not carry the Go SDK")
+	}
+	below := filepath.Join(filepath.Dir(r.dataDir()), "sdk")
+	var err error
+	if s.SDK, err = layDownSDK(r.SDK, below); err != nil {
+		return because(err, "the Go SDK cannot be written to %s", below)
+	}
+	return nil
+}
+
+// scaffold writes a module.
 func (r *run) scaffold(s *scaffold, dir string, layers []layer) error {
+	if err := r.prepare(s); err != nil {
+		return err
+	}
 	var skip []string
-	if s.lang == "go" {
-		if r.SDK == nil {
-			return fail("this program does not carry the Go SDK")
-		}
-		below := filepath.Join(filepath.Dir(r.dataDir()), "sdk")
-		var err error
-		if s.SDK, err = layDownSDK(r.SDK, below); err != nil {
-			return because(err, "the Go SDK cannot be written to %s", below)
-		}
-		if !s.SDK.Native {
-			skip = append(skip, "native.go")
-		}
+	if s.lang == "go" && !s.SDK.Native {
+		skip = append(skip, "native.go")
 	}
 	if s.lang == "rust" && s.Second {
 		skip = append(skip, ".cargo/config.toml")

@@ -183,6 +183,9 @@ func (p *newProject) write(ctx context.Context) error {
 	if p.template == nil && isRepository(p.o.template) {
 		return p.clone(ctx)
 	}
+	if err := p.prepare(p.s); err != nil {
+		return err
+	}
 	layers := []layer{{p.s.lang, ""}}
 	if p.template == nil {
 		fmt.Fprintf(p.Stdout, "Setting up %s server...\n", languageTitles[p.s.lang])
@@ -275,12 +278,16 @@ func (p *newProject) generateBindings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sdk := p.s.PackageLine()
+	if p.s.ClientLang == "go" {
+		sdk = "" // it is this program's
+	}
 	quiet := *p.Program
 	quiet.Stdout = io.Discard
 	r := *p.run
 	r.Program = &quiet
 	return r.generateEntries(ctx, []generateEntry{{
-		lang: codegen.Language(p.s.ClientLang), outDir: filepath.Join(p.dir, p.s.Bindings), moduleDef: f.Name(), sdkVersion: p.s.PackageLine(),
+		lang: codegen.Language(p.s.ClientLang), outDir: filepath.Join(p.dir, p.s.Bindings), moduleDef: f.Name(), sdkVersion: sdk,
 	}}, generateRun{yes: true, dir: p.dir})
 }
 

@@ -205,3 +205,34 @@ func TestProjectDatabaseArguments(t *testing.T) {
 		t.Error("list --no-config asked the project's server")
 	}
 }
+
+// Commands that name no target take the server that all targets share.
+func TestSharedServer(t *testing.T) {
+	u, shared, def := newUser(t), newFake(t), newFake(t)
+	token, id := tokenOf("shared")
+	u.setConfig(def.URL, "spacetimedb_token = \""+token+"\"\n")
+	for _, f := range []*fake{shared, def} {
+		f.onJSON("GET /v1/identity/"+id+"/databases", 200, map[string]any{"identities": []string{}})
+		f.onJSON("PUT /v1/database/x/names", 200, map[string]any{"Success": nil})
+		f.onJSON("POST /v1/mcp", 200, map[string]any{})
+	}
+	asked := func(f *fake, args ...string) bool {
+		before := len(f.asked())
+		u.runWith("{}\n", args...)
+		return len(f.asked()) > before
+	}
+	u.write("spacetime.json", `{"children": [{"database": "a", "server": "`+shared.URL+`"}, {"database": "b", "server": "`+shared.URL+`"}, {"database": "c"}]}`)
+	for _, args := range [][]string{{"list"}, {"rename", "--to", "new", "x"}, {"mcp"}} {
+		if !asked(shared, args...) {
+			t.Errorf("%q asks another server than the targets' one", args)
+		}
+		if plain := append([]string{args[0], "--no-config"}, args[1:]...); !asked(def, plain...) {
+			t.Errorf("%q does not ask the default server", plain)
+		}
+	}
+	u.write("spacetime.json", `{"children": [{"database": "a", "server": "`+shared.URL+`"}, {"database": "b", "server": "local"}]}`)
+	if !asked(def, "list") {
+		t.Error("targets of two servers: the default one is not asked")
+	}
+	spec.Covers(t, "09.105")
+}

@@ -249,3 +249,61 @@ func TestSharedMessages(t *testing.T) {
 		}
 	}
 }
+
+// A session counts against its identity's limit until it has ended.
+func TestSessionsAreCounted(t *testing.T) {
+	r, db, token := wsRig(t, func(o *Options) { o.Limits = Limits{SessionsPerIdentity: 2} })
+	const elsewhere = "X-Forwarded-For: 198.51.100.1\r\n"
+	open := func() (*rawConn, string) {
+		c, head := r.rawHandshake(token, "v2.bsatn", "", elsewhere)
+		status, _, _ := strings.Cut(string(head), "\r\n")
+		return c, status
+	}
+	first, status := open()
+	if status != "HTTP/1.1 101 Switching Protocols" {
+		t.Fatal(status)
+	}
+	if _, status = open(); status != "HTTP/1.1 101 Switching Protocols" {
+		t.Fatal(status)
+	}
+	db.waitAttached(2)
+	if _, status = open(); status != "HTTP/1.1 429 Too Many Requests" {
+		t.Errorf("the third of two: %s", status)
+	}
+	_ = first.Close()
+	db.waitDetached(1)
+	counted := func(want int) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%d are counted", want), func() bool {
+			r.admission.sessions.mu.Lock()
+			defer r.admission.sessions.mu.Unlock()
+			total := 0
+			for _, n := range r.admission.sessions.m {
+				total += n
+			}
+			return total == want
+		})
+	}
+	counted(1)
+	if _, status = open(); status != "HTTP/1.1 101 Switching Protocols" {
+		t.Errorf("after one has ended: %s", status)
+	}
+	db.waitAttached(2)
+	// One that is refused by the module is not counted.
+	db.mu.Lock()
+	db.reject = &RejectedError{Message: "no"}
+	db.mu.Unlock()
+	for _, ss := range sessionsOf(r) {
+		ss.kill("test")
+	}
+	db.waitDetached(3)
+	for range 3 {
+		counted(0)
+		c, status := open()
+		if status != "HTTP/1.1 101 Switching Protocols" {
+			t.Errorf("a session that is rejected: %s", status)
+		}
+		_ = c.rest()
+	}
+	counted(0)
+}

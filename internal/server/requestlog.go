@@ -32,7 +32,7 @@ func (w *seenWriter) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController through.
 func (w *seenWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// logRequest logs a request that has been answered; of a WebSocket, that has ended.
+// logRequest logs a request that has been answered; of a WebSocket, its handshake.
 // Neither headers nor the query are logged: tokens and secrets stand there.
 func (s *Server) logRequest(w *seenWriter, r *http.Request, start time.Time) {
 	status := w.status

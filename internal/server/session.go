@@ -64,6 +64,7 @@ type session struct {
 	claim     sessionKey
 	claimed   bool
 	live      bool   // under the lock of sessions: its connect transaction has been made
+	leave     func() // what admitted it is told of its end
 	durable   uint64 // the writer's: transactions below it are known to be on disk
 
 	ctx    context.Context // ends with kill
@@ -215,6 +216,7 @@ func (ss *session) serve() {
 	}
 	ss.s.metrics.connected.WithLabelValues(id).Dec()
 	ss.countEnd(id)
+	ss.leave()
 	ss.s.sessions.remove(ss)
 }
 

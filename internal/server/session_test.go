@@ -596,6 +596,17 @@ type rawConn struct {
 
 func (r *rig) raw(token, protocol, query string) *rawConn {
 	r.t.Helper()
+	c, head := r.rawHandshake(token, protocol, query, "")
+	if !bytes.HasPrefix(head, []byte("HTTP/1.1 101 ")) || !bytes.Contains(head, []byte("Sec-Websocket-Accept: JVxkmtKFjDcI/Pm/AGPEKSN6wT8=\r\n")) {
+		r.t.Fatalf("%q", head)
+	}
+	return c
+}
+
+// rawHandshake returns the connection and the head of the answer. headers are more
+// lines of the request.
+func (r *rig) rawHandshake(token, protocol, query, headers string) (*rawConn, []byte) {
+	r.t.Helper()
 	address := strings.TrimPrefix(r.url, "http://")
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -604,7 +615,7 @@ func (r *rig) raw(token, protocol, query string) *rawConn {
 	r.t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	_, err = fmt.Fprintf(conn, "GET /v1/database/db/subscribe?%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Protocol: %s.spacetimedb\r\n\r\n", query, token, protocol)
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Protocol: %s.spacetimedb\r\n%s\r\n", query, token, protocol, headers)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -616,10 +627,7 @@ func (r *rig) raw(token, protocol, query string) *rawConn {
 		}
 		head = append(head, one[0])
 	}
-	if !bytes.HasPrefix(head, []byte("HTTP/1.1 101 ")) || !bytes.Contains(head, []byte("Sec-Websocket-Accept: JVxkmtKFjDcI/Pm/AGPEKSN6wT8=\r\n")) {
-		r.t.Fatalf("%q", head)
-	}
-	return &rawConn{r.t, conn}
+	return &rawConn{r.t, conn}, head
 }
 
 func (c *rawConn) write(b []byte) {

@@ -91,7 +91,12 @@ func (s *Server) subscribe(q *request) error {
 	if err != nil {
 		return err
 	}
-	defer leave()
+	begun := false
+	defer func() {
+		if !begun {
+			leave()
+		}
+	}()
 	db, err := s.open(q.r.Context(), rec)
 	if err != nil {
 		return err
@@ -108,7 +113,9 @@ func (s *Server) subscribe(q *request) error {
 	}
 	q.database = rec.Identity
 	q.r.Body = http.NoBody // nothing is left for the HTTP library
-	if ss := s.newSession(q, db, rec.Owner, protocol, o, conn, early); ss.begin() {
+	ss := s.newSession(q, db, rec.Owner, protocol, o, conn, early)
+	if begun = ss.begin(); begun {
+		ss.leave = leave
 		go ss.serve() // on a stack that has not grown yet
 	}
 	return nil

@@ -23,7 +23,7 @@ const (
 func Generate(m *model.Module, o model.Options) (*model.Output, error) {
 	g := &generator{root: m.Root, pkg: cmp.Or(o.Package, "bindings"), tool: o.Tool, indexes: map[*model.Table][]*lookup{}}
 	if !token.IsIdentifier(g.pkg) || g.pkg == "_" {
-		return nil, fmt.Errorf("%q is no name for a Go package: write letters, digits and _, like bindings, and no keyword", g.pkg)
+		return nil, fmt.Errorf("`%s` cannot be the name of a Go package: choose one of letters, digits and underscores with --go-package", g.pkg)
 	}
 	if err := g.name(); err != nil {
 		return nil, err
