@@ -106,7 +106,8 @@
 //
 // An [HTTPHandler] is the same for whoever speaks HTTP to the database: it answers at paths of its own. Package
 // github.com/stdbgo/spacetime/module/nethttp has both with the types of net/http. Keys of foreign services
-// and the like come from the database's environment; see [Env].
+// and the like come from the database's environment; see [Env]. Databases call each other's reducers by writing rows;
+// see [Outbox] and [OnResult].
 //
 // # Mistakes
 //

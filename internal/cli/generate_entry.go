@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	gotoken "go/token"
 	"os"
 	"path/filepath"
 	"slices"
@@ -302,7 +303,7 @@ func packageName(dir string) string {
 		}
 		return -1
 	}, strings.ToLower(filepath.Base(dir)))
-	if name = strings.TrimLeft(name, "0123456789_"); name == "" {
+	if name = strings.TrimLeft(name, "0123456789_"); name == "" || gotoken.IsKeyword(name) {
 		return "bindings"
 	}
 	return name

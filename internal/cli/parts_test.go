@@ -296,3 +296,14 @@ func TestNamesOfAnExport(t *testing.T) {
 		t.Errorf("%+v", m.Tables)
 	}
 }
+
+// The package of bindings for Go is named after its directory, if Go takes the name.
+func TestPackageName(t *testing.T) {
+	for dir, want := range map[string]string{
+		"/a/module_bindings": "module_bindings", "/a/My-App": "myapp", "/a/2d": "d", "/a/---": "bindings", "/a/func": "bindings", "/a/go": "bindings", "/a/main": "main",
+	} {
+		if got := packageName(dir); got != want {
+			t.Errorf("%s: %s, want %s", dir, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -113,7 +114,8 @@ func (r *run) serverAdd() *cobra.Command {
 		}
 		if old := c.find(host); old != nil {
 			if old.host == host {
-				return fail("Server already configured for host: %s", host)
+				return withHint(fail("Server already configured for host: %s", host),
+					fmt.Sprintf("It is saved as %s: `spacetime server edit %s --url %s` changes it.", old.url(), cmp.Or(old.nickname, host), u))
 			}
 			return fail("Server host name is ambiguous with existing server nickname: %s", old.nickname)
 		}

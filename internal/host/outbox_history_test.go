@@ -149,6 +149,22 @@ func (h *postHistory) module(version int) *fakeModule {
 	return m
 }
 
+// side returns the server of a database.
+func (h *postHistory) side(id sats.Identity) *postSide {
+	if id == rightID {
+		return h.sides[1]
+	}
+	return h.sides[0]
+}
+
+// off reports whether the power has failed. Another operation of the disk may have been
+// under way then and have succeeded afterwards; what relies on it must not get out.
+func (s *postSide) off() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cut != nil
+}
+
 // Deliver is the network between the servers.
 func (h *postHistory) Deliver(ctx context.Context, c *OutboxCall) (OutboxAnswer, error) {
 	h.mu.Lock()
@@ -166,13 +182,10 @@ func (h *postHistory) Deliver(ctx context.Context, c *OutboxCall) (OutboxAnswer,
 		h.sum.Repeated++
 	}
 	h.mu.Unlock()
-	if request {
+	if request || h.side(c.Sender).off() {
 		return OutboxAnswer{}, errors.New("connection refused")
 	}
-	side := h.sides[0]
-	if c.Target == rightID {
-		side = h.sides[1]
-	}
+	side := h.side(c.Target)
 	side.mu.Lock()
 	db := side.db
 	side.mu.Unlock()
@@ -190,7 +203,7 @@ func (h *postHistory) Deliver(ctx context.Context, c *OutboxCall) (OutboxAnswer,
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if answer {
+	if answer || side.off() {
 		return OutboxAnswer{}, errors.New("connection reset by peer")
 	}
 	return res, err

@@ -389,7 +389,20 @@ func TestOutboxClose(t *testing.T) {
 			}
 			p := newPair(t, m)
 			p.send("letter", 1, rightID, "one")
-			p.closeHanging(begun)
+			<-begun
+			closed := make(chan error, 1)
+			go func() { closed <- p.host.Close() }()
+			// The databases close one after the other, each with patience of its own.
+			eventually(t, "the close", func() bool {
+				if p.clock.pending(closePatience) { // no further, or what is being stopped is left behind
+					p.clock.advance(closePatience)
+				}
+				return len(closed) > 0
+			})
+			if err := <-closed; err != nil {
+				t.Error(err)
+			}
+			p.host = nil
 			hang = false
 			p.start()
 			p.launch()

@@ -66,6 +66,7 @@ func TestDefaultConfig(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown keys", "unknown = 1\n[nothing]\nx = [1]\n[websocket]\nmore = true\n[v8-heap-policy]\nheap-limit-mb = 5\n", ""},
 		{"type error", "[websocket]\ngzip = \"yes\"\n", "invalid TOML syntax in /data/config.toml"},
+		{"value for a section", "websocket = 3\n", "line 1: websocket is a section: write [websocket]"},
 		{"syntax error", "[websocket\n", "invalid TOML syntax in /data/config.toml"},
 		{"number for a duration", "[websocket]\nping-interval = 5\n", "invalid TOML syntax"},
 		{"bad duration", "[websocket]\nping-interval = \"5 parsecs\"\n", "invalid TOML syntax"},

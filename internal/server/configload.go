@@ -98,6 +98,10 @@ func (c *Config) fileError(path string, at *toml.DecodeError) error {
 		line, _ := at.Position()
 		return fmt.Errorf("invalid TOML syntax in %s: line %d: %s is %s", path, line, s.name(), c.kindOf(s))
 	}
+	if key := at.Key(); len(key) == 1 && slices.ContainsFunc(settings, func(s setting) bool { return s.section == key[0] }) && strings.Contains(at.Error(), "cannot decode") {
+		line, _ := at.Position()
+		return fmt.Errorf("invalid TOML syntax in %s: line %d: %s is a section: write [%s] on a line of its own, and its settings below", path, line, key[0], key[0])
+	}
 	return fmt.Errorf("invalid TOML syntax in %s\n%s", path, at.String())
 }
 
