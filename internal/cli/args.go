@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -129,8 +130,13 @@ type optionParser struct {
 	args []string // not yet looked at
 }
 
+// unexpected refuses a word that begins with a dash, and says what it may mean.
 func (p *optionParser) unexpected(arg string) error {
-	return usagef(p.cmd, "unexpected argument '%s' found", arg)
+	msg := fmt.Sprintf("unexpected argument '%s' found", arg)
+	if tip := optionTip(p.cmd, arg, p.args); tip != "" {
+		msg += "\n\n  tip: " + tip
+	}
+	return usagef(p.cmd, "%s", msg)
 }
 
 func (p *optionParser) long(arg string) error {
@@ -187,7 +193,7 @@ func (p *optionParser) bare(f *pflag.Flag, as string) error {
 	case len(p.args) == 0:
 		return usagef(p.cmd, "a value is required for '%s' but none was supplied", valueName(f, as))
 	case len(p.args[0]) > 1 && p.args[0][0] == '-':
-		return p.unexpected(p.args[0])
+		return usagef(p.cmd, "unexpected argument '%s' found\n\n  tip: to pass '%[1]s' as the value of '%[2]s', use '%[2]s=%[1]s'", p.args[0], as)
 	}
 	value := p.args[0]
 	p.args = p.args[1:]
@@ -219,6 +225,9 @@ func (p *optionParser) set(f *pflag.Flag, value string) error {
 		return usagef(p.cmd, "unexpected value '%s' for '--%s' found; no more were expected", value, f.Name)
 	}
 	if err := f.Value.Set(value); err != nil {
+		if wrong := (*wrongWord)(nil); errors.As(err, &wrong) {
+			return usagef(p.cmd, "invalid value '%s' for '%s'%v", value, valueName(f, "--"+f.Name), wrong)
+		}
 		return usagef(p.cmd, "invalid value '%s' for '%s': %v", value, valueName(f, "--"+f.Name), err)
 	}
 	f.Changed = true

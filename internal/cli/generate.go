@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -38,7 +37,7 @@ func (v languageValue) Type() string   { return "lang" }
 func (v languageValue) Set(s string) error {
 	l, ok := languageNames[s]
 	if !ok {
-		return errors.New("\n  [possible values: csharp, typescript, rust, unrealcpp, go]")
+		return &wrongWord{given: s, possible: []string{"csharp", "typescript", "rust", "unrealcpp", "go"}}
 	}
 	*v.to = l
 	return nil
@@ -51,7 +50,7 @@ func (v bindingsValue) String() string { return "" }
 func (v bindingsValue) Type() string   { return "kind" }
 func (v bindingsValue) Set(s string) error {
 	if s != "client" && s != "module" {
-		return errors.New("\n  [possible values: client, module]")
+		return &wrongWord{given: s, possible: []string{"client", "module"}}
 	}
 	*v.module = s == "module"
 	return nil

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // distance is the restricted Damerau–Levenshtein distance: how many characters
@@ -33,9 +37,8 @@ func distance(a, b string) int {
 	return rows[len(s)][len(t)]
 }
 
-// didYouMean asks whether the most similar one of some names was meant; it is ""
-// if none is similar.
-func didYouMean(given string, names []string) string {
+// nearest is the most similar one of some names, "" if none is similar.
+func nearest(given string, names []string) string {
 	best, limit := "", max(len(given), 3)/3
 	for _, name := range names {
 		if strings.EqualFold(given, name) {
@@ -44,10 +47,74 @@ func didYouMean(given string, names []string) string {
 			best, limit = name, d-1
 		}
 	}
-	if best == "" {
+	return best
+}
+
+// didYouMean asks whether the nearest of some names was meant.
+func didYouMean(given string, names []string) string {
+	if best := nearest(given, names); best != "" {
+		return "Did you mean `" + best + "`?"
+	}
+	return ""
+}
+
+// optionTip says what an option that a command does not have may mean: one with a
+// similar name; one of a subcommand in the words that follow, or of the program
+// itself; else a value (spec 09 §13.2).
+func optionTip(cmd *cobra.Command, arg string, following []string) string {
+	if name, long := strings.CutPrefix(arg, "--"); long {
+		if near := nearest(name, optionNames(cmd)); near != "" {
+			return fmt.Sprintf("a similar argument exists: '--%s'", near)
+		}
+		if sub := findFollowing(cmd, following); sub != nil {
+			if near := nearest(name, optionNames(sub)); near != "" {
+				return fmt.Sprintf("'%s --%s' exists", sub.Name(), near)
+			}
+		}
+		if near := nearest(name, optionNames(cmd.Root())); cmd.HasParent() && near != "" {
+			return fmt.Sprintf("'--%s' is an option of the program: write it before '%s'", near, firstCommand(cmd).Name())
+		}
+	}
+	if cmd.HasSubCommands() || !takesWords(cmd) {
 		return ""
 	}
-	return "Did you mean `" + best + "`?"
+	return fmt.Sprintf("to pass '%s' as a value, use '-- %s'", arg, arg)
+}
+
+// optionNames are the options of a command that its help shows.
+func optionNames(cmd *cobra.Command) []string {
+	names := []string{"help"}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	return names
+}
+
+// findFollowing is the first subcommand that words name.
+func findFollowing(cmd *cobra.Command, words []string) *cobra.Command {
+	for i := range words {
+		if sub := findCommand(cmd, words[i:]); sub != nil {
+			return sub
+		}
+	}
+	return nil
+}
+
+// firstCommand is the command that stands behind the program's name.
+func firstCommand(cmd *cobra.Command) *cobra.Command {
+	for cmd.Parent().HasParent() {
+		cmd = cmd.Parent()
+	}
+	return cmd
+}
+
+// takesWords reports whether a command has arguments that are no options, as its
+// usage line says.
+func takesWords(cmd *cobra.Command) bool {
+	words := strings.Fields(cmd.Use)[1:]
+	return slices.ContainsFunc(words, func(w string) bool { return w != "[OPTIONS]" && !strings.HasPrefix(w, "[-") })
 }
 
 // similar finds the function that a misspelt name may mean (spec 09 §7.4).

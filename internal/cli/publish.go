@@ -51,7 +51,7 @@ func (y *yesList) Set(s string) error {
 	for _, word := range strings.Split(s, ",") {
 		to, ok := map[string]*bool{"all": &y.all, "remote": &y.remote, "migrate": &y.migrate, "break-clients": &y.breakClients, "skip-login": &y.skipLogin, "delete-data": &y.deleteData}[word]
 		if !ok {
-			return errors.New("\n  [possible values: all, remote, migrate, break-clients, skip-login, delete-data]")
+			return &wrongWord{given: word, possible: []string{"all", "remote", "migrate", "break-clients", "skip-login", "delete-data"}}
 		}
 		*to = true
 	}

@@ -81,6 +81,41 @@ func TestUsageErrors(t *testing.T) {
 	want(t, u.fails(2, "sql", "--server", "a", "-s", "b", "db", "x"), "the argument '--server <server>' cannot be used multiple times")
 }
 
+// What is misspelt is answered with what is like it.
+func TestUsageTips(t *testing.T) {
+	u := newUser(t)
+	for _, c := range []struct {
+		args []string
+		text string // all up to the usage line
+	}{
+		{[]string{"publih"}, "unrecognized subcommand 'publih'\n\n  tip: a similar subcommand exists: 'publish'"},
+		{[]string{"publish", "--servr", "x"}, "unexpected argument '--servr' found\n\n  tip: a similar argument exists: '--server'"},
+		{[]string{"publish", "x", "--delete-dta=always"}, "unexpected argument '--delete-dta' found\n\n  tip: a similar argument exists: '--delete-data'"},
+		{[]string{"server", "add", "--ulr", "http://h", "n"}, "unexpected argument '--ulr' found\n\n  tip: a similar argument exists: '--url'"},
+		{[]string{"start", "--listen-adr", "127.0.0.1:1"}, "unexpected argument '--listen-adr' found\n\n  tip: a similar argument exists: '--listen-addr'"},
+		{[]string{"version", "list", "--al"}, "unexpected argument '--al' found\n\n  tip: a similar argument exists: '--all'"},
+		{[]string{"sql", "--hlep"}, "unexpected argument '--hlep' found\n\n  tip: a similar argument exists: '--help'"},
+		{[]string{"--server", "publish"}, "unexpected argument '--server' found\n\n  tip: 'publish --server' exists"},
+		{[]string{"--rot-dir=x", "list"}, "unexpected argument '--rot-dir' found\n\n  tip: a similar argument exists: '--root-dir'"},
+		{[]string{"server", "list", "--config-path=x"}, "unexpected argument '--config-path' found\n\n  tip: '--config-path' is an option of the program: write it before 'server'"},
+		{[]string{"call", "db", "f", "--nothing-like-it"}, "unexpected argument '--nothing-like-it' found\n\n  tip: to pass '--nothing-like-it' as a value, use '-- --nothing-like-it'"},
+		{[]string{"call", "-5", "db"}, "unexpected argument '-5' found\n\n  tip: to pass '-5' as a value, use '-- -5'"},
+		{[]string{"publish", "--build-options", "--debug"}, "unexpected argument '--debug' found\n\n  tip: to pass '--debug' as the value of '--build-options', use '--build-options=--debug'"},
+		{[]string{"login", "--nothing-like-it"}, "unexpected argument '--nothing-like-it' found"},
+		{[]string{"list", "-q"}, "unexpected argument '-q' found"},
+		{[]string{"logs", "db", "--level", "wran"}, "invalid value 'wran' for '--level <level>'\n  [possible values: trace, debug, info, warn, error, panic]\n\n  tip: a similar value exists: 'warn'"},
+		{[]string{"logs", "db", "--level", "loud"}, "invalid value 'loud' for '--level <level>'\n  [possible values: trace, debug, info, warn, error, panic]"},
+		{[]string{"generate", "--lang", "rusty", "-o", "x"}, "invalid value 'rusty' for '--lang <lang>'\n  [possible values: csharp, typescript, rust, unrealcpp, go]\n\n  tip: a similar value exists: 'rust'"},
+	} {
+		text := u.fails(2, c.args...)
+		_, got, _ := strings.Cut(text, "error: ") // start has said first that it writes its configuration
+		got, _, _ = strings.Cut(got, "\n\nUsage: ")
+		if got != c.text {
+			t.Errorf("%q:\n%s\nwant\n%s", c.args, got, c.text)
+		}
+	}
+}
+
 func TestConfigPath(t *testing.T) {
 	spec.Covers(t, "09.3")
 	u := newUser(t)

@@ -166,10 +166,24 @@ func (v *onceValue) String() string {
 func (v *onceValue) Type() string { return v.kind }
 func (v *onceValue) Set(s string) error {
 	if len(v.only) > 0 && !slices.Contains(v.only, s) {
-		return fmt.Errorf("\n  [possible values: %s]", strings.Join(v.only, ", "))
+		return &wrongWord{given: s, possible: v.only}
 	}
 	*v.to = s
 	return nil
+}
+
+// A wrongWord is a value that is none of those an option has.
+type wrongWord struct {
+	given    string
+	possible []string
+}
+
+func (e *wrongWord) Error() string {
+	text := "\n  [possible values: " + strings.Join(e.possible, ", ") + "]"
+	if near := nearest(e.given, e.possible); near != "" {
+		text += "\n\n  tip: a similar value exists: '" + near + "'"
+	}
+	return text
 }
 
 // optional makes an option whose value may be left out, and is then bare.
