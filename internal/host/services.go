@@ -47,5 +47,5 @@ func (s *services) JWT(tx *store.Tx, conn sats.ConnectionID) ([]byte, bool) {
 	return []byte(c.JWTPayload), true
 }
 
-// Env finds nothing: no database gives its module an environment so far, hence no key is a declared one.
+// Env finds nothing: which variables there are depends on the module, hence [moduleServices] answers for its instances.
 func (s *services) Env(*store.Tx, string, string) ([]byte, bool, bool) { return nil, false, false }
