@@ -96,7 +96,7 @@ func Dial(ctx context.Context, module *Module, o Options) (*Conn, error) {
 }
 
 func newConn(module *Module, o Options) (*Conn, error) {
-	o.setDefaults(module != nil)
+	o.setDefaults()
 	addr, err := o.address()
 	if err != nil {
 		return nil, err

@@ -24,9 +24,10 @@ var ErrNoOutcome = errors.New("client: the server does not tell how a call with 
 // without a Module.
 var ErrNoModule = errors.New("client: the connection was dialled without a Module and keeps no rows; use SubscribeRows")
 
-// ErrNeedsV2 is the answer of SubscribeRows on a V1 connection, whose updates do not
-// say which subscription they belong to.
-var ErrNeedsV2 = errors.New("client: SubscribeRows needs protocol V2 or V3")
+// ErrNeedsV2 is the answer of SubscribeRows on a V1 connection that has another
+// subscription, or a Module: the updates of V1 do not say which subscription they
+// belong to.
+var ErrNeedsV2 = errors.New("client: the server speaks V1 only, where SubscribeRows needs a connection of its own, without a Module")
 
 // errClosed is the cause that ErrDisconnected wraps after Close.
 var errClosed = errors.New("Close was called")
