@@ -24,6 +24,8 @@ type api struct {
 	base  string
 	token string
 	entry *serverEntry
+
+	origin string // the project file that the database's name comes from, or ""
 }
 
 // maxAnswer bounds what is read of one answer that is kept in memory.
@@ -220,6 +222,9 @@ func (a *api) identityOf(ctx context.Context, database string) (sats.Identity, e
 		why := "No such database. `spacetime list` shows yours; `spacetime publish " + database + "` makes it."
 		if near := a.nearestDatabase(ctx, database); near != "" {
 			why = "No such database. Do you mean `" + near + "`?"
+		}
+		if a.origin != "" {
+			why += "\nThe name comes from " + a.origin + ": give another database as the first argument, or --no-config to leave that file out."
 		}
 		return sats.Identity{}, &failure{msg: fmt.Sprintf("failed to find database `%s`.", database), causes: []string{why}, code: res.status}
 	}
