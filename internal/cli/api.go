@@ -59,13 +59,21 @@ type request struct {
 	json         bool
 	agent        bool // send the product's User-Agent
 	header       http.Header
-	stay         bool // follow no redirects: what is sent is for this server alone
+	stay         bool      // follow no redirects: what is sent is for this server alone
+	sent         *progress // counts the body; nil: nobody does
 }
 
 func (a *api) newRequest(ctx context.Context, q request) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, q.method, a.base+q.path, bytes.NewReader(q.body))
 	if err != nil {
 		return nil, err
+	}
+	if q.sent != nil && len(q.body) > 0 {
+		req.GetBody = func() (io.ReadCloser, error) { // again when a kept connection turns out to be dead
+			q.sent.restart()
+			return io.NopCloser(q.sent.reader(bytes.NewReader(q.body))), nil
+		}
+		req.Body, _ = req.GetBody()
 	}
 	if a.token != "" {
 		req.Header.Set("Authorization", "Bearer "+a.token)
