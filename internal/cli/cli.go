@@ -101,7 +101,7 @@ type run struct {
 	conf       *config
 	lines      *lineReader
 	done       <-chan struct{} // closed when the program is to end
-	feed       *lineFeed // while a client that reads stdin runs
+	feed       *lineFeed       // while a client that reads stdin runs
 }
 
 func (r *run) rootCommand() *cobra.Command {

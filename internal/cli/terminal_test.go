@@ -37,6 +37,21 @@ func (u *user) session(args ...string) *session {
 	if err != nil {
 		u.t.Fatal(err)
 	}
+	return u.sessionOf(program, args...)
+}
+
+// through is session with a shell's script, which has the program as $0.
+func (u *user) through(script string) *session {
+	u.t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return u.sessionOf("/bin/sh", "-c", script, program)
+}
+
+func (u *user) sessionOf(program string, args ...string) *session {
+	u.t.Helper()
 	file, tty, err := pty.Open()
 	if err != nil {
 		u.t.Fatal(err)
