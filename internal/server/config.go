@@ -46,7 +46,8 @@ type Config struct {
 		Header  string    `toml:"header"`
 	} `toml:"proxy"`
 	Auth struct {
-		Issuers *[]string `toml:"issuers"`
+		Issuers      *[]string `toml:"issuers"`
+		AllowPrivate bool      `toml:"allow-private-addresses"`
 	} `toml:"auth"`
 	Publish struct {
 		Allow      string   `toml:"allow"`
@@ -166,6 +167,11 @@ func (c *Config) check() error {
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		return errors.New("[tls] needs both cert-file and key-file")
+	}
+	if c.HTTP.Listen != "" {
+		if _, _, err := splitListen(c.HTTP.Listen); err != nil {
+			return fmt.Errorf("[http] listen: %w", err)
+		}
 	}
 	ping, idle := c.webSocket().withDefaults().PingInterval, c.webSocket().withDefaults().IdleTimeout
 	if idle <= ping {
@@ -336,12 +342,17 @@ func (c *Config) moduleHTTP() host.HTTPOptions {
 	return o
 }
 
-// issuers are the foreign issuers whose tokens are accepted; nil: any.
-func (c *Config) issuers() []string {
-	if c.Auth.Issuers == nil || slices.Contains(*c.Auth.Issuers, "*") {
-		return nil
+// issuers is the section [auth]: the foreign issuers whose tokens are accepted, nil for
+// any, and those that are named beside "*".
+func (c *Config) issuers() (allowed, named []string) {
+	if c.Auth.Issuers == nil {
+		return nil, nil
 	}
-	return append([]string{}, *c.Auth.Issuers...)
+	named = slices.DeleteFunc(slices.Clone(*c.Auth.Issuers), func(iss string) bool { return iss == "*" })
+	if len(named) < len(*c.Auth.Issuers) {
+		return nil, named
+	}
+	return append([]string{}, named...), nil
 }
 
 // maxRouteBytes bounds requests for HTTP handlers; 0: the default.
