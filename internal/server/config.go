@@ -61,6 +61,9 @@ type Config struct {
 		RequestsPerAddress    *int64 `toml:"requests-per-address"`
 		RequestsPerIdentity   *int64 `toml:"requests-per-identity"`
 		RequestBurst          *int64 `toml:"request-burst"`
+		MessagesPerConnection *int64 `toml:"messages-per-connection"`
+		MessagesPerIdentity   *int64 `toml:"messages-per-identity"`
+		MessageBurst          *int64 `toml:"message-burst"`
 	} `toml:"limits"`
 	WebSocket struct {
 		PingInterval  *duration `toml:"ping-interval"`
@@ -216,6 +219,9 @@ func (c *Config) checkValues() error {
 		{"[limits] requests-per-address", limits.RequestsPerAddress, 0, math.MaxInt32},
 		{"[limits] requests-per-identity", limits.RequestsPerIdentity, 0, math.MaxInt32},
 		{"[limits] request-burst", limits.RequestBurst, 1, math.MaxInt32},
+		{"[limits] messages-per-connection", limits.MessagesPerConnection, 0, math.MaxInt32},
+		{"[limits] messages-per-identity", limits.MessagesPerIdentity, 0, math.MaxInt32},
+		{"[limits] message-burst", limits.MessageBurst, 1, math.MaxInt32},
 		{"[websocket] incoming-queue-length", c.WebSocket.IncomingQueue, 1, math.MaxInt32},
 		{"[commitlog] max-segment-size", log.MaxSegmentSize, 1, math.MaxInt64},
 		{"[commitlog] checkpoint-transactions", log.CheckpointTransactions, 1, math.MaxInt64},

@@ -76,6 +76,9 @@ var settings = []setting{
 	{"limits", "requests-per-address", "1000", "HTTP requests a second of one address, on average; more are answered 429 with\nRetry-After. 0: no limit.", ""},
 	{"limits", "requests-per-identity", "1000", "The same for one identity, whatever its addresses.", ""},
 	{"limits", "request-burst", "5000", "How many requests may come at once before the averages count.", ""},
+	{"limits", "messages-per-connection", "10000", "Messages a second on a WebSocket, on average. A client that sends more is not heard for\nso long; after a minute of that its connection is closed with 1008. 0: no limit.", ""},
+	{"limits", "messages-per-identity", "20000", "The same for all WebSockets of one identity together.", ""},
+	{"limits", "message-burst", "20000", "How many messages may come at once before these averages count.", ""},
 
 	{"websocket", "ping-interval", `"15s"`, "How often clients are pinged.", ""},
 	{"websocket", "idle-timeout", `"30s"`, "A connection without a byte from the client for so long is dropped.", ""},
