@@ -64,7 +64,7 @@ func newOutgoing(limit int64) *outgoing {
 // A batch is a list of messages that is used again.
 type batch struct{ list []subscribe.Message }
 
-var batches = sync.Pool{New: func() any { return new(batch) }}
+var batches = sync.Pool{New: func() any { return &batch{make([]subscribe.Message, 0, 32)} }}
 
 // empty forgets the messages, and a list that is too long to be kept.
 func (b *batch) empty() {

@@ -48,7 +48,7 @@ type writer struct {
 // writers holds those that have ended, with their buffers.
 var writers = sync.Pool{New: func() any { return newWriter() }}
 
-func newWriter() *writer { return &writer{lingerer: newLingerer(), batch: new(batch)} }
+func newWriter() *writer { return &writer{lingerer: newLingerer(), batch: batches.Get().(*batch)} }
 
 // manyRounds is after how many rounds for one client a writer leaves the others to others.
 const manyRounds = 16
