@@ -59,6 +59,7 @@ type Program struct {
 
 // Main runs one command line and returns its exit code.
 func (p *Program) Main(ctx context.Context, args []string) int {
+	probeProcesses()
 	r := &run{Program: p, done: ctx.Done()}
 	err := r.main(ctx, args)
 	if errors.Is(err, errInterrupted) || err != nil && ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {

@@ -186,15 +186,24 @@ func (s *devSession) startClient(ctx context.Context) error {
 	if s.feed == nil {
 		s.feed = newLineFeed(s.input(), input)
 	}
+	moment := time.After(failsAtOnce)
 	select {
 	case <-c.done:
-		if code := c.code(); code != 0 {
+		code := c.code()
+		if code < 0 { // of a signal; Ctrl-C at the terminal may have hit both
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-moment:
+			}
+		}
+		if code != 0 {
 			fmt.Fprintf(s.Stdout, "Client command '%s' failed immediately with exit code: %d\n", s.client, code)
 			return &build.ExitError{Code: 1}
 		}
 		s.clientEnded()
 		return nil
-	case <-time.After(failsAtOnce):
+	case <-moment:
 	case <-ctx.Done():
 		return nil
 	}

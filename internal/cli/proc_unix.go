@@ -3,9 +3,20 @@
 package cli
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
+
+// probeProcesses has the os package find out now what the system knows of processes.
+// On Linux it starts one for that which shares this one's memory, the first time that
+// anything is started, and a Ctrl-C that hits it meanwhile corrupts both. At the begin
+// of a command nobody presses Ctrl-C; when it first starts something somebody may.
+func probeProcesses() {
+	if p, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = p.Release()
+	}
+}
 
 // ownGroup makes a command the leader of a process group, which killGroup ends as a
 // whole: what a shell or npm has started, too.

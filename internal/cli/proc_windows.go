@@ -33,6 +33,9 @@ func killGroup(cmd *exec.Cmd, gently bool) {
 // groupGone reports whether to wait no longer for a process to end by itself.
 func groupGone(cmd *exec.Cmd) bool { return cmd.ProcessState != nil }
 
+// probeProcesses is for systems where starting processes has to be tried out.
+func probeProcesses() {}
+
 // keepChildren puts this process into a job that ends with it, and with it all
 // processes that it starts, however it ends.
 var keepChildren = sync.OnceFunc(func() {
