@@ -30,7 +30,14 @@ cleanup() {
   rm -rf "$work"
 }
 
-free_port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
+# free_port finds a port that nobody listens on, below those that the system gives to
+# outgoing connections: one of these could take it before the server does.
+free_port() {
+  node -e 'const net = require("net"); (function attempt() {
+    const port = 20000 + Math.floor(Math.random() * 12000), s = net.createServer()
+    s.once("error", attempt).listen(port, "127.0.0.1", () => { console.log(port); s.close() })
+  })()'
+}
 
 start_server() {
   : "${port:=$(free_port)}"

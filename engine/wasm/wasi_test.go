@@ -141,34 +141,34 @@ func TestClocks(t *testing.T) {
 		t.Errorf("clocks start at %d and %d", real, mono)
 	}
 	start := time.Now()
-	const ms = 1_000_000
-	if got := g.poll(pollClock(7, 1, 20*ms, false), pollClock(8, 1, 900*ms, false)); !slices.Equal(got, [][4]uint64{{7, 0, 0, 0}}) {
+	const s, ms = 1_000_000_000, 1_000_000
+	if got := g.poll(pollClock(7, 1, 20*s, false), pollClock(8, 1, 900*s, false)); !slices.Equal(got, [][4]uint64{{7, 0, 0, 0}}) {
 		t.Errorf("events %v", got)
 	}
-	if got := g.poll(pollClock(1, 0, real+50*ms, true), pollClock(2, 1, mono+50*ms, true)); len(got) != 2 {
+	if got := g.poll(pollClock(1, 0, real+50*s, true), pollClock(2, 1, mono+50*s, true)); len(got) != 2 {
 		t.Errorf("events %v", got)
 	}
-	if r, m := g.clock(0), g.clock(1); r != real+50*ms || m != mono+50*ms {
+	if r, m := g.clock(0), g.clock(1); r != real+50*s || m != mono+50*s {
 		t.Errorf("clocks moved by %d and %d", r-real, m-mono)
 	}
 	if got := g.poll(pollClock(3, 1, 5, true)); len(got) != 1 { // long past
 		t.Errorf("events %v", got)
 	}
-	if g.clock(1) != mono+50*ms {
+	if g.clock(1) != mono+50*s {
 		t.Error("a time in the past moved the clock")
 	}
 	// Files are ready at once, and then nobody sleeps.
 	got := g.poll(pollClock(1, 1, 10*ms, false), pollFile(2, 1, 0), pollFile(3, 2, 1), pollFile(4, 1, 5))
-	if !slices.Equal(got, [][4]uint64{{2, 0, 1, 1}, {3, 0, 2, 0}, {4, 8, 1, 0}}) || g.clock(1) != mono+50*ms {
+	if !slices.Equal(got, [][4]uint64{{2, 0, 1, 1}, {3, 0, 2, 0}, {4, 8, 1, 0}}) || g.clock(1) != mono+50*s {
 		t.Errorf("events %v", got)
 	}
-	if waited := time.Since(start); waited > 500*time.Millisecond {
+	if waited := time.Since(start); waited > 40*time.Second {
 		t.Errorf("sleeping took %v of real time", waited)
 	}
 	// The next call starts at its own time; the monotonic clock never goes back.
 	g.in.end()
 	g.begin(abi.Call{Kind: abi.KindReducer, Function: "probe", Time: 1000})
-	if r, m := g.clock(0), g.clock(1); r != 1_000_000 || m != mono+50*ms {
+	if r, m := g.clock(0), g.clock(1); r != 1_000_000 || m != mono+50*s {
 		t.Errorf("clocks are %d and %d", r, m-mono)
 	}
 	// A minute of sleep is all that a call gets.

@@ -72,6 +72,17 @@ func (u *user) installed() string {
 	return dir
 }
 
+// read waits until the shell has read what was typed and shows it: a tab that comes
+// together with the text before it would be a pasted one, and no key.
+func (s *terminal) read(from int, typed string) {
+	s.t.Helper()
+	control := regexp.MustCompile(`\x1b\[[0-9;?]*[a-zA-Z]|[\x00-\x1f]`)
+	eventually(s.t, "the echo of "+typed, func() bool {
+		return strings.Contains(control.ReplaceAllString(s.seen()[from:], ""), typed)
+	})
+	time.Sleep(50 * time.Millisecond)
+}
+
 // Each shell that is there completes a command, an option's value and a file.
 func TestCompletionInShells(t *testing.T) {
 	u := newUser(t)
@@ -100,9 +111,9 @@ func TestCompletionInShells(t *testing.T) {
 				"spacetime sql --format=j":        "spacetime sql --format=json",
 				"spacetime publish --bin-path so": "spacetime publish --bin-path some-module.wasm",
 			} {
-				s.send("\x15" + typed)            // Ctrl-U takes away what is there
-				time.Sleep(50 * time.Millisecond) // a pasted tab would be no key
-				s.send("\t\x01echo \r")           // Ctrl-A leads to the line's beginning
+				s.send("\x15" + typed) // Ctrl-U takes away what is there
+				s.read(at, typed)
+				s.send("\t\x01echo \r") // Ctrl-A leads to the line's beginning
 				at = s.expect(at, "[\r\n]"+regexp.QuoteMeta(wanted))
 			}
 			s.send("exit\r")

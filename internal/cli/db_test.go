@@ -197,7 +197,7 @@ func TestOfflineToolsAgreeOnDamage(t *testing.T) {
 	}
 	config := "[commitlog]\ncheckpoint-transactions = 1\nkeep-checkpoints = 1\n"
 	dir := configuredDataDir(t, u, config, "kitchen", func(dir string) {
-		for i := range 500 { // until the log does not begin at the first transaction any more
+		for i, end := 0, time.Now().Add(patience); time.Now().Before(end); i++ { // until the log does not begin at the first transaction any more
 			u.ok("sql", "kitchen", fmt.Sprintf("insert into item (id, name, kind, rank) values (0, 'fork %d', 3, 1)", i))
 			if all, _ := filepath.Glob(filepath.Join(dir, "replicas", "*", "clog", "*.stdb.log")); len(all) > 0 && filepath.Base(all[0]) != "00000000000000000000.stdb.log" {
 				return

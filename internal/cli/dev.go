@@ -110,10 +110,12 @@ func (r *run) dev(cmd *cobra.Command, o *devOptions) error {
 	if err := s.setUp(ctx, cmd); err != nil {
 		return err
 	}
+	// What changes while the first round runs is for the second.
+	w := watchFiles(ctx, s.moduleDirs(), s.ignorerFor(s.dir, s.moduleDirs()))
 	if err := s.round(ctx); err != nil {
 		return err
 	}
-	return s.loop(ctx)
+	return s.loop(ctx, w)
 }
 
 // setUp finds out what to do, asking for what is missing (spec 09 §11.2).

@@ -97,9 +97,8 @@ func (s *devSession) updateDotEnv() error {
 	return nil
 }
 
-// loop goes on after the first round until ctx ends.
-func (s *devSession) loop(ctx context.Context) error {
-	w := watchFiles(ctx, s.moduleDirs(), s.ignorerFor(s.dir, s.moduleDirs()))
+// loop goes on after the first round until ctx ends: a round for what w sees.
+func (s *devSession) loop(ctx context.Context, w *fileWatcher) error {
 	if !s.o.skipPublish {
 		for _, job := range s.jobs {
 			go s.follow(ctx, job)

@@ -61,6 +61,7 @@ type outStream struct {
 	last   uint64        // the number of its newest message
 	wait   time.Duration // before the next attempt, after one has failed
 	alarm  Timer         // of streamWaiting
+	news   bool          // its outbox got rows since the step under way began
 }
 
 type streamState uint8
@@ -153,10 +154,15 @@ func (o *outboxes) observe(d *store.Delta) {
 	}
 }
 
-// unstickLocked lets streams go on whose next row was not there: it may be now.
+// unstickLocked lets streams go on whose next row was not there: it may be now. One
+// under way may have looked already.
 func (o *outboxes) unstickLocked(outbox schema.TableID) {
 	for _, s := range o.mu.streams {
-		if s.outbox == outbox && s.state == streamStuck {
+		if s.outbox != outbox {
+			continue
+		}
+		s.news = true
+		if s.state == streamStuck {
 			o.readyLocked(s)
 		}
 	}
@@ -189,7 +195,7 @@ func (o *outboxes) startLocked() {
 		if !ok {
 			return
 		}
-		s.state = streamFlying
+		s.state, s.news = streamFlying, false
 		o.mu.flying++
 		go o.fly(o.mu.cut, s)
 	}
@@ -229,6 +235,8 @@ func (o *outboxes) landLocked(ctx context.Context, s *outStream, done uint64, ne
 		s.wait = min(max(2*s.wait, firstRetry), lastRetry)
 		s.state = streamWaiting
 		s.alarm = o.db.host.opts.Clock.AfterFunc(s.wait, func() { o.again(s) })
+	case next == stepStuck && s.news:
+		o.readyLocked(s)
 	case next == stepStuck:
 		s.state = streamStuck
 	case done >= s.last:
@@ -236,6 +244,7 @@ func (o *outboxes) landLocked(ctx context.Context, s *outStream, done uint64, ne
 	default:
 		s.wait = 0
 		if o.mu.ready.len() == 0 {
+			s.news = false
 			return false
 		}
 		o.readyLocked(s)

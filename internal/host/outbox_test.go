@@ -1,8 +1,10 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -157,6 +159,8 @@ func TestOutboxRetries(t *testing.T) {
 	p.pendingRetry(lastRetry)
 	p.send("letter", 0, sats.Identity{0xc3}, "elsewhere")
 	eventually(t, "a letter to another database", func() bool { return len(p.rows(third, "got")) == 1 })
+	// The time of an attempt under way would be over, too, when the clock is moved.
+	eventually(t, "its outcome", func() bool { return len(p.rows(p.left, "st_outbound_msg")) == 12 })
 	rows := strings.Join(p.rows(p.left, "st_outbound_msg"), "\n")
 	if !strings.Contains(rows, `retry_count = 12, last_transport_error = (some = "503 Service Unavailable: too busy")`) {
 		t.Errorf("messages:\n%s", rows)
@@ -237,6 +241,50 @@ func TestOutboxDeletedRow(t *testing.T) {
 	if len(got) != 3 || got[1].body != "first again" || got[2].body != "second" {
 		t.Errorf("arrived: %v", got)
 	}
+}
+
+// The row may come back just when its stream has found that it is gone.
+func TestOutboxRowComesBackMeanwhile(t *testing.T) {
+	p := newPair(t, post("post"))
+	p.stop()
+	came := false
+	p.opts.Logger = slog.New(watchedLog{p.opts.Logger.Handler(), func(text string) {
+		if !strings.Contains(text, "its row is gone") || came {
+			return
+		}
+		came = true // the stream stands still as soon as this has been logged
+		args := slices.Concat(u64(1), rightID.AppendBSATN(nil), str("first again"))
+		if res, err := p.left.CallReducer(background, &CallRequest{Caller: alice, Name: "send_letter", Args: args}); err != nil || res.Status != Committed {
+			t.Errorf("%+v, %v", res, err)
+		}
+	}})
+	p.start()
+	p.launch()
+	p.post.set(func() { p.post.route[rightID] = nil })
+	p.send("letter", 1, rightID, "first")
+	p.pendingRetry(firstRetry)
+	p.call(p.left, alice, "drop", u64(1))
+	p.post.set(func() { p.post.route[rightID] = p.right })
+	p.clock.advance(firstRetry)
+	p.settled()
+	if got := p.got(p.right); len(got) != 1 || got[0].body != "first again" {
+		t.Errorf("arrived: %v", got)
+	}
+}
+
+// watchedLog shows every record's text before it is written.
+type watchedLog struct {
+	slog.Handler
+	show func(text string)
+}
+
+func (l watchedLog) Handle(ctx context.Context, r slog.Record) error {
+	l.show(r.Message)
+	return l.Handler.Handle(ctx, r)
+}
+
+func (l watchedLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return watchedLog{l.Handler.WithAttrs(attrs), l.show}
 }
 
 // No more than 64 messages are under way, and closing does not wait for them.

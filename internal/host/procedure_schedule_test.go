@@ -285,6 +285,39 @@ func TestWaitingProceduresSurvive(t *testing.T) {
 	}
 }
 
+// A call without a row that waits for its turn when an update comes has it after that.
+func TestImmediateProcedurePassesUpdate(t *testing.T) {
+	w := newWorld(t)
+	w.opts.ProcedureInstances = map[ProgramKind]int{Wasm: 1}
+	w.restart()
+	k := newProcTicker(w, "immediate")
+	db := w.create(k.fakeModule)
+	w.call(db, alice, "plan", timerRow(0, msTime(k, 1), "wait"))
+	w.clock.advance(time.Millisecond)
+	<-k.begun
+	if res, err := db.CallReducer(background, &CallRequest{Caller: alice, Name: "immediately"}); err != nil || res.Status != Failed {
+		t.Fatal(res, err)
+	}
+	w.clock.advance(time.Millisecond) // it is due, but the only place is taken
+	next := newProcTicker(w, "immediate2")
+	next.addTable("more", personCols)
+	updated := make(chan error, 1)
+	go func() {
+		_, err := w.update(db, next.fakeModule, UpdatePolicy{})
+		updated <- err
+	}()
+	eventually(t, "the pause", func() bool {
+		db.sched.mu.Lock()
+		defer db.sched.mu.Unlock()
+		return !db.sched.mu.running
+	})
+	k.end <- struct{}{}
+	if err := <-updated; err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the call without a row", func() bool { return len(next.ran()) == 1 })
+}
+
 // A scheduled procedure that has found no instance yet does not hold up an update,
 // nor does a client's that runs; both end as they should.
 func TestUpdatePassesWaitingProcedures(t *testing.T) {

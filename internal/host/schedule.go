@@ -94,6 +94,7 @@ func (s *scheduler) restart(r store.Reader) {
 			s.setLocked(t, row, now)
 		}
 	}
+	s.flyLocked() // calls without a row have waited
 	s.armLocked()
 }
 

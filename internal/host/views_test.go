@@ -360,8 +360,15 @@ func TestViewRowsAreEphemeral(t *testing.T) {
 	if db.store.NextOffset() != uint64(before) || res.Offset != uint64(before)-1 {
 		t.Errorf("offset %d after a view was filled, next %d; want %d next", res.Offset, db.store.NextOffset(), before)
 	}
+	durable := func() { // the records so far, so that the next is alone in its commit
+		if err := db.journal.WaitDurable(background, db.journal.Next()-1); err != nil {
+			t.Fatal(err)
+		}
+	}
 	size := func(record func()) (n int) {
+		durable()
 		record()
+		durable()
 		err := db.journal.Replay(db.journal.Next()-1, func(_ commitlog.Offset, data []byte) (int, error) {
 			n = len(data)
 			return n, nil

@@ -94,17 +94,28 @@ func TestHeldQueries(t *testing.T) {
 func TestRemoveIsLinear(t *testing.T) {
 	b := newBench(t)
 	one, two := b.client(wire.V3), b.client(wire.V3)
-	start := time.Now()
-	for i := range uint32(20_000) {
-		b.handle(one.c, &wire.SubscribeSet{QuerySetID: i, Queries: []string{"SELECT * FROM a"}})
-		b.handle(two.c, &wire.SubscribeSet{QuerySetID: i, Queries: []string{"SELECT * FROM a"}})
+	begin := func(k *cache) {
+		for i := range uint32(20_000) {
+			b.handle(k.c, &wire.SubscribeSet{QuerySetID: i, Queries: []string{"SELECT * FROM a"}})
+		}
 	}
-	added := time.Since(start)
-	start = time.Now()
-	b.m.Remove(one.c)
-	// It is much less work than the beginnings were, on the same machine.
-	if took := time.Since(start); took > added/2 {
-		t.Errorf("it took %v, and %v to begin", took, added)
+	begin(two)
+	// It is much less work than the beginning was, on the same machine, unless that has
+	// just something else to do.
+	for attempt := 1; ; attempt++ {
+		start := time.Now()
+		begin(one)
+		added := time.Since(start)
+		start = time.Now()
+		b.m.Remove(one.c)
+		took := time.Since(start)
+		if took <= added {
+			break
+		}
+		if attempt == 5 {
+			t.Fatalf("it took %v, and %v to begin", took, added)
+		}
+		b.m.Add(one.c)
 	}
 	b.m.Remove(two.c)
 	if clients, queries := b.m.Len(); clients != 0 || queries != 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -46,16 +47,28 @@ func newServer(dir string) (*server, error) {
 	if err := os.WriteFile(filepath.Join(dir, "data", "config.toml"), []byte(config), 0o644); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = l.Close() }()
 	log, err := os.Create(filepath.Join(dir, "server.log"))
 	if err != nil {
 		return nil, err
 	}
-	return &server{binary: binary, dir: dir, addr: l.Addr().String(), log: log, http: http.Client{Timeout: 3 * time.Minute}}, nil
+	return &server{binary: binary, dir: dir, addr: addr, log: log, http: http.Client{Timeout: 3 * time.Minute}}, nil
+}
+
+// freeAddr finds a port that nobody listens on, below those that the system gives to
+// outgoing connections: while the server is down, one of these could take it.
+func freeAddr() (string, error) {
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
+	}
+	return "", err
 }
 
 func (s *server) data() string { return filepath.Join(s.dir, "data") }

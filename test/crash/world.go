@@ -289,7 +289,7 @@ func (w *world) gone(err error) error {
 	select {
 	case <-w.server.ended:
 		return nil
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute): // only where the server goes on
 		return err
 	}
 }
