@@ -94,6 +94,8 @@ type Server struct {
 	pgConfig PostgresConfig
 	outgoing *outgoing
 	pace     pace
+
+	holdAtMost time.Duration // how long a client may be held up (see tempo)
 }
 
 // New makes a Server. The caller keeps Auth, Control and Host open until
@@ -105,7 +107,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		auth: o.Auth, control: o.Control, host: o.Host, version: o.Version,
 		log: o.Logger, now: o.Now, rand: o.Rand, ws: o.WebSocket.withDefaults(),
-		pace: defaultPace, maxProgram: o.MaxProgramBytes, maxRouteBody: o.MaxRouteBytes, publishIssuer: trimSlashes(o.PublishIssuer),
+		pace: defaultPace, holdAtMost: holdAtMost, maxProgram: o.MaxProgramBytes, maxRouteBody: o.MaxRouteBytes, publishIssuer: trimSlashes(o.PublishIssuer),
 	}
 	s.policy, s.proxies, s.logRequests = o.Publish, o.Proxies, o.LogRequests
 	s.admission.init(o.Limits)

@@ -66,6 +66,7 @@ type session struct {
 	claimed   bool
 	live      bool   // under the lock of sessions: its connect transaction has been made
 	leave     func() // what admitted it is told of its end
+	tempo     *tempo // the reader's; nil: the client may send as much as it can
 	durable   uint64 // the writer's: transactions below it are known to be on disk
 	tells     bool   // the connection tells the outbox when a write has to wait
 
@@ -181,6 +182,7 @@ func (ss *session) begin() (ok bool) {
 	}
 	defer func() {
 		if !ok {
+			ss.s.sessions.free(ss) // before the client can know
 			ss.kill("unknown")
 			ss.s.sessions.remove(ss)
 		}
@@ -343,6 +345,7 @@ func (ss *session) read() {
 		switch op {
 		case ws.Ping:
 			ss.out.sendPong(payload)
+			ss.spend(1)
 		case ws.Pong:
 			ss.ponged()
 		case ws.Close:
@@ -353,6 +356,21 @@ func (ss *session) read() {
 				ss.receive(op, payload)
 			}
 		}
+	}
+}
+
+// spend counts messages of the client, and holds it up if they are too many.
+func (ss *session) spend(n int) {
+	if ss.tempo == nil {
+		return
+	}
+	wait, ok := ss.tempo.spend(n, ss.s.holdAtMost)
+	switch {
+	case !ok:
+		ss.close(ws.StatusPolicy, "too many messages for too long: see [limits] messages-per-connection of the server", "message_rate", true)
+	case wait > 0:
+		ss.s.metrics.held.Inc()
+		hold(ss.ctx, wait)
 	}
 }
 

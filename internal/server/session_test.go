@@ -58,7 +58,25 @@ func (r *rig) dial(token, query string, protocols ...string) *peer {
 
 func (r *rig) tryDial(token, query string, protocols ...string) (*peer, error) {
 	r.t.Helper()
+	return r.tryDialFrom("", token, query, protocols...)
+}
+
+// dialFrom is dial for a client that comes through a proxy from an address.
+func (r *rig) dialFrom(address, token, query string, protocols ...string) *peer {
+	r.t.Helper()
+	p, err := r.tryDialFrom(address, token, query, protocols...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+func (r *rig) tryDialFrom(address, token, query string, protocols ...string) (*peer, error) {
+	r.t.Helper()
 	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
+	if address != "" {
+		o.HTTPHeader.Set("X-Forwarded-For", address)
+	}
 	for _, p := range protocols {
 		o.Subprotocols = append(o.Subprotocols, p+".spacetimedb")
 	}
