@@ -116,12 +116,13 @@ func (p *pendingCall) release() {
 
 func (p *pendingCall) run(at sats.Timestamp) {
 	db := p.db
+	began := db.exec.began
 	if db.mod != p.m { // replaced while the call waited
 		if p.r, p.args, p.failed = db.prepare(db.mod, p.req); p.failed != nil {
 			return
 		}
 	}
-	p.res, p.failed = db.call(at, p.r, p.args, p.req)
+	p.res, db.exec.ended, p.failed = db.call(at, began, p.r, p.args, p.req)
 }
 
 // prepare finds the reducer of a request and decodes its arguments, in the order
@@ -158,10 +159,11 @@ func badArgsText(kind, name string) string {
 		"This is likely due to a mismatched client schema, have you run `spacetime generate` recently?", kind, name)
 }
 
-// call runs a prepared call. It belongs to the writer.
-func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRequest) (CallResult, error) {
+// call runs a prepared call. It belongs to the writer. began is the time if that has just
+// been read, and so is ended; zero means that it has not.
+func (db *Database) call(at sats.Timestamp, began time.Time, r *reducer, args []byte, req *CallRequest) (_ CallResult, ended time.Time, err error) {
 	tx := db.store.Begin()
-	out, took := db.invoke(tx, r, req.Caller, at, args)
+	out, took := db.invokeAt(began, tx, r, req.Caller, at, args)
 	out = db.refreshAfter(tx, at, out)
 	var ev *subscribe.Event
 	if clients, _ := db.subs.Len(); clients > 0 {
@@ -183,20 +185,18 @@ func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRe
 		if ev != nil {
 			db.push(subscribe.Failed(ev, failureKind(res.Status), res.Message, res.Offset, res.HasOffset))
 		}
-		return res, nil
+		return res, ended, nil
 	}
-	var err error
 	if res.Offset, err = db.commit(tx, db.inputs(r.Name, req.Caller, at, args), ev); err != nil {
-		return CallResult{}, ErrStopped
+		return CallResult{}, ended, ErrStopped
 	}
 	_, res.HasOffset = db.lastOffset()
-	r.counts.whole.observe(db.since(at.ToTime()))
-	return res, nil
+	ended = db.exec.watch.now()
+	r.counts.handedOn(ended.Sub(at.ToTime()))
+	return res, ended, nil
 }
 
-func (db *Database) since(start time.Time) time.Duration {
-	return max(db.host.opts.Clock.Now().Sub(start), 0)
-}
+func (db *Database) since(start time.Time) time.Duration { return max(db.host.since(start), 0) }
 
 // inputs describes a call for the log. The result is good until the next one.
 func (db *Database) inputs(name string, c Caller, at sats.Timestamp, args []byte) *store.Inputs {
@@ -206,7 +206,14 @@ func (db *Database) inputs(name string, c Caller, at sats.Timestamp, args []byte
 
 // invoke runs a reducer in a transaction that the caller ends.
 func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp, args []byte) (out abi.Outcome, took time.Duration) {
-	start := db.host.opts.Clock.Now()
+	return db.invokeAt(time.Time{}, tx, r, c, at, args)
+}
+
+// invokeAt is invoke at a time that has just been read; zero: it has not.
+func (db *Database) invokeAt(start time.Time, tx *store.Tx, r *reducer, c Caller, at sats.Timestamp, args []byte) (out abi.Outcome, took time.Duration) {
+	if start.IsZero() {
+		start = db.exec.watch.now()
+	}
 	panics := db.log.panics.Load()
 	call := &db.scratch.call
 	*call = abi.ReducerCall{
@@ -214,9 +221,7 @@ func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp
 	}
 	out = db.mod.call(db.calls, call)
 	took = db.since(start)
-	r.counts.ran(out.Status == abi.StatusOK, time.Duration(sats.TimestampOf(start)-at)*time.Microsecond, took)
-	r.counts.ended(out)
-	r.counts.scanned(tx.TakeScans())
+	r.counts.called(out, time.Duration(sats.TimestampOf(start)-at)*time.Microsecond, took, tx.TakeScans())
 	db.charged = r.counts
 	if out.Status != abi.StatusOK && out.Status != abi.StatusUserError {
 		db.log.stopped(at, r.Name, out, panics)

@@ -49,7 +49,7 @@ func (db *Database) charge(d *store.Delta) {
 		by.add(true, 0)
 	}
 	if len(d.Tables) > 0 {
-		by.changes.add(d)
+		by.changed(d)
 	}
 }
 

@@ -107,7 +107,7 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.ending.begun = make(chan struct{})
 	db.calls, db.stopCalls = context.WithCancel(background)
 	db.services = &services{db}
-	db.exec = newExecutor(db.services.Now, db.fail)
+	db.exec = newExecutor(h.opts.Clock, db.fail)
 	db.send = newSender(db.fail)
 	db.sched = newScheduler(db)
 	db.outboxes = newOutboxes(db)

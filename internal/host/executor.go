@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/stdbgo/spacetime/sats"
 )
@@ -26,14 +27,21 @@ const maxQueue = 16384
 //	held is false only if the queue is empty
 //	the times given to jobs increase strictly in the order in which they run
 type executor struct {
-	now      func() sats.Timestamp
+	watch    watch           // of whoever holds the right
 	panicked func(err error) // a job panicked; called without mu
+
+	// The clock is read as seldom as possible: when a job begins at once, that is when it
+	// was submitted; when it follows another, that is when that one ended.
+	began time.Time // of the job that runs, which looks at it first; zero: not known
+	ended time.Time // of the job before, which has told so as the last it did; zero: it has not
 
 	mu struct {
 		sync.Mutex
 		queue queue[queued]
 		held  bool
 		last  sats.Timestamp
+		watch watch
+		read  time.Time  // the watch, when last was made
 		err   error      // set by stop: no further job is taken
 		room  *sync.Cond // the queue became shorter, or err was set
 		idle  *sync.Cond // held became false
@@ -68,8 +76,9 @@ type queued struct {
 	at sats.Timestamp
 }
 
-func newExecutor(now func() sats.Timestamp, panicked func(error)) *executor {
-	e := &executor{now: now, panicked: panicked}
+func newExecutor(clock Clock, panicked func(error)) *executor {
+	e := &executor{watch: watch{clock: clock}, panicked: panicked}
+	e.mu.watch.clock = clock
 	e.mu.room = sync.NewCond(&e.mu.Mutex)
 	e.mu.idle = sync.NewCond(&e.mu.Mutex)
 	return e
@@ -90,7 +99,7 @@ func (e *executor) run(ctx context.Context, j *job) error {
 	}
 	at := e.timeLocked()
 	if !e.mu.held {
-		e.mu.held = true
+		e.mu.held, e.ended = true, e.mu.read
 		e.mu.Unlock()
 		e.execute(j, at)
 		e.release()
@@ -123,7 +132,7 @@ func (e *executor) submit(fn func(at sats.Timestamp)) error {
 	}
 	at := e.timeLocked()
 	if !e.mu.held {
-		e.mu.held = true
+		e.mu.held, e.ended = true, e.mu.read
 		e.mu.Unlock()
 		j := &job{fn: fn}
 		e.execute(j, at)
@@ -144,7 +153,7 @@ func (e *executor) borrow(ctx context.Context) error {
 		return err
 	}
 	if !e.mu.held {
-		e.mu.held = true
+		e.mu.held, e.ended = true, time.Time{}
 		e.mu.Unlock()
 		return nil
 	}
@@ -195,7 +204,19 @@ func (e *executor) waitForRoomLocked(ctx context.Context) error {
 // timeLocked returns the time of the next job: now, or a microsecond after the
 // one before it.
 func (e *executor) timeLocked() sats.Timestamp {
-	e.mu.last = max(e.now(), e.mu.last+1)
+	e.mu.read = e.mu.watch.now()
+	e.mu.last = max(sats.TimestampOf(e.mu.read), e.mu.last+1)
+	return e.mu.last
+}
+
+// stampAt is stamp for a job that has just read the clock; zero: it has not.
+func (e *executor) stampAt(read time.Time) sats.Timestamp {
+	if read.IsZero() {
+		return e.stamp()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mu.last = max(sats.TimestampOf(read), e.mu.last+1)
 	return e.mu.last
 }
 
@@ -222,6 +243,7 @@ func (e *executor) after(at, due sats.Timestamp) sats.Timestamp {
 // and the owner decides what becomes of the database.
 func (e *executor) execute(j *job, at sats.Timestamp) {
 	j.state.Store(jobTaken)
+	e.began, e.ended = e.ended, time.Time{}
 	defer func() {
 		if v := recover(); v != nil {
 			j.err = fmt.Errorf("host: internal error: %v\n%s", v, debug.Stack())
@@ -236,6 +258,7 @@ func (e *executor) release() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.mu.queue.len() > 0 {
+		e.ended = time.Time{}
 		go e.drain()
 		return
 	}
@@ -265,6 +288,7 @@ func (e *executor) drain() {
 		case err != nil:
 			q.j.err = err
 		case q.j.fn == nil:
+			e.ended = time.Time{}
 			q.j.done <- struct{}{} // the borrower goes on with the queue
 			return
 		default:

@@ -29,10 +29,13 @@ func occupy(t *testing.T, e *executor) (free func()) {
 }
 
 func testExecutor(t *testing.T) *executor {
-	e := newExecutor(func() sats.Timestamp { return 1000 }, func(err error) { t.Errorf("panicked: %v", err) })
+	e := newExecutor(standing(1000), func(err error) { t.Errorf("panicked: %v", err) })
 	t.Cleanup(func() { e.stop(ErrStopped, nil) })
 	return e
 }
+
+// standing is a clock that stands at so many microseconds.
+func standing(micros int64) Clock { return &fakeClock{now: time.UnixMicro(micros)} }
 
 // Jobs run one at a time in the order of their submission, with times that
 // increase strictly although the clock stands still.
@@ -120,7 +123,7 @@ func TestExecutorFullQueue(t *testing.T) {
 }
 
 func TestExecutorStop(t *testing.T) {
-	e := newExecutor(func() sats.Timestamp { return 1 }, func(error) {})
+	e := newExecutor(standing(1), func(error) {})
 	free := occupy(t, e)
 	waiter := make(chan error)
 	go func() {
@@ -155,7 +158,7 @@ func TestExecutorStop(t *testing.T) {
 
 func TestExecutorPanic(t *testing.T) {
 	var told error
-	e := newExecutor(func() sats.Timestamp { return 1 }, func(err error) { told = err })
+	e := newExecutor(standing(1), func(err error) { told = err })
 	err := e.do(background, func(sats.Timestamp) { panic("oh") })
 	if err == nil || !strings.Contains(err.Error(), "oh") || told != err {
 		t.Errorf("do = %v, the owner was told %v", err, told)

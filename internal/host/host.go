@@ -164,6 +164,7 @@ type DatabaseInfo struct {
 // asked for. All methods may be called concurrently.
 type Host struct {
 	opts   Options
+	since  func(start time.Time) time.Duration // by the clock of opts
 	egress *egress
 
 	mu struct {
@@ -189,7 +190,7 @@ func New(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{opts: o, egress: newEgress(o.HTTP, o.Clock)}
+	h := &Host{opts: o, since: sinceOf(o.Clock), egress: newEgress(o.HTTP, o.Clock)}
 	h.mu.replicas, h.mu.deleted = map[uint64]*launch{}, map[uint64]bool{}
 	return h, nil
 }

@@ -36,15 +36,17 @@ func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller,
 	read := db.services.Now()
 	var left unfinished
 	err = db.exec.do(ctx, func(at sats.Timestamp) {
+		began := db.exec.began
 		end, _ := at.Add(sats.TimeDurationOf(maxTurn))
 		for n = 0; n < len(batch) && (n == 0 || at < end) && left.close == nil; n++ {
 			if _, ok := batch[n].(*wire.CallProcedure); ok {
 				break // waits for an instance, which nobody else may have to
 			}
-			left = db.handle(at, read, c, who, batch[n])
-			at = db.exec.stamp()
+			left, began = db.handle(at, read, began, c, who, batch[n])
+			at = db.exec.stampAt(began)
 		}
 		db.gauge()
+		db.exec.ended = began
 	})
 	if left.measure != nil {
 		tooLarge := left.count(db)
@@ -98,25 +100,25 @@ func (u *unfinished) make(db *Database) {
 	u.evaluation.Run()
 }
 
-// handle carries out a message, as far as that is the writer's business.
-func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) unfinished {
+// handle carries out a message, as far as that is the writer's business. began and ended
+// are as with call.
+func (db *Database) handle(at, read sats.Timestamp, began time.Time, c *subscribe.Client, who Caller, msg wire.ClientMessage) (_ unfinished, ended time.Time) {
 	if call, ok := msg.(*wire.CallReducer); ok {
-		db.handleCall(at, c, who, call)
-		return unfinished{}
+		return unfinished{}, db.handleCall(at, began, c, who, call)
 	}
-	return db.handleQuery(at, read, c, who, msg, false, nil)
+	return db.handleQuery(at, read, c, who, msg, false, nil), ended
 }
 
-func (db *Database) handleCall(at sats.Timestamp, c *subscribe.Client, who Caller, msg *wire.CallReducer) {
+func (db *Database) handleCall(at sats.Timestamp, began time.Time, c *subscribe.Client, who Caller, msg *wire.CallReducer) (ended time.Time) {
 	req := &CallRequest{
 		Caller: who, Name: msg.Reducer, Args: msg.Args, ArgsJSON: msg.ArgsJSON,
 		Client: c, RequestID: msg.RequestID, Flags: msg.Flags,
 	}
 	r, args, err := db.prepare(db.mod, req)
 	if err == nil {
-		_, err = db.call(at, r, args, req)
+		_, ended, err = db.call(at, began, r, args, req)
 		if err == nil {
-			return
+			return ended
 		}
 	}
 	ev := &subscribe.Event{Client: c, RequestID: msg.RequestID, ReducerID: v1.NoReducer, Timestamp: at}
@@ -127,6 +129,7 @@ func (db *Database) handleCall(at sats.Timestamp, c *subscribe.Client, who Calle
 		ev.ReducerID = r.ID
 	}
 	db.push(&single{c, subscribe.NotStarted(ev, notStartedText(c, err))})
+	return time.Time{}
 }
 
 // notStartedText returns what a client reads; only clients of version 1 get the

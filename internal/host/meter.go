@@ -1,6 +1,7 @@
 package host
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,30 +33,46 @@ var (
 		time.Second, 5 * time.Second, 10 * time.Second}
 )
 
+// A tally is a Histogram that grows, under a lock of its owner's.
+type tally struct {
+	bounds []time.Duration
+	counts [16]uint64
+	nanos  uint64
+}
+
+func (t *tally) observe(d time.Duration) {
+	d = max(d, 0)
+	i := 0
+	for i < len(t.bounds) && d > t.bounds[i] {
+		i++
+	}
+	t.counts[i]++
+	t.nanos += uint64(d)
+}
+
+func (t *tally) stats() Histogram {
+	return Histogram{Bounds: t.bounds, Sum: time.Duration(t.nanos), Counts: slices.Clone(t.counts[:len(t.bounds)+1])}
+}
+
 // A histogram is a Histogram that grows; safe for concurrent use.
 type histogram struct {
-	bounds []time.Duration
-	counts [16]atomic.Uint64
-	nanos  atomic.Uint64
+	mu sync.Mutex
+	tally
 }
 
 func (h *histogram) observe(d time.Duration) {
-	d = max(d, 0)
-	i := 0
-	for i < len(h.bounds) && d > h.bounds[i] {
-		i++
-	}
-	h.counts[i].Add(1)
-	h.nanos.Add(uint64(d))
+	h.mu.Lock()
+	h.tally.observe(d)
+	h.mu.Unlock()
 }
 
 func (h *histogram) stats() Histogram {
-	s := Histogram{Bounds: h.bounds, Sum: time.Duration(h.nanos.Load())}
-	for i := range len(h.bounds) + 1 {
-		s.Counts = append(s.Counts, h.counts[i].Load())
-	}
-	return s
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tally.stats()
 }
+
+func newHistogram(bounds []time.Duration) histogram { return histogram{tally: tally{bounds: bounds}} }
 
 // A TableCount is what the transactions of one kind and function changed in a table.
 type TableCount struct {
@@ -64,16 +81,10 @@ type TableCount struct {
 	IndexInserted, IndexDeleted uint64 // entries of indexes
 }
 
-// A tableCount is a TableCount that grows.
-type tableCount struct {
-	table                                    *schema.Table
-	inserted, deleted, ixInserted, ixDeleted atomic.Uint64
-}
-
-// A changes counter counts what transactions change. add belongs to the writer.
+// A changes counter counts what transactions change, under a lock of its owner's.
 type changes struct {
-	bytes  atomic.Uint64 // of rows
-	tables atomic.Pointer[[]*tableCount]
+	bytes  uint64 // of rows
+	tables []TableCount
 }
 
 func (c *changes) add(d *store.Delta) {
@@ -81,48 +92,23 @@ func (c *changes) add(d *store.Delta) {
 		td := &d.Tables[i]
 		t := c.of(td.Table)
 		ins, del, indexes := uint64(td.Inserts.Len()), uint64(td.Deletes.Len()), uint64(len(td.Table.Indexes))
-		t.inserted.Add(ins)
-		t.deleted.Add(del)
-		t.ixInserted.Add(ins * indexes)
-		t.ixDeleted.Add(del * indexes)
-		c.bytes.Add(uint64(len(td.Inserts.Bytes())))
+		t.Inserted += ins
+		t.Deleted += del
+		t.IndexInserted += ins * indexes
+		t.IndexDeleted += del * indexes
+		c.bytes += uint64(len(td.Inserts.Bytes()))
 	}
 }
 
 // of finds the counts of a table. Few tables are changed by one function.
-func (c *changes) of(t *schema.Table) *tableCount {
-	p := c.tables.Load()
-	if p != nil {
-		for _, known := range *p {
-			if known.table.ID == t.ID {
-				return known
-			}
+func (c *changes) of(t *schema.Table) *TableCount {
+	for i := range c.tables {
+		if c.tables[i].Table.ID == t.ID {
+			return &c.tables[i]
 		}
 	}
-	return c.begin(t, p)
-}
-
-// begin adds a table; readers keep the list that they have.
-func (c *changes) begin(t *schema.Table, p *[]*tableCount) *tableCount {
-	var all []*tableCount
-	if p != nil {
-		all = *p
-	}
-	fresh := &tableCount{table: t}
-	all = append(all[:len(all):len(all)], fresh)
-	c.tables.Store(&all)
-	return fresh
-}
-
-func (c *changes) stats() (list []TableCount) {
-	p := c.tables.Load()
-	if p == nil {
-		return nil
-	}
-	for _, t := range *p {
-		list = append(list, TableCount{t.table, t.inserted.Load(), t.deleted.Load(), t.ixInserted.Load(), t.ixDeleted.Load()})
-	}
-	return list
+	c.tables = append(c.tables, TableCount{Table: t})
+	return &c.tables[len(c.tables)-1]
 }
 
 // Names of the kinds of transactions (spec 06 §8).
@@ -168,7 +154,7 @@ func (m *meter) init() {
 func (m *meter) late(fn string, d time.Duration) {
 	h, ok := m.delays.Load(fn)
 	if !ok {
-		h, _ = m.delays.LoadOrStore(fn, &histogram{bounds: delayBounds})
+		h, _ = m.delays.LoadOrStore(fn, &histogram{tally: tally{bounds: delayBounds}})
 	}
 	h.(*histogram).observe(d)
 }

@@ -48,7 +48,7 @@ func (c *outboxCounts) of(table string) *outboxCount {
 	defer c.mu.Unlock()
 	n := c.m[table]
 	if n == nil {
-		n = &outboxCount{duration: histogram{bounds: deliveryBounds}}
+		n = &outboxCount{duration: newHistogram(deliveryBounds)}
 		if c.m == nil {
 			c.m = map[string]*outboxCount{}
 		}

@@ -40,7 +40,7 @@ type queryCount struct {
 func (m *queryMeter) init() {
 	m.kinds = map[string]*queryCount{}
 	for _, kind := range []string{txSubscribe, txLeave, txSQL} {
-		m.kinds[kind] = &queryCount{kind: kind, compile: histogram{bounds: standardBounds}, wait: histogram{bounds: standardBounds}}
+		m.kinds[kind] = &queryCount{kind: kind, compile: newHistogram(standardBounds), wait: newHistogram(standardBounds)}
 	}
 }
 

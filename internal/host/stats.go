@@ -138,15 +138,18 @@ func (db *Database) viewCounts() []ViewStats {
 	return list
 }
 
-// A txCount counts the calls of one reducer or view.
+// A txCount counts the calls of one reducer or view. Its counts are plain numbers under
+// one lock, which a call takes a few times for all of them: a further count costs an
+// addition in called, changed or handedOn, as long as it needs no look at the clock.
 type txCount struct {
-	committed, failed struct {
-		count, nanos atomic.Uint64
-	}
-	elapsed, cpu, wait, whole histogram
-	fuel, traps, refusals     atomic.Uint64
-	rows, bytes, seeks        atomic.Uint64 // read
-	changes                   changes
+	mu                sync.Mutex
+	committed, failed struct{ count, nanos uint64 }
+	elapsed, cpu      tally
+	wait, whole       tally
+
+	fuel, traps, refusals uint64
+	scans                 store.Scans
+	changes               changes
 }
 
 func newTxCount() *txCount {
@@ -155,9 +158,31 @@ func newTxCount() *txCount {
 	return c
 }
 
+// called counts a call that waited and then ran for so long, how it ended, and what it
+// has read.
+func (c *txCount) called(out abi.Outcome, waited, took time.Duration, scans store.Scans) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ranLocked(out.Status == abi.StatusOK, waited, took)
+	c.fuel += out.Fuel
+	switch out.Status {
+	case abi.StatusUserError:
+		c.refusals++
+	case abi.StatusTrap:
+		c.traps++
+	}
+	c.scannedLocked(scans)
+}
+
 // ran counts a transaction that waited and then ran for so long.
 func (c *txCount) ran(committed bool, waited, took time.Duration) {
-	c.add(committed, took)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ranLocked(committed, waited, took)
+}
+
+func (c *txCount) ranLocked(committed bool, waited, took time.Duration) {
+	c.addLocked(committed, took)
 	c.wait.observe(waited)
 	c.cpu.observe(took)
 	c.elapsed.observe(max(waited, 0) + took)
@@ -165,29 +190,44 @@ func (c *txCount) ran(committed bool, waited, took time.Duration) {
 
 // scanned counts what a transaction has read.
 func (c *txCount) scanned(s store.Scans) {
-	c.rows.Add(s.Rows)
-	c.bytes.Add(s.Bytes)
-	c.seeks.Add(s.Seeks)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.scannedLocked(s)
 }
 
-// ended counts how a call ended.
-func (c *txCount) ended(out abi.Outcome) {
-	c.fuel.Add(out.Fuel)
-	switch out.Status {
-	case abi.StatusUserError:
-		c.refusals.Add(1)
-	case abi.StatusTrap:
-		c.traps.Add(1)
-	}
+func (c *txCount) scannedLocked(s store.Scans) {
+	c.scans.Rows += s.Rows
+	c.scans.Bytes += s.Bytes
+	c.scans.Seeks += s.Seeks
+}
+
+// changed counts what a transaction has changed.
+func (c *txCount) changed(d *store.Delta) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes.add(d)
+}
+
+// handedOn counts a call about which everything was handed on so long after it was made.
+func (c *txCount) handedOn(d time.Duration) {
+	c.mu.Lock()
+	c.whole.observe(d)
+	c.mu.Unlock()
 }
 
 func (c *txCount) add(committed bool, d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.addLocked(committed, d)
+}
+
+func (c *txCount) addLocked(committed bool, d time.Duration) {
 	n := &c.failed
 	if committed {
 		n = &c.committed
 	}
-	n.count.Add(1)
-	n.nanos.Add(uint64(d))
+	n.count++
+	n.nanos += uint64(d)
 }
 
 // txCounts hold the counts of all reducers there ever were.
@@ -214,16 +254,14 @@ func (t *txCounts) stats() (list []TxStats) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for name, c := range t.m {
-		for _, n := range []struct {
-			committed   bool
-			count, time uint64
-		}{
-			{true, c.committed.count.Load(), c.committed.nanos.Load()},
-			{false, c.failed.count.Load(), c.failed.nanos.Load()},
-		} {
-			if n.count > 0 {
-				list = append(list, TxStats{Reducer: name, Committed: n.committed, Count: n.count, Time: time.Duration(n.time)})
-			}
+		c.mu.Lock()
+		committed, failed := c.committed, c.failed
+		c.mu.Unlock()
+		if committed.count > 0 {
+			list = append(list, TxStats{Reducer: name, Committed: true, Count: committed.count, Time: time.Duration(committed.nanos)})
+		}
+		if failed.count > 0 {
+			list = append(list, TxStats{Reducer: name, Count: failed.count, Time: time.Duration(failed.nanos)})
 		}
 	}
 	return list
@@ -240,10 +278,12 @@ func (t *txCounts) functions(kind string) (list []FunctionStats) {
 }
 
 func (c *txCount) function(kind, name string) FunctionStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return FunctionStats{
 		Kind: kind, Function: name, Elapsed: c.elapsed.stats(), CPU: c.cpu.stats(), Wait: c.wait.stats(), Whole: c.whole.stats(),
-		Scans: store.Scans{Rows: c.rows.Load(), Bytes: c.bytes.Load(), Seeks: c.seeks.Load()},
-		Fuel:  c.fuel.Load(), Traps: c.traps.Load(), Refusals: c.refusals.Load(), Bytes: c.changes.bytes.Load(), Tables: c.changes.stats(),
+		Scans: c.scans,
+		Fuel:  c.fuel, Traps: c.traps, Refusals: c.refusals, Bytes: c.changes.bytes, Tables: slices.Clone(c.changes.tables),
 	}
 }
 

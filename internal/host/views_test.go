@@ -564,8 +564,9 @@ func TestExpiryHurries(t *testing.T) {
 		w.sql(db, alice, fmt.Sprintf("SELECT * FROM above(%d)", i))
 	}
 	slow := &slowClock{fakeClock: w.clock}
-	db.host.opts.Clock = slow
-	defer func() { db.host.opts.Clock = w.clock }()
+	use := func(c Clock) { db.host.opts.Clock, db.host.since, db.exec.mu.watch.clock = c, sinceOf(c), c }
+	use(slow)
+	defer use(w.clock)
 	for i, step := range []time.Duration{10 * time.Minute, 5 * time.Minute, 150 * time.Second} {
 		left := len(db.views.instances)
 		w.clock.advance(step - time.Second)
