@@ -42,6 +42,8 @@ type CallRequest struct {
 	Client    *subscribe.Client
 	RequestID uint32
 	Flags     wire.CallFlags
+
+	received sats.Timestamp // when it came; set by whoever takes it
 }
 
 // CallStatus tells how a call ended.
@@ -69,6 +71,7 @@ type CallResult struct {
 // reducer says so. An error means that no call was made: ErrNoSuchReducer, a
 // *LifecycleError, an *InvalidArgsError, ErrIsProcedure, ErrStopped.
 func (db *Database) CallReducer(ctx context.Context, req *CallRequest) (CallResult, error) {
+	req.received = db.services.Now()
 	m := db.current.Load()
 	r, args, err := db.prepare(m, req)
 	if err != nil {
@@ -183,6 +186,7 @@ func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRe
 		if ev != nil {
 			db.push(subscribe.Failed(ev, failureKind(res.Status), res.Message, res.Offset, res.HasOffset))
 		}
+		r.counts.trip.observe(db.since(req.received.ToTime()))
 		return res, nil
 	}
 	var err error
@@ -190,7 +194,9 @@ func (db *Database) call(at sats.Timestamp, r *reducer, args []byte, req *CallRe
 		return CallResult{}, ErrStopped
 	}
 	_, res.HasOffset = db.lastOffset()
-	r.counts.whole.observe(db.since(at.ToTime()))
+	end := db.host.opts.Clock.Now()
+	r.counts.whole.observe(end.Sub(at.ToTime()))
+	r.counts.trip.observe(end.Sub(req.received.ToTime()))
 	return res, nil
 }
 
@@ -212,7 +218,15 @@ func (db *Database) invoke(tx *store.Tx, r *reducer, c Caller, at sats.Timestamp
 	*call = abi.ReducerCall{
 		ID: r.ID, Name: r.Name, Sender: c.Identity, Conn: c.Conn, Time: at, Args: args, Tx: tx,
 	}
+	timed := r.counts.sample()
+	if timed {
+		db.scratch.hostTime = 0
+		call.HostTime = &db.scratch.hostTime
+	}
 	out = db.mod.call(db.calls, call)
+	if timed {
+		r.counts.abi.Add(uint64(db.scratch.hostTime) * abiOf)
+	}
 	took = db.since(start)
 	r.counts.ran(out.Status == abi.StatusOK, time.Duration(sats.TimestampOf(start)-at)*time.Microsecond, took)
 	r.counts.ended(out)

@@ -101,16 +101,16 @@ func (u *unfinished) make(db *Database) {
 // handle carries out a message, as far as that is the writer's business.
 func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage) unfinished {
 	if call, ok := msg.(*wire.CallReducer); ok {
-		db.handleCall(at, c, who, call)
+		db.handleCall(at, read, c, who, call)
 		return unfinished{}
 	}
 	return db.handleQuery(at, read, c, who, msg, false, nil)
 }
 
-func (db *Database) handleCall(at sats.Timestamp, c *subscribe.Client, who Caller, msg *wire.CallReducer) {
+func (db *Database) handleCall(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg *wire.CallReducer) {
 	req := &CallRequest{
 		Caller: who, Name: msg.Reducer, Args: msg.Args, ArgsJSON: msg.ArgsJSON,
-		Client: c, RequestID: msg.RequestID, Flags: msg.Flags,
+		Client: c, RequestID: msg.RequestID, Flags: msg.Flags, received: read,
 	}
 	r, args, err := db.prepare(db.mod, req)
 	if err == nil {
@@ -154,7 +154,7 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 			release()
 		}
 	}()
-	run := db.measure(at, msg)
+	run := db.measure(at, read, msg)
 	offset, gated := db.lastOffset()
 	caller := sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner}
 	one := compileOne

@@ -12,6 +12,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/commitlog"
 	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -44,6 +45,9 @@ type Stats struct {
 	Outboxes        OutboxStats
 	QueryKinds      []QueryStats
 	Subscriptions   SubscriptionStats
+	Sent            []SentStats
+	SentRows        RowHistogram
+	Serialize       Histogram // times to encode what a transaction means to clients, of some
 }
 
 // ViewStats count the evaluations of one view.
@@ -76,8 +80,10 @@ type TxStats struct {
 // committed or not.
 type FunctionStats struct {
 	Kind, Function  string
-	Elapsed, CPU    Histogram // with and without the wait for the right to write
-	Wait, Whole     Histogram // the wait; until everything about it was handed on
+	Elapsed, CPU    Histogram     // with and without the wait for the right to write
+	Wait, Whole     Histogram     // the wait; until everything about it was handed on
+	Trip            Histogram     // from a request to its end; of reducers
+	HostTime        time.Duration // in host functions, by samples; of reducers
 	Fuel            uint64
 	Traps, Refusals uint64 // crashes, and errors that the module returned
 	Scans           store.Scans
@@ -144,15 +150,27 @@ type txCount struct {
 		count, nanos atomic.Uint64
 	}
 	elapsed, cpu, wait, whole histogram
+	trip                      histogram     // from a request for it to its end
+	abi                       atomic.Uint64 // nanoseconds in host functions
+	calls                     uint64        // the writer's: to time one of some
+	workload                  subscribe.Workload
 	fuel, traps, refusals     atomic.Uint64
 	rows, bytes, seeks        atomic.Uint64 // read
 	changes                   changes
 }
 
-func newTxCount() *txCount {
-	c := &txCount{}
+func newTxCount(w subscribe.Workload) *txCount {
+	c := &txCount{workload: w}
+	c.trip.bounds = standardBounds
 	c.elapsed.bounds, c.cpu.bounds, c.wait.bounds, c.whole.bounds = txnBounds, txnBounds, waitBounds, standardBounds
 	return c
+}
+
+// sample reports whether a call is to be timed in its host functions: the first one, and
+// one in abiOf after it.
+func (c *txCount) sample() bool {
+	c.calls++
+	return c.calls%abiOf == 1
 }
 
 // ran counts a transaction that waited and then ran for so long.
@@ -192,6 +210,8 @@ func (c *txCount) add(committed bool, d time.Duration) {
 
 // txCounts hold the counts of all reducers there ever were.
 type txCounts struct {
+	workload subscribe.Workload
+
 	mu sync.Mutex
 	m  map[string]*txCount
 }
@@ -201,7 +221,7 @@ func (t *txCounts) of(reducer string) *txCount {
 	defer t.mu.Unlock()
 	c := t.m[reducer]
 	if c == nil {
-		c = newTxCount()
+		c = newTxCount(t.workload)
 		if t.m == nil {
 			t.m = map[string]*txCount{}
 		}
@@ -241,9 +261,10 @@ func (t *txCounts) functions(kind string) (list []FunctionStats) {
 
 func (c *txCount) function(kind, name string) FunctionStats {
 	return FunctionStats{
-		Kind: kind, Function: name, Elapsed: c.elapsed.stats(), CPU: c.cpu.stats(), Wait: c.wait.stats(), Whole: c.whole.stats(),
-		Scans: store.Scans{Rows: c.rows.Load(), Bytes: c.bytes.Load(), Seeks: c.seeks.Load()},
-		Fuel:  c.fuel.Load(), Traps: c.traps.Load(), Refusals: c.refusals.Load(), Bytes: c.changes.bytes.Load(), Tables: c.changes.stats(),
+		Kind: kind, Function: name, Elapsed: c.elapsed.stats(), CPU: c.cpu.stats(), Wait: c.wait.stats(), Whole: c.whole.stats(), Trip: c.trip.stats(),
+		HostTime: time.Duration(c.abi.Load()),
+		Scans:    store.Scans{Rows: c.rows.Load(), Bytes: c.bytes.Load(), Seeks: c.seeks.Load()},
+		Fuel:     c.fuel.Load(), Traps: c.traps.Load(), Refusals: c.refusals.Load(), Bytes: c.changes.bytes.Load(), Tables: c.changes.stats(),
 	}
 }
 
@@ -280,7 +301,10 @@ func (db *Database) meterStats(s *Stats) {
 	q := &m.queries
 	s.QueryKinds = q.stats()
 	s.Subscriptions = SubscriptionStats{q.subscribed.Load(), q.news.Load(), db.subs.Evaluated.Load(), db.subs.Matched.Load(),
-		db.subs.Tally.Sets.Load(), db.subs.Tally.Queries.Load(), db.subs.Tally.Legacy.Load()}
+		db.subs.Tally.Sets.Load(), db.subs.Tally.Queries.Load(), db.subs.Tally.Legacy.Load(),
+		db.subs.DuplicatesEvaluated.Load(), db.subs.DuplicatesSent.Load()}
+	s.Sent, s.SentRows = db.sentStats()
+	s.Serialize = m.serialize.stats()
 	s.LogBytes = db.logBytes()
 	s.LogFile, s.Launches = db.log.size(), db.host.launchesOf(db.info.Replica)
 	mod := db.current.Load()
