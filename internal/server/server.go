@@ -92,7 +92,7 @@ type Server struct {
 	sessions sessions
 	pg       pgSessions
 	pgConfig PostgresConfig
-	outgoing outgoing
+	outgoing *outgoing
 	pace     pace
 
 	holdAtMost time.Duration // how long a client may be held up (see tempo)
@@ -132,7 +132,7 @@ func New(o Options) (*Server, error) {
 	s.sessions.init()
 	s.pg.init()
 	s.pgConfig = o.Postgres.withDefaults()
-	s.outgoing.max = int64(s.ws.OutgoingTotal)
+	s.outgoing = newOutgoing(int64(s.ws.OutgoingTotal))
 	s.metrics = newMetrics(o.Host, &s.sessions)
 	s.routes = s.table()
 	s.streams, s.endStreams = context.WithCancel(context.Background())

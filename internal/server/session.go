@@ -44,7 +44,8 @@ const closeWriteTimeout = 5 * time.Second
 //	writer:  outbox → frames → socket, one write for all that waits
 //
 // The reader stays from begin to end; the others, and the buffers of all, are there
-// while there is work: most of many connections are idle. kill ends a session at once,
+// while there is work: most of many connections are idle. The writer is one of the
+// server's crew. kill ends a session at once,
 // close with a Close frame; both from any goroutine. The reader waits for the others,
 // and only then undoes the connect transaction.
 type session struct {
@@ -67,6 +68,7 @@ type session struct {
 	leave     func() // what admitted it is told of its end
 	tempo     *tempo // the reader's; nil: the client may send as much as it can
 	durable   uint64 // the writer's: transactions below it are known to be on disk
+	tells     bool   // the connection tells the outbox when a write has to wait
 
 	ctx    context.Context // ends with kill
 	cancel context.CancelFunc
@@ -104,7 +106,8 @@ func (s *Server) newSession(q *request, db Database, owner sats.Identity, p wire
 	ss.who.Confirmed = ss.confirmed
 	ss.frames = ws.NewReader(startingWith(early, &idleReader{conn, s.ws.IdleTimeout}), wire.MaxClientMessage)
 	ss.in = newInbox(s.ws.IncomingQueue, ss.serveRequests)
-	ss.out = newOutbox(&s.outgoing, s.ws.OutgoingQueue, s.ws.OutgoingBytes, ss.write, ss.overflow)
+	ss.out = newOutbox(s.outgoing, s.ws.OutgoingQueue, s.ws.OutgoingBytes, ss.write, ss.overflow)
+	ss.tells = tellWaits(conn, ss.out.mayWait)
 	ss.client = &subscribe.Client{Identity: q.caller.identity, Connection: o.conn, Protocol: p, Light: o.light, Out: ss}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	id, m := q.database.String(), s.metrics
