@@ -24,7 +24,7 @@ func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) abi.
 		return in.unusable()
 	}
 	in.begin(ctx, abi.Call{Kind: abi.KindReducer, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time,
-		Sender: call.Sender, Conn: call.Conn}, in.budget(call.Budget))
+		Sender: call.Sender, Conn: call.Conn, HostTime: call.HostTime}, in.budget(call.Budget))
 	return in.complete(func() (abi.Outcome, *jshost.Thrown) { return in.runReducer(call) })
 }
 

@@ -1,6 +1,8 @@
 package js
 
 import (
+	"time"
+
 	lib "modernc.org/libquickjs"
 
 	"github.com/stdbgo/spacetime/engine/internal/jshost"
@@ -19,7 +21,14 @@ func (in *instance) callHost(f *hostFunction, a args) (v value) {
 			v = in.terminate()
 		}
 	}()
+	var start time.Time
+	if in.host.Timed() {
+		start = time.Now()
+	}
 	v, e := f.run(in, a)
+	if !start.IsZero() {
+		in.host.Took(time.Since(start))
+	}
 	if e == abi.OK {
 		return v
 	}

@@ -41,7 +41,7 @@ func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) abi.
 		return in.unusable()
 	}
 	in.begin(ctx, abi.Call{Kind: abi.KindReducer, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time,
-		Sender: call.Sender, Conn: call.Conn}, in.budget(call.Budget))
+		Sender: call.Sender, Conn: call.Conn, HostTime: call.HostTime}, in.budget(call.Budget))
 	in.depth++
 	_, out := in.run(&hookCall{hook: C.V8_REDUCER, kind: "reducer", name: call.Name, export: jshost.HookReducer, id: call.ID,
 		sender: call.Sender, conn: call.Conn, time: call.Time, args: call.Args})

@@ -8,6 +8,7 @@ import "C"
 import (
 	"encoding/binary"
 	"runtime/cgo"
+	"time"
 	"unicode/utf8"
 	"unsafe"
 
@@ -60,7 +61,15 @@ func v8GoHost(handle C.uintptr_t, function C.int, args *C.v8_arg, answer *C.v8_a
 		}
 	}()
 	c := hostCall{in, (*[maxArgs]C.v8_arg)(unsafe.Pointer(args)), answer}
-	if e := f.run(c); e != abi.OK {
+	var start time.Time
+	if in.host.Timed() {
+		start = time.Now()
+	}
+	e := f.run(c)
+	if !start.IsZero() {
+		in.host.Took(time.Since(start))
+	}
+	if e != abi.OK {
 		c.text(C.V8_ERRNO, jshost.ErrnoText(e))
 		answer.num = C.uint64_t(e)
 	}

@@ -3,6 +3,7 @@ package wasm
 import (
 	"context"
 	"math"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero/api"
@@ -22,7 +23,19 @@ type function struct {
 
 func (f function) goFunction() api.GoModuleFunc {
 	call := f.call
-	return func(ctx context.Context, mod api.Module, s []uint64) { call(instanceOf(ctx, mod), s) }
+	if f.name == meter.RefillName { // not a function of the module's
+		return func(ctx context.Context, mod api.Module, s []uint64) { call(instanceOf(ctx, mod), s) }
+	}
+	return func(ctx context.Context, mod api.Module, s []uint64) {
+		in := instanceOf(ctx, mod)
+		if !in.host.Timed() {
+			call(in, s)
+			return
+		}
+		start := time.Now()
+		call(in, s)
+		in.host.Took(time.Since(start))
+	}
 }
 
 func valueTypes(list []meter.ValueType) []api.ValueType {

@@ -206,7 +206,7 @@ func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) abi.
 		return in.unusable()
 	}
 	in.begin(ctx, abi.Call{Kind: abi.KindReducer, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time,
-		Sender: call.Sender, Conn: call.Conn}, in.budget(call.Budget))
+		Sender: call.Sender, Conn: call.Conn, HostTime: call.HostTime}, in.budget(call.Budget))
 	sink := in.host.AddSink()
 	s := in.stack[:10]
 	s[0] = uint64(call.ID)

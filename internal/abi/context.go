@@ -3,6 +3,7 @@ package abi
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/sats"
@@ -32,6 +33,9 @@ type Call struct {
 	// Of procedures and handlers: who carries out what only they may do, and what stops it.
 	Host ProcedureHost
 	Done context.Context
+
+	// HostTime, if set, is added the time spent in host functions.
+	HostTime *time.Duration
 }
 
 // MayWait tells whether the call holds no transaction and may keep its goroutine waiting.
@@ -165,6 +169,17 @@ func (c *Context) Leave(outer Call) {
 
 // Call returns the running call.
 func (c *Context) Call() *Call { return &c.call }
+
+// Timed reports whether the time of host functions is asked for: then engines tell it by
+// Took.
+func (c *Context) Timed() bool { return c.call.HostTime != nil }
+
+// Took adds the time of a host function.
+func (c *Context) Took(d time.Duration) {
+	if c.call.HostTime != nil {
+		*c.call.HostTime += d
+	}
+}
 
 // Services returns what the context was made with.
 func (c *Context) Services() Services { return c.svc }

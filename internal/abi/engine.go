@@ -124,6 +124,8 @@ type ReducerCall struct {
 	Args   []byte // BSATN of the parameters, one after another, without trailing bytes
 	Tx     *store.Tx
 	Budget uint64 // fuel; 0: the limit of the program
+	// HostTime, if set, is added the time that the call spends in host functions.
+	HostTime *time.Duration
 }
 
 // A Status classifies how a call ended, spec 03 §12.1.

@@ -42,6 +42,16 @@ type CallRequest struct {
 	Client    *subscribe.Client
 	RequestID uint32
 	Flags     wire.CallFlags
+
+	received sats.Timestamp // when it came; 0: when it was handed to the writer
+}
+
+// since returns when a request that was handed to the writer at a time has come.
+func (q *CallRequest) since(at sats.Timestamp) sats.Timestamp {
+	if q.received != 0 {
+		return q.received
+	}
+	return at
 }
 
 // CallStatus tells how a call ended.
@@ -185,6 +195,7 @@ func (db *Database) call(at sats.Timestamp, began time.Time, r *reducer, args []
 		if ev != nil {
 			db.push(subscribe.Failed(ev, failureKind(res.Status), res.Message, res.Offset, res.HasOffset))
 		}
+		r.counts.handedOn(-1, db.since(req.since(at).ToTime()))
 		return res, ended, nil
 	}
 	if res.Offset, err = db.commit(tx, db.inputs(r.Name, req.Caller, at, args), ev); err != nil {
@@ -192,7 +203,7 @@ func (db *Database) call(at sats.Timestamp, began time.Time, r *reducer, args []
 	}
 	_, res.HasOffset = db.lastOffset()
 	ended = db.exec.watch.now()
-	r.counts.handedOn(ended.Sub(at.ToTime()))
+	r.counts.handedOn(ended.Sub(at.ToTime()), ended.Sub(req.since(at).ToTime()))
 	return res, ended, nil
 }
 
@@ -219,7 +230,15 @@ func (db *Database) invokeAt(start time.Time, tx *store.Tx, r *reducer, c Caller
 	*call = abi.ReducerCall{
 		ID: r.ID, Name: r.Name, Sender: c.Identity, Conn: c.Conn, Time: at, Args: args, Tx: tx,
 	}
+	timed := r.counts.sample()
+	if timed {
+		db.scratch.hostTime = 0
+		call.HostTime = &db.scratch.hostTime
+	}
 	out = db.mod.call(db.calls, call)
+	if timed {
+		r.counts.served(db.scratch.hostTime * abiOf)
+	}
 	took = db.since(start)
 	r.counts.called(out, time.Duration(sats.TimestampOf(start)-at)*time.Microsecond, took, tx.TakeScans())
 	db.charged = r.counts

@@ -24,7 +24,7 @@ func (db *Database) commit(tx *store.Tx, in *store.Inputs, ev *subscribe.Event) 
 		}
 	}
 	offset, delta := c.Offset, c.Delta
-	db.charge(delta)
+	workload := db.charge(delta)
 	if db.newSchema {
 		db.newSchema = false
 		db.recompile()
@@ -33,7 +33,7 @@ func (db *Database) commit(tx *store.Tx, in *store.Inputs, ev *subscribe.Event) 
 		db.sched.observe(delta)
 		db.outboxes.observe(delta)
 	}
-	db.publish(c, ev)
+	db.publish(c, ev, workload)
 	if c.Logged {
 		db.ckpt.count(db, len(c.Record))
 	}
@@ -41,8 +41,8 @@ func (db *Database) commit(tx *store.Tx, in *store.Inputs, ev *subscribe.Event) 
 	return offset, nil
 }
 
-// charge counts what a transaction has changed.
-func (db *Database) charge(d *store.Delta) {
+// charge counts what a transaction has changed, and tells of what kind it is.
+func (db *Database) charge(d *store.Delta) subscribe.Workload {
 	by := db.charged
 	if db.charged = nil; by == nil {
 		by = db.meter.kinds[txInternal]
@@ -51,6 +51,7 @@ func (db *Database) charge(d *store.Delta) {
 	if len(d.Tables) > 0 {
 		by.changed(d)
 	}
+	return by.workload
 }
 
 // maxTxRows is how many bytes of rows a transaction may change. The rest of a record
@@ -100,13 +101,14 @@ func (db *Database) append(c *store.Commit) error {
 
 // publish evaluates what a transaction means to subscribers and hands that to the
 // sender.
-func (db *Database) publish(c *store.Commit, ev *subscribe.Event) {
+func (db *Database) publish(c *store.Commit, ev *subscribe.Event, w subscribe.Workload) {
 	if clients, _ := db.subs.Len(); clients == 0 {
 		return
 	}
 	if ev == nil {
 		ev = &subscribe.Event{ReducerID: v1.NoReducer}
 	}
+	ev.Workload = w
 	_, gated := db.lastOffset()
 	if !db.subs.Concerns(c.Delta) { // nobody looks at what changed: no view of the state is needed
 		db.push(db.subs.Publish(nil, nil, c.Offset, gated, ev))

@@ -54,6 +54,8 @@ type Database struct {
 	scratch struct { // of the call that runs
 		call abi.ReducerCall
 		in   store.Inputs
+
+		hostTime time.Duration // that it spends in host functions, if it is timed
 	}
 	evaluations chan struct{} // one per evaluation of a large answer
 	// newSchema: the transaction to be committed changes the schema, and plans of
@@ -108,7 +110,11 @@ func newDatabase(h *Host, info DatabaseInfo, s *store.Store, j commitlog.Journal
 	db.calls, db.stopCalls = context.WithCancel(background)
 	db.services = &services{db}
 	db.exec = newExecutor(h.opts.Clock, db.fail)
-	db.send = newSender(db.fail)
+	db.send = newSender(db.fail, func() (ended func()) {
+		start := h.opts.Clock.Now()
+		return func() { db.meter.serialize.observe(db.since(start)) }
+	})
+	db.counts.workload, db.procedureCounts.workload, db.viewRuns.workload = subscribe.Reducer, subscribe.Procedure, subscribe.View
 	db.sched = newScheduler(db)
 	db.outboxes = newOutboxes(db)
 	db.procs.init()

@@ -175,7 +175,7 @@ func (f deliverFunc) Deliver() { f() }
 
 func TestSenderOrder(t *testing.T) {
 	var told error
-	s := newSender(func(err error) { told = err })
+	s := newSender(func(err error) { told = err }, func() func() { return func() {} })
 	var got []int
 	for i := range 3 * maxDeliveries {
 		s.push(deliverFunc(func() { got = append(got, i) }))

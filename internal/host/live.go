@@ -104,15 +104,15 @@ func (u *unfinished) make(db *Database) {
 // are as with call.
 func (db *Database) handle(at, read sats.Timestamp, began time.Time, c *subscribe.Client, who Caller, msg wire.ClientMessage) (_ unfinished, ended time.Time) {
 	if call, ok := msg.(*wire.CallReducer); ok {
-		return unfinished{}, db.handleCall(at, began, c, who, call)
+		return unfinished{}, db.handleCall(at, read, began, c, who, call)
 	}
 	return db.handleQuery(at, read, c, who, msg, false, nil), ended
 }
 
-func (db *Database) handleCall(at sats.Timestamp, began time.Time, c *subscribe.Client, who Caller, msg *wire.CallReducer) (ended time.Time) {
+func (db *Database) handleCall(at, read sats.Timestamp, began time.Time, c *subscribe.Client, who Caller, msg *wire.CallReducer) (ended time.Time) {
 	req := &CallRequest{
 		Caller: who, Name: msg.Reducer, Args: msg.Args, ArgsJSON: msg.ArgsJSON,
-		Client: c, RequestID: msg.RequestID, Flags: msg.Flags,
+		Client: c, RequestID: msg.RequestID, Flags: msg.Flags, received: read,
 	}
 	r, args, err := db.prepare(db.mod, req)
 	if err == nil {
@@ -157,7 +157,7 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 			release()
 		}
 	}()
-	run := db.measure(at, msg)
+	run := db.measure(at, read, msg)
 	offset, gated := db.lastOffset()
 	caller := sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner}
 	one := compileOne

@@ -9,6 +9,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/internal/subscribe"
 )
 
 // A Histogram counts durations by how long they are.
@@ -29,7 +30,8 @@ var (
 		time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}
 	instanceBounds = []time.Duration{time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond,
 		time.Second, 5 * time.Second, 10 * time.Second, 50 * time.Second, 100 * time.Second}
-	snapshotBounds = []time.Duration{500 * time.Microsecond, time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
+	serializeBounds = []time.Duration{time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second}
+	snapshotBounds  = []time.Duration{500 * time.Microsecond, time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
 		time.Second, 5 * time.Second, 10 * time.Second}
 )
 
@@ -123,6 +125,15 @@ const (
 	txView      = "View"
 )
 
+// workloads are the kinds in the words of subscribe.
+var workloads = func() map[string]subscribe.Workload {
+	m := map[string]subscribe.Workload{}
+	for w := range subscribe.NumWorkloads {
+		m[w.String()] = w
+	}
+	return m
+}()
+
 // A meter counts what a database does besides the calls of its functions.
 type meter struct {
 	kinds    map[string]*txCount // of transactions without a function; read only
@@ -133,7 +144,16 @@ type meter struct {
 	instances histogram
 	running   atomic.Int64
 	queries   queryMeter
+	// serialize takes one delivery of serializeOf: how long messages take to be encoded.
+	serialize histogram
 }
+
+// One call of a reducer in abiOf is timed in its host functions, one delivery in
+// serializeOf as a whole: the clock costs as much as what is measured.
+const (
+	abiOf       = 64
+	serializeOf = 16
+)
 
 // A Replay is what it took to read a database back from disk.
 type Replay struct {
@@ -145,8 +165,9 @@ func (m *meter) init() {
 	m.queries.init()
 	m.kinds = map[string]*txCount{}
 	for _, kind := range []string{txSQL, txSubscribe, txLeave, txUpdate, txInternal} {
-		m.kinds[kind] = newTxCount()
+		m.kinds[kind] = newTxCount(workloads[kind])
 	}
+	m.serialize.bounds = serializeBounds
 	m.snapshot.bounds, m.instances.bounds = snapshotBounds, instanceBounds
 }
 

@@ -16,7 +16,9 @@ const maxDeliveries = 4096
 // which the executor pushed them. It has a goroutine only while there is something
 // to deliver.
 type sender struct {
-	panicked func(err error) // a delivery panicked
+	panicked func(err error)       // a delivery panicked
+	timed    func() (ended func()) // begins to time one delivery of some
+	count    int                   // belongs to whoever delivers
 
 	mu struct {
 		sync.Mutex
@@ -30,8 +32,8 @@ type sender struct {
 	}
 }
 
-func newSender(panicked func(error)) *sender {
-	s := &sender{panicked: panicked}
+func newSender(panicked func(error), timed func() (ended func())) *sender {
+	s := &sender{panicked: panicked, timed: timed}
 	s.mu.room = sync.NewCond(&s.mu.Mutex)
 	s.mu.moved = sync.NewCond(&s.mu.Mutex)
 	s.mu.idle = sync.NewCond(&s.mu.Mutex)
@@ -94,6 +96,9 @@ func (s *sender) deliver(d subscribe.Delivery) {
 			s.panicked(fmt.Errorf("host: internal error in a delivery: %v\n%s", v, debug.Stack()))
 		}
 	}()
+	if s.count++; s.count%serializeOf == 1 {
+		defer s.timed()()
+	}
 	d.Deliver()
 }
 

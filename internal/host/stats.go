@@ -12,6 +12,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/abi"
 	"github.com/stdbgo/spacetime/internal/commitlog"
 	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/internal/subscribe"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -44,6 +45,9 @@ type Stats struct {
 	Outboxes        OutboxStats
 	QueryKinds      []QueryStats
 	Subscriptions   SubscriptionStats
+	Sent            []SentStats
+	SentRows        RowHistogram
+	Serialize       Histogram // times to encode what a transaction means to clients, of some
 }
 
 // ViewStats count the evaluations of one view.
@@ -76,8 +80,10 @@ type TxStats struct {
 // committed or not.
 type FunctionStats struct {
 	Kind, Function  string
-	Elapsed, CPU    Histogram // with and without the wait for the right to write
-	Wait, Whole     Histogram // the wait; until everything about it was handed on
+	Elapsed, CPU    Histogram     // with and without the wait for the right to write
+	Wait, Whole     Histogram     // the wait; until everything about it was handed on
+	Trip            Histogram     // from a request to its end; of reducers
+	HostTime        time.Duration // in host functions, by samples; of reducers
 	Fuel            uint64
 	Traps, Refusals uint64 // crashes, and errors that the module returned
 	Scans           store.Scans
@@ -142,20 +148,40 @@ func (db *Database) viewCounts() []ViewStats {
 // one lock, which a call takes a few times for all of them: a further count costs an
 // addition in called, changed or handedOn, as long as it needs no look at the clock.
 type txCount struct {
+	workload subscribe.Workload
+	calls    uint64 // the writer's: to time one of some
+
 	mu                sync.Mutex
 	committed, failed struct{ count, nanos uint64 }
 	elapsed, cpu      tally
 	wait, whole       tally
+	trip              tally         // from a request to its end
+	host              time.Duration // in host functions
 
 	fuel, traps, refusals uint64
 	scans                 store.Scans
 	changes               changes
 }
 
-func newTxCount() *txCount {
-	c := &txCount{}
+func newTxCount(w subscribe.Workload) *txCount {
+	c := &txCount{workload: w}
+	c.trip.bounds = standardBounds
 	c.elapsed.bounds, c.cpu.bounds, c.wait.bounds, c.whole.bounds = txnBounds, txnBounds, waitBounds, standardBounds
 	return c
+}
+
+// sample reports whether a call is to be timed in its host functions: the first one, and
+// one in abiOf after it.
+func (c *txCount) sample() bool {
+	c.calls++
+	return c.calls%abiOf == 1
+}
+
+// served counts time in host functions.
+func (c *txCount) served(d time.Duration) {
+	c.mu.Lock()
+	c.host += d
+	c.mu.Unlock()
 }
 
 // called counts a call that waited and then ran for so long, how it ended, and what it
@@ -208,10 +234,14 @@ func (c *txCount) changed(d *store.Delta) {
 	c.changes.add(d)
 }
 
-// handedOn counts a call about which everything was handed on so long after it was made.
-func (c *txCount) handedOn(d time.Duration) {
+// handedOn counts a call about which everything was handed on so long after it was made,
+// and after its request came. whole is negative for one that has changed nothing.
+func (c *txCount) handedOn(whole, trip time.Duration) {
 	c.mu.Lock()
-	c.whole.observe(d)
+	if whole >= 0 {
+		c.whole.observe(whole)
+	}
+	c.trip.observe(trip)
 	c.mu.Unlock()
 }
 
@@ -232,6 +262,8 @@ func (c *txCount) addLocked(committed bool, d time.Duration) {
 
 // txCounts hold the counts of all reducers there ever were.
 type txCounts struct {
+	workload subscribe.Workload
+
 	mu sync.Mutex
 	m  map[string]*txCount
 }
@@ -241,7 +273,7 @@ func (t *txCounts) of(reducer string) *txCount {
 	defer t.mu.Unlock()
 	c := t.m[reducer]
 	if c == nil {
-		c = newTxCount()
+		c = newTxCount(t.workload)
 		if t.m == nil {
 			t.m = map[string]*txCount{}
 		}
@@ -281,9 +313,9 @@ func (c *txCount) function(kind, name string) FunctionStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return FunctionStats{
-		Kind: kind, Function: name, Elapsed: c.elapsed.stats(), CPU: c.cpu.stats(), Wait: c.wait.stats(), Whole: c.whole.stats(),
-		Scans: c.scans,
-		Fuel:  c.fuel, Traps: c.traps, Refusals: c.refusals, Bytes: c.changes.bytes, Tables: slices.Clone(c.changes.tables),
+		Kind: kind, Function: name, Elapsed: c.elapsed.stats(), CPU: c.cpu.stats(), Wait: c.wait.stats(), Whole: c.whole.stats(), Trip: c.trip.stats(),
+		HostTime: c.host, Scans: c.scans,
+		Fuel: c.fuel, Traps: c.traps, Refusals: c.refusals, Bytes: c.changes.bytes, Tables: slices.Clone(c.changes.tables),
 	}
 }
 
@@ -320,7 +352,10 @@ func (db *Database) meterStats(s *Stats) {
 	q := &m.queries
 	s.QueryKinds = q.stats()
 	s.Subscriptions = SubscriptionStats{q.subscribed.Load(), q.news.Load(), db.subs.Evaluated.Load(), db.subs.Matched.Load(),
-		db.subs.Tally.Sets.Load(), db.subs.Tally.Queries.Load(), db.subs.Tally.Legacy.Load()}
+		db.subs.Tally.Sets.Load(), db.subs.Tally.Queries.Load(), db.subs.Tally.Legacy.Load(),
+		db.subs.DuplicatesEvaluated.Load(), db.subs.DuplicatesSent.Load()}
+	s.Sent, s.SentRows = db.sentStats()
+	s.Serialize = m.serialize.stats()
 	s.LogBytes = db.logBytes()
 	s.LogFile, s.Launches = db.log.size(), db.host.launchesOf(db.info.Replica)
 	mod := db.current.Load()

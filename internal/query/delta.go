@@ -57,6 +57,11 @@ func (p *Plan) CanFail() bool { return p.fails }
 // neither. r must show the state right after the transaction. A row is valid
 // only during the call.
 func (p *Plan) Delta(r store.Reader, d *store.Delta, ins, del func(row []byte)) error {
+	return p.DeltaCounted(r, d, ins, del, nil)
+}
+
+// DeltaCounted is Delta, and counts duplicates unless that is nil.
+func (p *Plan) DeltaCounted(r store.Reader, d *store.Delta, ins, del func(row []byte), duplicates *Duplicates) error {
 	if !p.Live() {
 		return fmt.Errorf("query: only a live query for whole rows of one table, without a limit, has a delta")
 	}
@@ -76,6 +81,9 @@ func (p *Plan) Delta(r store.Reader, d *store.Delta, ins, del func(row []byte)) 
 		if changed(d, p.touches[i]) {
 			term(f)
 		}
+	}
+	if duplicates != nil {
+		f.net.duplicates(duplicates)
 	}
 	f.net.emit(ins, del)
 	return nil

@@ -196,6 +196,7 @@ func tableDelta(d *store.Delta, id schema.TableID) *store.TableDelta {
 // A bag nets rows: it counts for each distinct row how often it joined a result
 // less how often it left.
 type bag struct {
+	added   int // how often
 	arena   arena
 	entries []bagEntry
 	heads   map[uint64]int32 // row hash -> first entry + 1
@@ -210,11 +211,12 @@ type bagEntry struct {
 
 func (b *bag) reset() {
 	b.arena.reset()
-	b.entries = b.entries[:0]
+	b.entries, b.added = b.entries[:0], 0
 	clear(b.heads)
 }
 
 func (b *bag) add(row []byte, n int) {
+	b.added++
 	h := sats.HashBytes(row)
 	for i := b.heads[h]; i > 0; i = b.entries[i-1].next {
 		if e := &b.entries[i-1]; string(b.arena.at(e.row)) == string(row) {
@@ -227,6 +229,21 @@ func (b *bag) add(row []byte, n int) {
 	}
 	b.entries = append(b.entries, bagEntry{b.arena.add(row), h, b.heads[h], n})
 	b.heads[h] = int32(len(b.entries))
+}
+
+// Duplicates count rows of a delta that are there more than once.
+type Duplicates struct {
+	Evaluated uint64 // that the terms of joins gave beyond the first time
+	Sent      uint64 // that are in the result beyond the first time
+}
+
+// duplicates counts them before emit.
+func (b *bag) duplicates(into *Duplicates) {
+	into.Evaluated += uint64(b.added - len(b.entries))
+	for i := range b.entries {
+		n := b.entries[i].n
+		into.Sent += uint64(max(n, -n, 1) - 1)
+	}
 }
 
 // emit hands out every row as often as its count says.

@@ -19,6 +19,7 @@ type hostCollector struct {
 	views    viewSeries
 	outboxes outboxSeries
 	queries  querySeries
+	sent     sentSeries
 
 	delay, created, checkpoint, instances *prometheus.Desc
 }
@@ -35,6 +36,7 @@ type functionSeries struct {
 	txns, txnTime                       *prometheus.Desc
 	elapsed, cpu, wait, whole           *prometheus.Desc
 	fuel, wasmTime, traps, refusals     *prometheus.Desc
+	hostTime, trip                      *prometheus.Desc
 	written, rows, bytes, seeks         *prometheus.Desc
 	inserted, deleted, indexed, dropped *prometheus.Desc
 }
@@ -43,6 +45,8 @@ type functionSeries struct {
 type tableSeries struct {
 	rows, bytes                  *prometheus.Desc
 	dataRows, dataBytes, entries *prometheus.Desc
+	keys                         *prometheus.Desc
+	blobs, blobBytes             *prometheus.Desc // of the database
 }
 
 // outboxSeries are counts of outboxes, which call reducers of other databases (spec 08
@@ -51,6 +55,9 @@ type outboxSeries struct{ attempts, failures, retries, callbacks, duration *prom
 
 // querySeries are counts by the kind of messages about queries.
 type querySeries struct{ evaluated, compile, wait *prometheus.Desc }
+
+// sentSeries are counts of the messages that were handed to clients' connections.
+type sentSeries struct{ bytes, rows, serialize *prometheus.Desc }
 
 type viewSeries struct{ calls, time, total *prometheus.Desc }
 
@@ -67,8 +74,11 @@ func newHostCollector(from StatsProvider, all *families) *hostCollector {
 		rows:      all.describe("gauge", "spacetime_num_table_rows", "Rows of a table.", labelDB, "table_id", "table_name"),
 		bytes:     all.describe("gauge", "spacetime_table_size_bytes", "Bytes of a table, with its indexes.", labelDB, "table_id", "table_name"),
 		dataRows:  all.describe("gauge", "spacetime_data_size_table_num_rows", "Rows of a table.", labelDB, "table_name"),
-		dataBytes: all.describe("gauge", "spacetime_data_size_table_bytes_used_by_rows", "Bytes of a table, with its indexes.", labelDB, "table_name"),
+		dataBytes: all.describe("gauge", "spacetime_data_size_table_bytes_used_by_rows", "Bytes of a table without its indexes.", labelDB, "table_name"),
 		entries:   all.describe("gauge", "spacetime_data_size_table_num_rows_in_indexes", "Entries of the indexes of a table.", labelDB, "table_name"),
+		keys:      all.describe("gauge", "spacetime_data_size_table_bytes_used_by_index_keys", "Bytes of these entries: keys, and pointers to rows.", labelDB, "table_name"),
+		blobs:     all.describe("gauge", "spacetime_data_size_blob_store_num_blobs", "Rows above 4 KiB, which have memory of their own.", labelDB),
+		blobBytes: all.describe("gauge", "spacetime_data_size_blob_store_bytes_used_by_blobs", "Bytes of these rows.", labelDB),
 	}
 	c.views = viewSeries{
 		calls: all.describe("counter", "view_calls", "Evaluations of a view.", labelDB, "view"),
@@ -91,6 +101,13 @@ func newHostCollector(from StatsProvider, all *families) *hostCollector {
 	counter("spacetime_num_new_queries_subscribed", "Those that nobody was subscribed to.", labelDB, func(s *host.Stats) float64 { return float64(s.Subscriptions.New) })
 	counter("spacetime_num_delta_queries_evaluated", "Live queries that were evaluated because of a transaction.", labelDB, func(s *host.Stats) float64 { return float64(s.Subscriptions.Evaluated) })
 	counter("spacetime_num_delta_queries_matched", "Those whose rows it changed.", labelDB, func(s *host.Stats) float64 { return float64(s.Subscriptions.Matched) })
+	counter("spacetime_num_duplicate_rows_evaluated", "Rows of joins that transactions changed, found more than once.", labelDB, func(s *host.Stats) float64 { return float64(s.Subscriptions.DuplicatesEvaluated) })
+	counter("spacetime_num_duplicate_rows_sent", "Those of them that were sent more than once.", labelDB, func(s *host.Stats) float64 { return float64(s.Subscriptions.DuplicatesSent) })
+	c.sent = sentSeries{
+		bytes:     all.describe("counter", "spacetime_num_bytes_sent_to_clients_total", "Bytes of messages to clients, before compression.", "txn_type", labelDB),
+		rows:      all.describe("histogram", "spacetime_websocket_sent_num_rows", "Rows of messages to clients.", labelDB),
+		serialize: all.describe("histogram", "spacetime_websocket_serialize_secs", "Time to encode what one message or transaction means to all clients, of every sixteenth.", labelDB),
+	}
 	c.queries = querySeries{
 		evaluated: all.describe("counter", "spacetime_num_queries_evaluated", "Queries of messages that were evaluated.", labelDB, "workload"),
 		compile:   all.describe("histogram", "spacetime_subscription_compile_time_sec", "Time to compile a query of a message.", labelDB, "workload"),
@@ -144,6 +161,8 @@ func (f *functionSeries) describe(all *families) {
 		whole:    all.describe("histogram", "spacetime_reducer_plus_query_duration_sec", "Time of calls of a reducer, until what they changed was handed to subscribers.", labelDB, "reducer"),
 		fuel:     all.describe("counter", "reducer_wasmtime_fuel_used", "Energy that calls of a reducer used.", labelDB, "reducer"),
 		wasmTime: all.describe("counter", "reducer_wasm_time_usec", "Microseconds spent in calls of a reducer.", labelDB, "reducer"),
+		hostTime: all.describe("counter", "reducer_abi_time_usec", "Microseconds of them in functions of the host, by a sample of the calls.", labelDB, "reducer"),
+		trip:     all.describe("histogram", "spacetime_request_round_trip_time", "Seconds from a request for a transaction to its end.", "txn_type", labelIdentity, "reducer_symbol"),
 		traps:    all.describe("counter", "spacetime_worker_wasm_instance_errors_total", "Calls that crashed.", failed...),
 		refusals: all.describe("counter", "spacetime_worker_sender_errors_total", "Calls that returned an error.", failed...),
 		written:  all.describe("counter", "spacetime_num_bytes_written_total", "Bytes of the rows that transactions inserted.", "txn_type", labelDB),
@@ -193,6 +212,7 @@ func (c *hostCollector) Collect(ch chan<- prometheus.Metric) {
 			out <- prometheus.MustNewConstMetric(s.desc, s.kind, s.of(&db), id)
 		}
 		c.calls.collect(out, &db, id)
+		c.sent.collect(out, &db, id)
 		c.tables.collect(out, &db, id)
 		for _, v := range db.Views {
 			out.counter(c.views.calls, float64(v.Count), id, v.View)
@@ -207,6 +227,7 @@ func (c *hostCollector) Collect(ch chan<- prometheus.Metric) {
 			out.counter(c.queries.evaluated, float64(k.Evaluated), id, k.Kind)
 			out.histogram(c.queries.compile, &k.Compile, id, k.Kind)
 			out.histogram(c.queries.wait, &k.Wait, id, k.Kind)
+			out.histogram(c.calls.trip, &k.Trip, k.Kind, id, "")
 		}
 		for i := range db.Outboxes.Tables {
 			t := &db.Outboxes.Tables[i]
@@ -259,6 +280,8 @@ func (f *functionSeries) collect(out sink, db *host.Stats, id string) {
 		}
 		out.histogram(f.wait, &s.Wait, id, s.Function)
 		out.histogram(f.whole, &s.Whole, id, s.Function)
+		out.histogram(f.trip, &s.Trip, s.Kind, id, s.Function)
+		out.counter(f.hostTime, float64(s.HostTime/time.Microsecond), id, s.Function)
 		out.counter(f.fuel, float64(s.Fuel), id, s.Function)
 		out.counter(f.wasmTime, float64(s.CPU.Sum/time.Microsecond), id, s.Function)
 		out.counter(f.traps, float64(s.Traps), id, db.Program.String(), s.Function)
@@ -271,16 +294,37 @@ func (f *functionSeries) collect(out sink, db *host.Stats, id string) {
 	}
 }
 
+func (t *sentSeries) collect(out sink, db *host.Stats, id string) {
+	for _, s := range db.Sent {
+		out.counter(t.bytes, float64(s.Bytes), s.Kind, id)
+	}
+	buckets := map[float64]uint64{}
+	var n uint64
+	for i, count := range db.SentRows.Counts {
+		n += count
+		if i < len(db.SentRows.Bounds) {
+			buckets[float64(db.SentRows.Bounds[i])] = n
+		}
+	}
+	out <- prometheus.MustNewConstHistogram(t.rows, n, float64(db.SentRows.Sum), buckets, id)
+	out.histogram(t.serialize, &db.Serialize, id)
+}
+
 func (t *tableSeries) collect(out sink, db *host.Stats, id string) {
+	var blobs, blobBytes uint64
 	for _, s := range db.Tables {
+		blobs, blobBytes = blobs+s.Large, blobBytes+s.LargeBytes
 		name := s.Table.Name
 		labels := []string{id, strconv.FormatUint(uint64(s.Table.ID), 10), name}
 		out.gauge(t.rows, float64(s.Rows), labels...)
 		out.gauge(t.bytes, float64(s.Bytes), labels...)
 		out.gauge(t.dataRows, float64(s.Rows), id, name)
-		out.gauge(t.dataBytes, float64(s.Bytes), id, name)
+		out.gauge(t.dataBytes, float64(s.Bytes-s.IndexBytes), id, name)
+		out.gauge(t.keys, float64(s.IndexBytes), id, name)
 		out.gauge(t.entries, float64(s.Rows)*float64(len(s.Table.Indexes)), id, name)
 	}
+	out.gauge(t.blobs, float64(blobs), id)
+	out.gauge(t.blobBytes, float64(blobBytes), id)
 }
 
 // A sessionCollector sums up what waits in the queues of all sessions.

@@ -28,7 +28,7 @@ import (
 )
 
 // A pair is a certificate for 127.0.0.1 in two files.
-func writePair(t *testing.T, dir, name string) *x509.CertPool {
+func writePair(t testing.TB, dir, name string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

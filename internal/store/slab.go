@@ -166,6 +166,8 @@ type arena struct {
 	fixed   bool      // one class, for rows of one length
 	stamp   uint64    // the last one given to a slot; none are given while fixed
 	bytes   uint64
+	large   int    // rows with slabs of their own
+	largest uint64 // bytes of these
 }
 
 func (a *arena) init(e *epochs, fixedSize int, fixed bool) {
@@ -250,6 +252,9 @@ func (a *arena) full() bool { return len(a.dir) >= maxSlabs && len(a.gone) == 0 
 
 func (a *arena) addSlab(s *slab) uint32 {
 	a.bytes += uint64(len(s.data))
+	if s.large() {
+		a.large, a.largest = a.large+1, a.largest+uint64(len(s.data))
+	}
 	if k := len(a.gone); k > 0 {
 		n := a.gone[k-1]
 		a.gone = a.gone[:k-1]
@@ -361,6 +366,8 @@ func (a *arena) release(p rowPtr) {
 	if s.large() || s.used == 1 && (s.sealed || uint64(len(s.data)) < a.classes[s.class].bytes) {
 		if !s.large() {
 			a.classes[s.class].bytes -= uint64(len(s.data))
+		} else {
+			a.large, a.largest = a.large-1, a.largest-uint64(len(s.data))
 		}
 		a.bytes -= uint64(len(s.data))
 		a.setDir(n, nil)

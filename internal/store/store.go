@@ -152,10 +152,16 @@ func (s *Store) MemoryBytes() uint64 {
 }
 
 func (t *table) bytes() uint64 {
-	n := t.rows.bytes
+	n := t.rows.bytes + t.indexBytes()
 	if t.set != nil {
 		n += t.set.bytes()
 	}
+	return n
+}
+
+// indexBytes is what the indexes of the schema take, and those that are kept for live
+// queries.
+func (t *table) indexBytes() (n uint64) {
 	for _, ix := range t.indexes {
 		n += ix.bytes()
 	}
@@ -170,6 +176,10 @@ type TableStats struct {
 	Table *schema.Table
 	Rows  uint64
 	Bytes uint64 // rows and indexes
+	// IndexBytes is the part of Bytes that indexes take: keys, and pointers to rows.
+	IndexBytes uint64
+	// Large rows have memory of their own, and so many bytes.
+	Large, LargeBytes uint64
 }
 
 // Stats returns the statistics of every table in id order.
@@ -178,7 +188,11 @@ func (s *Store) Stats() []TableStats {
 	defer s.mu.Unlock()
 	stats := make([]TableStats, len(s.committed.entries))
 	for i, e := range s.committed.entries {
-		stats[i] = TableStats{e.def, uint64(e.t.count), e.t.bytes()}
+		r := &e.t.rows
+		stats[i] = TableStats{
+			Table: e.def, Rows: uint64(e.t.count), Bytes: e.t.bytes(), IndexBytes: e.t.indexBytes(),
+			Large: uint64(r.large), LargeBytes: r.largest,
+		}
 	}
 	return stats
 }

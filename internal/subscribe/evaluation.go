@@ -60,6 +60,7 @@ func (e *Evaluation) finish() {
 	<-e.done
 	w := e.client.fan.waiting
 	e.client.fan.waiting = nil
+	e.client.traffic.one(&e.answer)
 	e.client.Out.Send(e.answer)
 	for _, m := range w.messages {
 		e.client.Out.Send(m)
@@ -84,6 +85,12 @@ const (
 // Send hands a message to the client's outbox, behind everything that it waits for.
 // It belongs to the sender.
 func (c *Client) Send(m Message) {
+	c.traffic.one(&m)
+	c.send(m)
+}
+
+// send is Send for a message that has been counted.
+func (c *Client) send(m Message) {
 	w := c.fan.waiting
 	if w == nil {
 		c.Out.Send(m)

@@ -38,7 +38,7 @@ func Failed(ev *Event, kind Failure, text string, offset uint64, gated bool) Del
 		case OutOfEnergy:
 			m.Message = outOfEnergyText
 		}
-		return refuse(c, m.Append(nil))
+		return send(c, Message{Body: m.Append(nil), Workload: Reducer})
 	}
 	if ev.Flags == wire.NoSuccessNotify {
 		return Nothing
@@ -47,7 +47,7 @@ func Failed(ev *Event, kind Failure, text string, offset uint64, gated bool) Del
 	if kind == OutOfEnergy {
 		status = v1.UpdateStatus{Kind: v1.OutOfEnergy}
 	}
-	return send(c, Message{Body: bodyV1(c, ev.full(c, status)), Offset: offset, Gated: gated})
+	return send(c, Message{Body: bodyV1(c, ev.full(c, status)), Offset: offset, Gated: gated, Workload: Reducer})
 }
 
 // NotStarted returns the message to a connection whose call never started:
@@ -59,13 +59,13 @@ func NotStarted(ev *Event, text string) Message {
 	c := ev.Client
 	if c.Protocol.Version() > 1 {
 		m := v2.ReducerResult{RequestID: ev.RequestID, Timestamp: ev.Timestamp, Kind: v2.OutcomeInternalError, Message: text}
-		return Message{Body: m.Append(nil)}
+		return Message{Body: m.Append(nil), Workload: Reducer}
 	}
 	e := *ev
 	e.Caller, e.Connection = c.Identity, c.Connection
 	e.RequestID, e.Args, e.ArgsJSON = 0, nil, nil
 	e.Energy.Lo, e.Energy.Hi, e.Duration = 0, 0, 0
-	return Message{Body: bodyV1(c, e.full(c, v1.UpdateStatus{Kind: v1.Failed, Message: text}))}
+	return Message{Body: bodyV1(c, e.full(c, v1.UpdateStatus{Kind: v1.Failed, Message: text})), Workload: Reducer}
 }
 
 // Hello returns the first message of a connection; token is the one in use.
@@ -81,9 +81,9 @@ func Hello(c *Client, token string) Message {
 func ProcedureFailed(c *Client, request uint32, text string) Message {
 	if c.Protocol.Version() > 1 {
 		m := v2.ProcedureResult{Failed: true, Message: text, RequestID: request}
-		return Message{Body: m.Append(nil)}
+		return Message{Body: m.Append(nil), Workload: Procedure}
 	}
-	return Message{Body: bodyV1(c, &v1.ProcedureResult{Kind: v1.ProcedureFailed, Message: text, RequestID: request})}
+	return Message{Body: bodyV1(c, &v1.ProcedureResult{Kind: v1.ProcedureFailed, Message: text, RequestID: request}), Workload: Procedure}
 }
 
 // Returned is what a procedure returned.
@@ -99,7 +99,7 @@ type Returned struct {
 
 // ProcedureReturned returns the answer to a procedure call that gave a result.
 func ProcedureReturned(c *Client, r *Returned) Message {
-	msg := Message{Offset: r.Offset, Gated: r.Gated}
+	msg := Message{Offset: r.Offset, Gated: r.Gated, Workload: Procedure}
 	if c.Protocol.Version() > 1 {
 		m := v2.ProcedureResult{Value: r.Value, Timestamp: r.Timestamp, Duration: r.Duration, RequestID: r.RequestID}
 		msg.Body = m.Append(nil)
@@ -121,5 +121,5 @@ func ProcedureOutOfEnergy(c *Client, request uint32, text string) Message {
 	if c.Protocol.Version() > 1 {
 		return ProcedureFailed(c, request, text)
 	}
-	return Message{Body: bodyV1(c, &v1.ProcedureResult{Kind: v1.ProcedureOutOfEnergy, RequestID: request})}
+	return Message{Body: bodyV1(c, &v1.ProcedureResult{Kind: v1.ProcedureOutOfEnergy, RequestID: request}), Workload: Procedure}
 }

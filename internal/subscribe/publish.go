@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/internal/wire"
@@ -30,13 +31,14 @@ type Event struct {
 	Timestamp  sats.Timestamp
 	Duration   sats.TimeDuration
 	Energy     sats.U128
+	Workload   Workload
 }
 
 // Publish evaluates a committed transaction once per distinct query. r reads the
 // state after it; r and d may be nil if Concerns is false for d. offset and gated are those of its messages: gated is false if
 // nothing was logged.
 func (m *Manager) Publish(r store.Reader, d *store.Delta, offset uint64, gated bool, ev *Event) Delivery {
-	u := &update{ev: ev, offset: offset, gated: gated, hideCaller: m.HideCaller}
+	u := &update{ev: ev, offset: offset, gated: gated, hideCaller: m.HideCaller, traffic: &m.Traffic}
 	if ev.Client != nil {
 		u.owner = m.ownerOf(ev.Client)
 	}
@@ -53,6 +55,10 @@ func (m *Manager) Publish(r store.Reader, d *store.Delta, offset uint64, gated b
 			}
 		}
 		m.dropFailed(u, failed)
+		if u.duplicates.Evaluated > 0 {
+			m.DuplicatesEvaluated.Add(u.duplicates.Evaluated)
+			m.DuplicatesSent.Add(u.duplicates.Sent)
+		}
 	}
 	if len(u.results) == 0 && len(u.errors) == 0 && ev.Client == nil {
 		return Nothing
@@ -67,6 +73,8 @@ type update struct {
 	offset     uint64
 	gated      bool
 	hideCaller bool
+	traffic    *Traffic
+	duplicates query.Duplicates
 	results    []*result
 	errors     []addressed
 	silent     []*Client // v1 clients that lost their subscriptions by this transaction
@@ -101,7 +109,7 @@ var results = sync.Pool{New: func() any { return new(result) }}
 func (u *update) evaluate(r store.Reader, d *store.Delta, q *liveQuery) error {
 	for _, p := range q.Plans {
 		res := results.Get().(*result)
-		if err := p.Delta(r, d, res.inserts.Add, res.deletes.Add); err != nil {
+		if err := p.DeltaCounted(r, d, res.inserts.Add, res.deletes.Add, &u.duplicates); err != nil {
 			res.release()
 			return err
 		}
@@ -230,12 +238,15 @@ func (u *update) Deliver() {
 			c.fan.parts = append(c.fan.parts, part{i, s.set})
 		}
 	}
+	var sent load
 	for _, c := range touched {
 		m := u.body(c, len(touched) > 1)
-		m.Offset, m.Gated = u.offset, u.gated
-		c.Send(m)
+		m.Offset, m.Gated, m.Workload = u.offset, u.gated, u.ev.Workload
+		sent.add(&m)
+		c.send(m)
 		c.fan.of = nil
 	}
+	u.traffic.add(u.ev.Workload, &sent)
 	for _, res := range u.results {
 		res.release()
 	}
@@ -283,7 +294,7 @@ func (u *update) form(c *Client) form {
 func (u *update) body(c *Client, others bool) Message {
 	f := u.form(c)
 	if f == formV2Result {
-		return Message{Body: u.result(c)}
+		return Message{Body: u.result(c), Rows: u.rows(c)}
 	}
 	u.key = append(u.key[:0], byte(f))
 	for _, p := range c.fan.parts {
@@ -302,7 +313,7 @@ func (u *update) body(c *Client, others bool) Message {
 	default:
 		b = bodyV1(c, u.ev.full(c, v1.UpdateStatus{Update: u.tables(c)}))
 	}
-	shared := Message{Body: b}
+	shared := Message{Body: b, Rows: u.rows(c)}
 	if others && len(b) > wire.CompressAbove {
 		shared.Shared = new(wire.Shared)
 	}
@@ -311,6 +322,15 @@ func (u *update) body(c *Client, others bool) Message {
 	}
 	u.bodies[string(u.key)] = shared
 	return shared
+}
+
+// rows is how many there are for a client.
+func (u *update) rows(c *Client) (n int) {
+	for _, p := range c.fan.parts {
+		res := u.results[p.result]
+		n += res.inserts.Len() + res.deletes.Len()
+	}
+	return n
 }
 
 func (u *update) result(c *Client) []byte {

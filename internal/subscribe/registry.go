@@ -25,6 +25,9 @@ type Manager struct {
 	// them whose rows changed. Others may read them at any time.
 	Evaluated, Matched atomic.Uint64
 	Tally              Tally
+	Traffic            Traffic
+	// Duplicates of joins: rows that were evaluated, and sent, more than once.
+	DuplicatesEvaluated, DuplicatesSent atomic.Uint64
 
 	queries map[string]*liveQuery
 	tables  map[schema.TableID]*tableTriggers
@@ -127,6 +130,7 @@ type edge struct {
 func (m *Manager) Add(c *Client) {
 	c.live = true
 	m.clients[c] = struct{}{}
+	c.traffic = &m.Traffic
 }
 
 // Remove ends a client and all subscriptions of its identity and connection id.

@@ -83,6 +83,9 @@ type Request struct {
 	heavy []*query.Plan // whose rows must be counted
 	taken int64         // bytes of rows in the answer
 	free  bool          // they are not bounded
+
+	workload Workload
+	rows     int // in the answer
 }
 
 // Handle carries out a subscribe, unsubscribe or one-off message of the client's
@@ -98,6 +101,12 @@ func (m *Manager) Handle(req *Request, msg wire.ClientMessage) Delivery {
 
 func (m *Manager) handle(req *Request, msg wire.ClientMessage) Delivery {
 	v1Client := req.Client.Protocol.Version() == 1
+	switch msg.(type) {
+	case *wire.OneOffQuery:
+		req.workload = SQL
+	case *wire.Unsubscribe, *wire.UnsubscribeMulti, *wire.UnsubscribeSet:
+		req.workload = Unsubscribing
+	}
 	switch msg := msg.(type) {
 	case *wire.OneOffQuery:
 		return m.oneOff(req, msg, v1Client)
@@ -245,13 +254,15 @@ func (m *Manager) compileV1(req *Request, texts []string) ([]*liveQuery, error) 
 
 // shows returns an answer that shows the request's state.
 func (req *Request) shows(body []byte) Message {
-	return Message{Body: body, Offset: req.Offset, Gated: req.Gated}
+	return Message{Body: body, Offset: req.Offset, Gated: req.Gated, Workload: req.workload, Rows: req.rows}
 }
 
 func (req *Request) showsV1(m v1.ServerMessage) Message { return req.shows(bodyV1(req.Client, m)) }
 
 // refuse returns the delivery of a message that shows no state.
-func refuse(c *Client, body []byte) Delivery { return send(c, Message{Body: body}) }
+func (req *Request) refuse(body []byte) Delivery {
+	return send(req.Client, Message{Body: body, Workload: req.workload})
+}
 
 func (m *Manager) oneOff(req *Request, msg *wire.OneOffQuery, v1Client bool) Delivery {
 	c := req.Client
@@ -264,14 +275,14 @@ func (m *Manager) oneOff(req *Request, msg *wire.OneOffQuery, v1Client bool) Del
 		if v1Client {
 			a := &v1.OneOffQueryResponse{MessageID: msg.MessageID, Error: text, Duration: sats.TimeDuration(req.Micros())}
 			if err != nil {
-				return Message{Body: bodyV1(c, a)}
+				return Message{Body: bodyV1(c, a), Workload: SQL}
 			}
 			a.Tables = []v1.OneOffTable{{Name: table, Rows: rows}}
 			return req.showsV1(a)
 		}
 		a := &v2.OneOffQueryResult{RequestID: msg.RequestID, Error: text}
 		if err != nil {
-			return Message{Body: a.Append(nil)}
+			return Message{Body: a.Append(nil), Workload: SQL}
 		}
 		a.Rows = v2.QueryRows{{Table: table, Rows: rows}}
 		return req.shows(a.Append(nil))
@@ -297,6 +308,7 @@ func (req *Request) oneOffRows(q *Query) (table string, rows []byte, err error) 
 				return false
 			}
 			l.Add(row)
+			req.rows++
 			return true
 		})
 		if err == nil && left < 0 {

@@ -23,12 +23,12 @@ func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
 	}
 	if err != nil {
 		id := msg.RequestID
-		return refuse(req.Client, bodyV1(req.Client, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
+		return req.refuse(bodyV1(req.Client, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
 	}
 	plans := plansOf(all)
 	if err := req.fits(plans); err != nil {
 		id := msg.RequestID
-		return refuse(req.Client, bodyV1(req.Client, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
+		return req.refuse(bodyV1(req.Client, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
 	}
 	m.drop(c, c.legacy, sub{c, subLegacy, 0})
 	m.own(c)
@@ -207,7 +207,7 @@ func (c *Client) String() string {
 }
 
 func (req *Request) errorV1(request, query uint32, text string) Delivery {
-	return refuse(req.Client, bodyV1(req.Client, &v1.SubscriptionError{
+	return req.refuse(bodyV1(req.Client, &v1.SubscriptionError{
 		DurationMicros: req.Micros(), RequestID: &request, QueryID: &query, Error: text}))
 }
 

@@ -144,7 +144,7 @@ func (m *Manager) endSet(req *Request, msg *wire.UnsubscribeSet) Delivery {
 
 func (req *Request) errorV2(request, set uint32, text string) Delivery {
 	e := &v2.SubscriptionError{RequestID: &request, QuerySetID: set, Error: text}
-	return refuse(req.Client, e.Append(nil))
+	return req.refuse(e.Append(nil))
 }
 
 // rowsV2 returns one entry per fragment, except those that read an empty table. The

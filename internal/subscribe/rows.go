@@ -19,6 +19,7 @@ func (req *Request) mustAddRows(l *wire.RowList, p *query.Plan) {
 			return false
 		}
 		l.Add(row)
+		req.rows++
 		return true
 	})
 	if err != nil {

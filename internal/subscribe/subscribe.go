@@ -44,6 +44,9 @@ type Message struct {
 	// client with confirmed reads gets it only when that transaction is durable.
 	Offset uint64
 	Gated  bool
+	// Workload and Rows are for counting.
+	Workload Workload
+	Rows     int
 	// Close, if not empty, ends the connection, and is the reason.
 	Close string
 }
@@ -74,7 +77,8 @@ type Client struct {
 	tallied holding
 
 	// Sender's half.
-	fan fan
+	fan     fan
+	traffic *Traffic // of the database; nil before Add
 }
 
 // A Delivery hands messages to outboxes. Deliver is called once.

@@ -38,7 +38,7 @@ func (in *instance) CallReducer(ctx context.Context, call *abi.ReducerCall) (out
 		return in.unusable()
 	}
 	in.begin(ctx, abi.Call{Kind: abi.KindReducer, ID: call.ID, Function: call.Name, Tx: call.Tx, Time: call.Time,
-		Sender: call.Sender, Conn: call.Conn}, call.Budget)
+		Sender: call.Sender, Conn: call.Conn, HostTime: call.HostTime}, call.Budget)
 	in.call = guest.Call{ID: call.ID, Sender: call.Sender, ConnectionID: call.Conn, Timestamp: call.Time.Micros(), Args: call.Args}
 	returned := false
 	defer func() {
