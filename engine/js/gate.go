@@ -49,9 +49,10 @@ func (g *gate) leave(entered bool) {
 }
 
 // wait lasts while somebody holds the gate.
-func (g *gate) wait() {
+func (g *gate) wait() uint32 {
 	g.mu.Lock()
-	g.mu.Unlock() //nolint:staticcheck // what it waits for is the lock
+	defer g.mu.Unlock()
+	return g.state.Load()
 }
 
 // open is called before the engine's code, and close after it with what open has returned. close tells whether the code was
