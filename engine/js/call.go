@@ -44,6 +44,7 @@ func (in *instance) budget(fuel uint64) uint64 {
 // complete runs the body of a top-level call that has begun, and ends it.
 func (in *instance) complete(body func() (abi.Outcome, *jshost.Thrown)) abi.Outcome {
 	out := in.guarded(body)
+	in.watchdog.stop()
 	out.Fuel = in.meter.End()
 	if !out.Discard {
 		in.retire(&out)
@@ -57,7 +58,10 @@ func (in *instance) guarded(body func() (abi.Outcome, *jshost.Thrown)) (out abi.
 	in.depth++
 	defer func() { in.depth-- }()
 	var raised *jshost.Thrown
-	if err := guard(func() error { out, raised = body(); return nil }); err != nil {
+	switch err := in.guard(func() error { out, raised = body(); return nil }); {
+	case errors.Is(err, errKilled):
+		out, raised = in.stopOutcome(nil), nil
+	case err != nil:
 		out = abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: err, Discard: true}
 	}
 	in.record(&out, raised)
@@ -194,19 +198,24 @@ func (in *instance) senderError(e value) (message string, is bool) {
 
 // ended makes an outcome of the end of a call by force. The exception, which it frees, tells where that was.
 func (in *instance) ended(e value) abi.Outcome {
-	out := abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true}
-	t := &jshost.Thrown{}
+	var frames []jshost.Frame
 	if lib.XJS_IsError(in.tls, in.ctx, e) != 0 {
 		if stack := in.property(e, "stack"); isString(stack) {
 			text, _ := in.goString(stack)
-			t.Frames = jshost.UserFrames(parseStack(text), &in.p.origin)
+			frames = jshost.UserFrames(parseStack(text), &in.p.origin)
 			in.drop(stack)
 		}
 	}
 	in.drop(e)
-	out.Err = &jshost.EndError{Thrown: jshost.Thrown{Text: jshost.MemoryText(in.p.limits.Memory), Frames: t.Frames}}
+	return in.stopOutcome(frames)
+}
+
+// stopOutcome is the outcome of a call that was ended by force.
+func (in *instance) stopOutcome(frames []jshost.Frame) abi.Outcome {
+	out := abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Discard: true}
+	out.Err = &jshost.EndError{Thrown: jshost.Thrown{Text: jshost.MemoryText(in.p.limits.Memory), Frames: frames}}
 	if in.stop != nil {
-		out.Err = &jshost.EndError{Thrown: jshost.Thrown{Text: in.stop.Error(), Frames: t.Frames}, Trap: in.stop}
+		out.Err = &jshost.EndError{Thrown: jshost.Thrown{Text: in.stop.Error(), Frames: frames}, Trap: in.stop}
 		if in.stop.Reason == abi.TrapOutOfEnergy {
 			out.Status, out.Message = abi.StatusOutOfEnergy, abi.OutOfEnergyText
 		}

@@ -16,6 +16,9 @@ type heap struct {
 	used  uint64 // bytes
 	full  bool   // an allocation failed that was not by itself beyond the limit
 	funcs lib.TJSMallocFunctions
+	gate  gate
+
+	protected []span
 
 	// The engine holds these as addresses only; the fields keep them alive.
 	malloc func(tls *libc.TLS, s uintptr, size lib.Tsize_t) uintptr
@@ -73,6 +76,13 @@ func (h *heap) fits(size uint64) bool {
 
 // alloc returns the address of size bytes, 0 if they cannot be had.
 func (h *heap) alloc(size uint64) uintptr {
+	entered := h.gate.enter()
+	p := h.allocate(size)
+	h.gate.leave(entered)
+	return p
+}
+
+func (h *heap) allocate(size uint64) uintptr {
 	if !h.fits(size) {
 		return 0
 	}
@@ -89,8 +99,10 @@ func (h *heap) release(p uintptr) {
 	if p == 0 {
 		return
 	}
+	entered := h.gate.enter()
 	h.used -= uint64(cmem.UintptrUsableSize(p)) + overhead
 	h.pool.UintptrFree(p) // it fails only if the kernel refuses to take pages back
+	h.gate.leave(entered)
 }
 
 func (h *heap) realloc(p uintptr, size uint64) uintptr {
@@ -103,6 +115,8 @@ func (h *heap) realloc(p uintptr, size uint64) uintptr {
 		h.release(p)
 		return 0
 	}
+	entered := h.gate.enter()
+	defer h.gate.leave(entered)
 	old := uint64(cmem.UintptrUsableSize(p))
 	if size > old && !h.fits(size-old) {
 		return 0

@@ -13,14 +13,16 @@ import (
 // An instance is one running copy of a module.
 type instance struct {
 	vm
-	p     *program
-	host  *abi.Context
-	meter jshost.Meter
-	hook  hooks
-	def   []byte
-	ids   idCache
-	rows  []byte // rowBuffer
-	depth int    // calls under way: 2 while a procedure's commit refreshes a view
+	p        *program
+	host     *abi.Context
+	meter    jshost.Meter
+	hook     hooks
+	def      []byte
+	ids      idCache
+	rows     []byte // rowBuffer
+	watchdog watchdog
+	killed   *abi.Trap // by the watchdog
+	depth    int       // calls under way: 2 while a procedure's commit refreshes a view
 
 	// stop is why the running call ends by force. While it is set host functions are refused.
 	stop *abi.Trap
@@ -35,7 +37,7 @@ func (p *program) Instantiate(ctx context.Context, s abi.Services) (abi.Instance
 	in.host = abi.NewContext(s, p.limits, &in.meter)
 	in.vm.host = in.callHost
 	in.begin(ctx, abi.Call{Kind: abi.KindInit}, p.limits.Fuel)
-	err := guard(in.initialise)
+	err := in.guard(in.initialise)
 	in.end()
 	if err != nil {
 		in.Close()
@@ -165,10 +167,12 @@ func (in *instance) begin(ctx context.Context, call abi.Call, budget uint64) {
 	in.stop = nil
 	in.host.Begin(call)
 	in.meter.Begin(ctx, budget, in.p.limits.Time)
+	in.watch()
 }
 
 // end finishes it and returns the fuel it used.
 func (in *instance) end() uint64 {
+	in.watchdog.stop()
 	used := in.meter.End()
 	in.host.End()
 	return used

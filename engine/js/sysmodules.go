@@ -120,7 +120,10 @@ func (m *vm) provideModules() {
 	m.exportFunc = func(_ *libc.TLS, _, module uintptr) int32 { return m.fillModule(module) }
 	m.hostFunc = func(_ *libc.TLS, _ uintptr, _ value, argc int32, argv uintptr, magic int32) value {
 		f := hostFunctions[magic]
-		return m.host(f, args{m, argc, argv, f.major})
+		entered := m.heap.gate.enter()
+		v := m.host(f, args{m, argc, argv, f.major})
+		m.heap.gate.leave(entered)
+		return v
 	}
 	lib.XJS_SetModuleLoaderFunc(m.tls, m.rt, functionPointer(&m.normalizeFunc), functionPointer(&m.loadFunc), 0)
 }

@@ -266,21 +266,33 @@ func result(function string, code uint32, text []byte) abi.Outcome {
 // trapped makes an outcome of the end of a call by force. Memory may be inconsistent, so nothing is called any more.
 func (in *instance) trapped(err error) abi.Outcome {
 	in.dead = err
-	in.wasi.trapped()
+	said := in.wasi.trapped()
 	out := abi.Outcome{Status: abi.StatusTrap, Message: abi.FatalErrorText, Err: err, Discard: true}
 	var trap *abi.Trap
 	if errors.As(err, &trap) && trap.Reason == abi.TrapOutOfEnergy {
 		out.Status, out.Message = abi.StatusOutOfEnergy, abi.OutOfEnergyText
 	}
-	out.Err = &callError{err}
+	out.Err = &callError{err, said}
 	return out
 }
 
 // A callError is what the engine says about a trap, with the guest's stack, without the mention of who caught it.
-type callError struct{ err error }
+type callError struct {
+	err  error
+	said string // by a panic of the module
+}
 
 func (e *callError) Error() string {
 	return strings.Replace(e.err.Error(), " (recovered by wazero)", "", 1)
+}
+
+// Reason is what the panic said, or else what the engine says without the stack (abi.ReasonOf).
+func (e *callError) Reason() string {
+	if e.said != "" {
+		return e.said
+	}
+	text, _, _ := strings.Cut(e.Error(), "\nwasm stack trace:")
+	return text
 }
 
 func (e *callError) Unwrap() error { return e.err }

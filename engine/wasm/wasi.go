@@ -27,7 +27,8 @@ type wasi struct {
 	clock   clock
 	random  random
 	streams [2]stream // fd 1 and 2
-	panicky string    // first line on fd 2 in this call that looks like a panic
+	panicky string    // what a panic of this call says on fd 2: from the first line that looks like one
+	saying  bool      // more of that may come
 }
 
 func (w *wasi) start(in *instance) {
@@ -39,7 +40,7 @@ func (w *wasi) start(in *instance) {
 func (w *wasi) begin(call abi.Call) {
 	w.clock.begin(call)
 	w.random.cipher = nil // the next bytes need a new key
-	w.panicky = ""
+	w.panicky, w.saying = "", false
 }
 
 // wasiFunctions lists the 46 functions of preview 1. Their types are part of what links.

@@ -72,17 +72,30 @@ func (w *wasi) emit(fd uint32) {
 	st := &w.streams[fd-1]
 	text := abi.ValidText(bytes.TrimSuffix(st.line, []byte{'\r'}))
 	st.line = st.line[:0]
+	if fd == 2 {
+		w.listen(text)
+	}
 	if text == "" {
 		return
 	}
 	level := abi.LogInfo
 	if fd == 2 {
 		level = abi.LogWarn
-		if w.panicky == "" && (strings.HasPrefix(text, "panic: ") || strings.HasPrefix(text, "fatal error: ")) {
-			w.panicky = text
-		}
 	}
 	w.in.host.Log(abi.LogRecord{Level: level, Target: wasiTarget, Message: text})
+}
+
+// listen takes down what a panic says: its lines up to the trace. Lines of a value after the first are indented by a tab.
+func (w *wasi) listen(line string) {
+	switch {
+	case w.saying:
+		w.saying = line != "" && !strings.HasPrefix(line, "goroutine ") && !strings.HasPrefix(line, "[signal ") && len(w.panicky) < maxLine
+		if w.saying {
+			w.panicky += "\n" + strings.TrimPrefix(line, "\t")
+		}
+	case w.panicky == "" && (strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")):
+		w.panicky, w.saying = line, true
+	}
 }
 
 // flush logs unfinished lines at the end of a call.
@@ -94,12 +107,15 @@ func (w *wasi) flush() {
 	}
 }
 
-// trapped logs a panic that the module wrote to standard error as a Panic record, as other languages have one.
-func (w *wasi) trapped() {
+// trapped logs a panic that the module wrote to standard error as a Panic record, as other languages have one. It returns what the
+// panic said.
+func (w *wasi) trapped() (said string) {
 	w.flush()
-	if w.panicky == "" {
-		return
+	said = w.panicky
+	if said == "" {
+		return ""
 	}
 	w.in.host.Log(abi.LogRecord{Level: abi.LogPanic, Target: wasiTarget, Message: strings.TrimPrefix(w.panicky, "panic: ")})
-	w.panicky = ""
+	w.panicky, w.saying = "", false
+	return said
 }

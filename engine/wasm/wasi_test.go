@@ -3,6 +3,7 @@ package wasm
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -288,6 +289,24 @@ func TestPanicOnStandardError(t *testing.T) {
 	g.s.logs = nil
 	g.in.trapped(&abi.Trap{Msg: "x"})
 	g.wantLogs("Panic out of tea")
+	g.in.end()
+	g.begin(abi.Call{Kind: abi.KindReducer, Function: "probe"})
+	g.write(2, "panic: no tea [recovered]\n\tand no cake\n\tpanic: no milk\n[signal 0xb]\n\ngoroutine 1 [running]:\nmain.f()\n")
+	g.s.logs = nil
+	out := g.in.trapped(errors.New("wasm error: unreachable (recovered by wazero)\nwasm stack trace:\n\t.$7()"))
+	g.wantLogs("Panic no tea [recovered]\nand no cake\npanic: no milk")
+	if got := abi.ReasonOf(out.Err); got != "panic: no tea [recovered]\nand no cake\npanic: no milk" {
+		t.Errorf("a caller is told %q", got)
+	}
+	g.in.end()
+	g.begin(abi.Call{Kind: abi.KindReducer, Function: "probe"})
+	out = g.in.trapped(errors.New("wasm error: unreachable (recovered by wazero)\nwasm stack trace:\n\t.$7()"))
+	if got := abi.ReasonOf(out.Err); got != "wasm error: unreachable" {
+		t.Errorf("a caller is told %q", got)
+	}
+	if !strings.Contains(out.Err.Error(), "$7") {
+		t.Errorf("the log is told %q", out.Err)
+	}
 	g.in.end()
 	g.begin(abi.Call{Kind: abi.KindReducer, Function: "probe"})
 	g.write(2, "fatal error: all goroutines are asleep - deadlock!")

@@ -2,6 +2,7 @@ package abi
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/crypto/sha3"
@@ -168,6 +169,16 @@ type Outcome struct {
 	Err     error  // details for the server's log
 	Fuel    uint64 // units used
 	Discard bool   // the instance must not be used again
+}
+
+// ReasonOf returns what callers are told of an error that has ended a call: its method Reason leaves out a stack that means nothing to
+// them.
+func ReasonOf(err error) string {
+	var r interface{ Reason() string }
+	if errors.As(err, &r) {
+		return r.Reason()
+	}
+	return err.Error()
 }
 
 // HashProgram returns the module hash: Keccak-256 with the padding from before the standard (spec 03 §2.1).

@@ -98,7 +98,7 @@ func (db *Database) runHandler(m *module, h *handler, inst abi.Instance, req *Ro
 	})
 	if out.Status != abi.StatusOK {
 		db.log.stopped(at, h.Name, out, panics)
-		return RouteResponse{}, &HandlerError{detailOf(out)}
+		return RouteResponse{}, &HandlerError{reasonOf(out)}
 	}
 	if err != nil {
 		return RouteResponse{}, &HandlerError{fmt.Sprintf("the response of HTTP handler %s: %v", h.Name, err)}

@@ -24,6 +24,8 @@ type OutboxCall struct {
 	Reducer        string
 	Signature      sats.Hash // of the parameters that the sender knows
 	Args           []byte    // BSATN of the parameters
+	// Refused: client_connected of the receiver refuses the sender. That is the outcome of a call that has not come before.
+	Refused *RejectedError
 }
 
 // An OutboxAnswer is how a call ended, now or when it first came.
@@ -112,12 +114,31 @@ func (db *Database) receive(at sats.Timestamp, c *OutboxCall, conn sats.Connecti
 		tx.Rollback()
 		return OutboxAnswer{}, err
 	}
+	if c.Refused != nil {
+		tx.Rollback()
+		return db.decide(at, c, c.Refused.status(), c.Refused.outcome())
+	}
 	r, args, refusal := db.prepareInbound(c)
 	if refusal != "" {
 		tx.Rollback()
 		return db.decide(at, c, schema.ResultErr, refusal)
 	}
 	return db.runInbound(tx, at, c, conn, r, args)
+}
+
+// status and outcome are those of a call by an outbox.
+func (e *RejectedError) status() schema.ResultStatus {
+	if e.OutOfEnergy {
+		return schema.ResultBudget
+	}
+	return schema.ResultErr
+}
+
+func (e *RejectedError) outcome() string {
+	if e.OutOfEnergy {
+		return budgetText
+	}
+	return "Connection rejected by `client_connected` reducer: " + e.Message
 }
 
 // repeated answers a call that is not the next one of its stream.

@@ -111,6 +111,27 @@ func TestReceive(t *testing.T) {
 	wants("the first one after a restart", OutboxAnswer{Forgotten: true}, answer, err)
 }
 
+// Whom client_connected refuses hears so once; what comes after it is decided on its own.
+func TestReceiveRefused(t *testing.T) {
+	p := newPair(t, post("post"))
+	db := p.left
+	refused := &RejectedError{Message: "members only"}
+	call := func(seq uint64, r *RejectedError, want OutboxAnswer) {
+		t.Helper()
+		answer, err := db.Receive(background, &OutboxCall{Sender: sats.Identity{8}, Stream: 1, Seq: seq, Reducer: "nobody", Refused: r}, sats.ConnectionID{1})
+		if err != nil || answer != want {
+			t.Errorf("call %d: %+v, %v; want %+v", seq, answer, err, want)
+		}
+	}
+	members := OutboxAnswer{Status: schema.ResultErr, Text: "Connection rejected by `client_connected` reducer: members only"}
+	unknown := OutboxAnswer{Status: schema.ResultErr, Text: "IDC reducer does not exist: nobody"}
+	call(1, refused, members)
+	call(1, nil, members)
+	call(2, nil, unknown)
+	call(2, refused, unknown)
+	call(3, &RejectedError{Message: "tired", OutOfEnergy: true}, OutboxAnswer{Status: schema.ResultBudget, Text: budgetText})
+}
+
 // A lifecycle reducer cannot be called by an outbox.
 func TestReceiveLifecycle(t *testing.T) {
 	p := newPair(t, post("post"))

@@ -201,7 +201,7 @@ func (db *Database) runProcedure(a admitted, c Caller, at sats.Timestamp) Proced
 	case abi.StatusOutOfEnergy:
 		res.Status, res.Message = OutOfEnergy, budgetText
 	default:
-		res.Status, res.Message = Trapped, fatalProcedureText+detailOf(out)
+		res.Status, res.Message = Trapped, fatalProcedureText+reasonOf(out)
 	}
 	if out.Status != abi.StatusOK {
 		db.log.stopped(at, a.p.Name, out, panics)
@@ -245,7 +245,15 @@ func (db *Database) guard(m *module, inst abi.Instance, run *procedureRun, call 
 	return call(db.calls)
 }
 
-// detailOf says what ended a call.
+// reasonOf says what ended a call, to its caller.
+func reasonOf(out abi.Outcome) string {
+	if out.Err != nil {
+		return abi.ReasonOf(out.Err)
+	}
+	return detailOf(out)
+}
+
+// detailOf says what ended a call, to whoever reads logs.
 func detailOf(out abi.Outcome) string {
 	switch {
 	case out.Err != nil:

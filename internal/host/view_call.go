@@ -49,7 +49,7 @@ func (db *Database) evaluate(tx *store.Tx, m *module, x *viewInstance, at sats.T
 	}
 	reads := new(store.ReadSet)
 	tx.TrackReads(reads)
-	start := db.host.opts.Clock.Now()
+	start, panics := db.host.opts.Clock.Now(), db.log.panics.Load()
 	res, out := m.callView(db.calls, &abi.ViewCall{
 		ID: v.Index, Name: v.Name, Anonymous: v.IsAnonymous, Sender: x.sender, Args: x.args, Tx: tx, Time: at,
 	})
@@ -57,6 +57,9 @@ func (db *Database) evaluate(tx *store.Tx, m *module, x *viewInstance, at sats.T
 	db.views.spent += out.Fuel
 	db.viewRuns.of(v.Name).add(out.Status == abi.StatusOK, db.since(start))
 	if out.Status != abi.StatusOK {
+		if out.Status != abi.StatusUserError {
+			db.log.stopped(at, v.Name, out, panics)
+		}
 		return nil, viewFailure(v, out)
 	}
 	rows, count, err := db.viewRows(tx, v, &res, reads)
@@ -64,10 +67,12 @@ func (db *Database) evaluate(tx *store.Tx, m *module, x *viewInstance, at sats.T
 		err = db.views.diff.apply(tx, t, x.hash, v.row, rows, count)
 	}
 	if err != nil {
-		return nil, &viewError{
+		e := &viewError{
 			view: v.Name, status: abi.StatusTrap, err: err,
 			message: fmt.Sprintf("Error materializing view `%s`: %s", v.Name, detail(err)),
 		}
+		db.log.call(at, v.Name, e.message)
+		return nil, e
 	}
 	return reads, nil
 }

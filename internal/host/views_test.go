@@ -475,6 +475,10 @@ func TestFailedMaterialisationLeavesNothing(t *testing.T) {
 			v := w.viewer(db, 9)
 			v.handle(db, &wire.SubscribeSet{RequestID: 1, QuerySetID: 1, Queries: []string{"SELECT * FROM fragile", "SELECT * FROM large"}})
 			want(t, "messages", v.log, []string{"applied 1"})
+			// Nobody who sees no rows is told why, but the module's log is: what a view itself says as an error is for the server's alone.
+			if said := strings.Contains(logsOf(t, db), `"function":"fragile"`); said != (mode != modeUser) {
+				t.Errorf("the module's log says %s", logsOf(t, db))
+			}
 			rows := 1
 			if mode == modeTrap { // the views after one that traps are not evaluated
 				rows = 0

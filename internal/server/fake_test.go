@@ -622,6 +622,9 @@ func (db *fakeDatabase) Receive(_ context.Context, c *host.OutboxCall, conn sats
 	if conn.IsZero() {
 		return host.OutboxAnswer{}, errors.New("no connection id")
 	}
+	if c.Refused != nil {
+		return host.OutboxAnswer{Status: schema.ResultErr, Text: "refused: " + c.Refused.Message}, nil
+	}
 	switch c.Reducer {
 	case "fine":
 		return host.OutboxAnswer{Status: schema.ResultOk}, nil

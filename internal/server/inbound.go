@@ -90,8 +90,8 @@ func (q *request) outboxCall() (*host.OutboxCall, error) {
 }
 
 // receive hands a call to the database it is for, between the connect and the
-// disconnect hook of the module, without credentials. An error means that the call is
-// to be made again.
+// disconnect hook of the module, without credentials. A refusal by the connect hook is
+// the call's outcome. An error means that the call is to be made again.
 func (s *Server) receive(ctx context.Context, db Database, c *host.OutboxCall) (answer host.OutboxAnswer, err error) {
 	conn, err := s.newConnectionID()
 	if err != nil {
@@ -99,7 +99,14 @@ func (s *Server) receive(ctx context.Context, db Database, c *host.OutboxCall) (
 	}
 	who := Caller{Identity: c.Sender, Conn: conn}
 	if err := db.Connect(ctx, who); err != nil {
-		return answer, connectError(err)
+		var rejected *RejectedError
+		if !errors.As(err, &rejected) {
+			return answer, internal(err)
+		}
+		// A module that lets nobody in must not stop what the sender has for it and others behind it for ever.
+		refused := *c
+		refused.Refused = &host.RejectedError{Message: rejected.Message, OutOfEnergy: rejected.OutOfEnergy}
+		return db.Receive(ctx, &refused, conn)
 	}
 	defer func() {
 		if errDisconnect := db.Disconnect(ctx, who); errDisconnect != nil && err == nil {

@@ -61,6 +61,9 @@ func TestCallFromDatabase(t *testing.T) {
 	} {
 		r.want(r.do("POST", path+tt.reducer+callQuery, good, "args"), tt.status, tt.body)
 	}
+	db.reject = &RejectedError{Message: "no entry"}
+	r.want(r.do("POST", path+"fine"+callQuery, good, "args"), 422, "refused: no entry") // an outcome: the sender goes on
+	db.reject = nil
 	want := host.OutboxCall{Sender: sender, Target: receiver, Stream: 5, Seq: 2, AckedTo: 1, Reducer: "fine", Signature: sats.Hash{1}}
 	got := db.received[0]
 	args := string(got.Args)

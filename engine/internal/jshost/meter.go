@@ -59,6 +59,9 @@ func (m *Meter) Poll() *abi.Trap {
 	return m.check()
 }
 
+// Over is why the running call must end, nil if it may go on. It changes nothing.
+func (m *Meter) Over() *abi.Trap { return m.check() }
+
 func (m *Meter) check() *abi.Trap {
 	if m.ctx == nil {
 		return nil
