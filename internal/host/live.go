@@ -47,11 +47,11 @@ func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller,
 		db.gauge()
 	})
 	if left.measure != nil {
-		tooLarge := left.count(db)
+		counted := left.count(db)
 		left = unfinished{}
 		if err == nil {
 			err = db.exec.do(ctx, func(at sats.Timestamp) {
-				left = db.handleQuery(at, read, c, who, batch[n-1], true, tooLarge)
+				left = db.handleQuery(at, read, c, who, batch[n-1], counted)
 				db.gauge()
 			})
 		}
@@ -76,7 +76,7 @@ type unfinished struct {
 
 // count counts the rows of a message. As with evaluations no more run at a time than
 // there are processors.
-func (u *unfinished) count(db *Database) error {
+func (u *unfinished) count(db *Database) *subscribe.Count {
 	db.evaluations <- struct{}{}
 	defer func() { <-db.evaluations }()
 	defer u.close()
@@ -104,7 +104,7 @@ func (db *Database) handle(at, read sats.Timestamp, c *subscribe.Client, who Cal
 		db.handleCall(at, c, who, call)
 		return unfinished{}
 	}
-	return db.handleQuery(at, read, c, who, msg, false, nil)
+	return db.handleQuery(at, read, c, who, msg, nil)
 }
 
 func (db *Database) handleCall(at sats.Timestamp, c *subscribe.Client, who Caller, msg *wire.CallReducer) {
@@ -140,8 +140,8 @@ func notStartedText(c *subscribe.Client, err error) string {
 }
 
 // handleQuery carries out a subscribe, unsubscribe or one-off message. If its rows have
-// been measured, tooLarge says what came of it.
-func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage, measured bool, tooLarge error) unfinished {
+// been counted, counted says what came of it.
+func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage, counted *subscribe.Count) unfinished {
 	v := db.store.View()
 	fresh := freshViews{round: viewRound{db: db, at: at}}
 	release := func() {
@@ -163,7 +163,7 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 	}
 	d := db.subs.Handle(&subscribe.Request{
 		Client: c, Reader: v, Offset: offset, Gated: gated, Large: maxRead,
-		MaxBytes: db.host.opts.SubscriptionBytes, Measured: measured, TooLarge: tooLarge,
+		MaxBytes: db.host.opts.SubscriptionBytes, Counted: counted,
 		Compile: func(text string) ([]*subscribe.Query, error) {
 			defer run.compiling()()
 			return compileLive(v, text, caller)
