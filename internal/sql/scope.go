@@ -22,18 +22,19 @@ func (c Caller) mayRead(t *schema.Table) bool { return c.IsOwner || t.Access == 
 // A checker resolves and types one statement.
 type checker struct {
 	*source
-	r       store.Reader
-	caller  Caller
-	dialect dialect
-	rules   resolution
-	rels    []relation
-	env     Env
-	group   grouping
-	free    map[*binExpr]bool // answers of typeless
-	views   []*query.ViewRead // of the statement
-	total   int               // relations of the statement
-	sender  bool              // the result depends on the caller: :sender was used, or a view that takes the sender
-	called  bool              // a view was called with arguments
+	r        store.Reader
+	caller   Caller
+	dialect  dialect
+	rules    resolution
+	rels     []relation
+	env      Env
+	group    grouping
+	assigned []*sats.Type      // of the columns that the result is inserted into
+	free     map[*binExpr]bool // answers of typeless
+	views    []*query.ViewRead // of the statement
+	total    int               // relations of the statement
+	sender   bool              // the result depends on the caller: :sender was used, or a view that takes the sender
+	called   bool              // a view was called with arguments
 }
 
 // A dialect is what a text may say (spec 07 §34.3).
