@@ -36,7 +36,9 @@ type shape struct {
 
 func newShape(t *rapid.T) *shape { return &shape{gen: &gen{t: t}} }
 
-func (s *shape) below() *shape { return &shape{gen: s.gen, last: s.last, deep: s.deep + 1, only: s.only} }
+func (s *shape) below() *shape {
+	return &shape{gen: s.gen, last: s.last, deep: s.deep + 1, only: s.only}
+}
 
 func (s *shape) alias() string {
 	s.last++
