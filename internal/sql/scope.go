@@ -3,6 +3,7 @@ package sql
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stdbgo/spacetime/internal/nearest"
 	"github.com/stdbgo/spacetime/internal/query"
@@ -162,8 +163,30 @@ func columnNames(t *schema.Table) []string {
 
 func (c *checker) notInScope(sp span, name string, known []string) *Error {
 	err := c.errorAt(sp, "`%s` is not in scope", name)
-	err.Suggestion = didYouMean(name, known)
+	if err.Suggestion = didYouMean(name, known); err.Suggestion == "" {
+		err.Suggestion = c.thereAre(name, known)
+	}
 	return err
+}
+
+// thereAre lists what a name may be that is like none of them. A table that goes by an
+// alias is named by it only.
+func (c *checker) thereAre(name string, known []string) string {
+	for _, rel := range c.rels {
+		if rel.table.Name == name && rel.alias != name {
+			return "The table goes by the name `" + rel.alias + "` here."
+		}
+	}
+	var names []string
+	for _, k := range known {
+		if k != "" && !slices.Contains(names, k) {
+			names = append(names, k)
+		}
+	}
+	if len(names) == 0 || len(names) > maxListed {
+		return ""
+	}
+	return "There is `" + strings.Join(names, "`, `") + "`."
 }
 
 // didYouMean names the known name nearest to a misspelt one, if one is near.
