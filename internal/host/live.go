@@ -49,11 +49,11 @@ func (db *Database) Handle(ctx context.Context, c *subscribe.Client, who Caller,
 		db.exec.ended = began
 	})
 	if left.measure != nil {
-		tooLarge := left.count(db)
+		counted := left.count(db)
 		left = unfinished{}
 		if err == nil {
 			err = db.exec.do(ctx, func(at sats.Timestamp) {
-				left = db.handleQuery(at, read, c, who, batch[n-1], true, tooLarge)
+				left = db.handleQuery(at, read, c, who, batch[n-1], counted)
 				db.gauge()
 			})
 		}
@@ -78,7 +78,7 @@ type unfinished struct {
 
 // count counts the rows of a message. As with evaluations no more run at a time than
 // there are processors.
-func (u *unfinished) count(db *Database) error {
+func (u *unfinished) count(db *Database) *subscribe.Count {
 	db.evaluations <- struct{}{}
 	defer func() { <-db.evaluations }()
 	defer u.close()
@@ -106,7 +106,7 @@ func (db *Database) handle(at, read sats.Timestamp, began time.Time, c *subscrib
 	if call, ok := msg.(*wire.CallReducer); ok {
 		return unfinished{}, db.handleCall(at, read, began, c, who, call)
 	}
-	return db.handleQuery(at, read, c, who, msg, false, nil), ended
+	return db.handleQuery(at, read, c, who, msg, nil), ended
 }
 
 func (db *Database) handleCall(at, read sats.Timestamp, began time.Time, c *subscribe.Client, who Caller, msg *wire.CallReducer) (ended time.Time) {
@@ -143,8 +143,8 @@ func notStartedText(c *subscribe.Client, err error) string {
 }
 
 // handleQuery carries out a subscribe, unsubscribe or one-off message. If its rows have
-// been measured, tooLarge says what came of it.
-func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage, measured bool, tooLarge error) unfinished {
+// been counted, counted says what came of it.
+func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, who Caller, msg wire.ClientMessage, counted *subscribe.Count) unfinished {
 	v := db.store.View()
 	fresh := freshViews{round: viewRound{db: db, at: at}}
 	release := func() {
@@ -166,7 +166,7 @@ func (db *Database) handleQuery(at, read sats.Timestamp, c *subscribe.Client, wh
 	}
 	d := db.subs.Handle(&subscribe.Request{
 		Client: c, Reader: v, Offset: offset, Gated: gated, Large: maxRead,
-		MaxBytes: db.host.opts.SubscriptionBytes, Measured: measured, TooLarge: tooLarge,
+		MaxBytes: db.host.opts.SubscriptionBytes, Counted: counted,
 		Compile: func(text string) ([]*subscribe.Query, error) {
 			defer run.compiling()()
 			return compileLive(v, text, caller)

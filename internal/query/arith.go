@@ -2,7 +2,6 @@ package query
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -11,10 +10,15 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-var errDivision = errors.New("Division by zero")
+// An ExprError is why an expression has no value; it ends the run.
+type ExprError string
+
+func (e ExprError) Error() string { return string(e) }
+
+const errDivision ExprError = "Division by zero"
 
 func errOverflow(t *sats.Type) error {
-	return fmt.Errorf("Arithmetic overflow in expression of type `%s`", t)
+	return ExprError(fmt.Sprintf("Arithmetic overflow in expression of type `%s`", t))
 }
 
 // Arith returns the operator +, -, *, / or % on two values of kind k, whose result

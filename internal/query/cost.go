@@ -23,7 +23,8 @@ var _ Cards = store.Reader(nil)
 // asked once: what an operator costs depends on its inputs in more ways than one.
 type estimates struct {
 	Cards
-	known map[operator]estimate
+	atMost bool // not how many rows there are under a key, but how many there may be
+	known  map[operator]estimate
 }
 
 type estimate struct{ rows, scanned uint64 }
@@ -47,7 +48,7 @@ func perKey(c *estimates, t *schema.Table, ix *schema.Index) uint64 {
 		return min(n, 1)
 	}
 	k, ok := c.Cards.(keyCounter)
-	if !ok {
+	if !ok || c.atMost {
 		return n
 	}
 	if keys := k.DistinctKeys(ix.ID); keys > 0 {

@@ -100,6 +100,7 @@ type (
 	// Sub is an uncorrelated sub-select, evaluated at most once in a run.
 	Sub struct {
 		Plan *Plan
+		Text string // as written: what one statement says twice has one value
 		Kind SubKind
 		X    Expr       // left of IN
 		Type *sats.Type // of the value; Bool unless Kind is SubValue
@@ -334,6 +335,9 @@ func Equal(a, b Expr) bool {
 	case Coalesce:
 		_, ok := b.(Coalesce)
 		return ok && same()
+	case *Sub:
+		b, ok := b.(*Sub)
+		return ok && (a == b || a.Kind == b.Kind && a.Text != "" && a.Text == b.Text && same())
 	}
 	return a == b
 }

@@ -125,6 +125,7 @@ func (s *scan) compile(_ *builder, next step) step {
 type keyPart struct {
 	col   schema.ColID // of the indexed table
 	value Expr
+	opt   bool // the column holds options, the value is what they hold
 }
 
 // point reads the rows with one index key.
@@ -142,7 +143,10 @@ func (p *point) compile(b *builder, next step) step {
 	if p.index.Unique {
 		base = func(f *frame) bool {
 			s := &f.ops[st]
-			s.key = key(s.key[:0], f)
+			var ok bool
+			if s.key, ok = key(s.key[:0], f); !ok {
+				return true
+			}
 			row, ok := f.r.FindUnique(id, s.key)
 			if !ok {
 				return true
@@ -153,7 +157,10 @@ func (p *point) compile(b *builder, next step) step {
 	} else {
 		base = func(f *frame) bool {
 			s := &f.ops[st]
-			s.key = key(s.key[:0], f)
+			var ok bool
+			if s.key, ok = key(s.key[:0], f); !ok {
+				return true
+			}
 			for row := range f.r.Point(id, s.key) {
 				f.rows[rel] = row
 				if !next(f) || !f.tick() {
@@ -176,7 +183,11 @@ func (p *point) corrected(b *builder, base, next step) step {
 	own := make([]Expr, len(p.parts))
 	given := make([]Expr, len(p.parts))
 	for i, part := range p.parts {
-		own[i] = &Column{Rel: p.rel, Col: part.col, Type: p.table.Cols[part.col].Type}
+		c := &Column{Rel: p.rel, Col: part.col, Type: p.table.Cols[part.col].Type}
+		if part.opt {
+			c.Type, c.Opt = c.Type.IsOption()
+		}
+		own[i] = c
 		given[i] = part.value
 	}
 	ownKey, givenKey := b.canonical(own), b.canonical(given)
@@ -193,8 +204,11 @@ func (p *point) corrected(b *builder, base, next step) step {
 		if !s.filled {
 			s.indexChanges(f, rel, td, ownKey)
 		}
-		s.key, _ = givenKey(s.key[:0], f)
-		was, ok := f.sign, true
+		var ok bool
+		if s.key, ok = givenKey(s.key[:0], f); !ok {
+			return true
+		}
+		was := f.sign
 		for i := s.heads[sats.HashBytes(s.key)]; i > 0 && ok; {
 			c := &s.changed[i-1]
 			i = c.next
@@ -219,7 +233,10 @@ func (s *opState) indexChanges(f *frame, rel int, td *store.TableDelta, key func
 	add := func(rows *store.Rows, sign int) {
 		for i, n := 0, rows.Len(); i < n; i++ {
 			f.rows[rel] = rows.At(i)
-			s.key, _ = key(s.key[:0], f)
+			var ok bool
+			if s.key, ok = key(s.key[:0], f); !ok {
+				continue
+			}
 			h := sats.HashBytes(s.key)
 			s.changed = append(s.changed, change{f.rows[rel], s.heads[h], sign})
 			s.heads[h] = int32(len(s.changed))
@@ -230,21 +247,32 @@ func (s *opState) indexChanges(f *frame, rel int, td *store.TableDelta, key func
 	s.filled = true
 }
 
-// keyOf appends the key's column values.
-func (b *builder) keyOf(parts []keyPart) func(dst []byte, f *frame) []byte {
+// keyOf appends the key's column values; ok is false if one of them is none, which
+// equals nothing.
+func (b *builder) keyOf(parts []keyPart) func(dst []byte, f *frame) (key []byte, ok bool) {
 	get := make([]operand, len(parts))
 	for i, p := range parts {
 		get[i] = b.operand(p.value)
 	}
-	if len(get) == 1 {
+	if len(get) == 1 && !parts[0].opt {
 		only := get[0]
-		return func(dst []byte, f *frame) []byte { return append(dst, only(f)...) }
-	}
-	return func(dst []byte, f *frame) []byte {
-		for _, g := range get {
-			dst = append(dst, g(f)...)
+		return func(dst []byte, f *frame) ([]byte, bool) {
+			v := only(f)
+			return append(dst, v...), v != nil
 		}
-		return dst
+	}
+	return func(dst []byte, f *frame) ([]byte, bool) {
+		for i, g := range get {
+			v := g(f)
+			if v == nil {
+				return dst, false
+			}
+			if parts[i].opt {
+				dst = sats.AppendSome(dst)
+			}
+			dst = append(dst, v...)
+		}
+		return dst, true
 	}
 }
 
@@ -276,7 +304,10 @@ func (r *ranged) compile(b *builder, next step) step {
 	walked := r.walked
 	base := func(f *frame) bool {
 		s := &f.ops[st]
-		s.key = prefix(s.key[:0], f)
+		var ok bool
+		if s.key, ok = prefix(s.key[:0], f); !ok {
+			return true
+		}
 		q := rng
 		q.Prefix = s.key
 		for row := range f.r.Range(id, q) {

@@ -138,12 +138,12 @@ func (p *planner) walk(ix *schema.Index, cols []schema.ColID, desc bool) *ranged
 	r := &ranged{leaf: p.leaf(0), index: ix, desc: desc, walked: true}
 	n := 0
 	for ; n < len(ix.Cols) && !slices.Contains(cols, ix.Cols[n]); n++ {
-		i, value := p.fixedBy(0, ix.Cols[n], nil)
+		i, value, _ := p.fixedBy(0, ix.Cols[n], nil)
 		if value == nil {
 			return nil
 		}
 		a.used = append(a.used, i)
-		r.prefix = append(r.prefix, keyPart{ix.Cols[n], value})
+		r.prefix = append(r.prefix, keyPart{col: ix.Cols[n], value: value})
 		r.used = append(r.used, p.conds[i])
 	}
 	if len(ix.Cols)-n < len(cols) || !slices.Equal(ix.Cols[n:n+len(cols)], cols) {

@@ -343,10 +343,9 @@ func (p *Plan) EmptyInput(r store.Reader) bool {
 	return p.none
 }
 
-// Rows estimates how many rows the plan returns: no fewer than it does, unless the
-// keys of an index have very different numbers of rows.
-func (p *Plan) Rows(c Cards) uint64 {
-	rows, _ := p.full.cost(&estimates{Cards: c})
+// RowsAtMost bounds how many rows the plan returns, whatever is under which key.
+func (p *Plan) RowsAtMost(c Cards) uint64 {
+	rows, _ := p.full.cost(&estimates{Cards: c, atMost: true})
 	return rows
 }
 

@@ -284,7 +284,7 @@ func (p *planner) indexAccess(rel int, ix *schema.Index, bound relSet) *access {
 	a := &access{}
 	var parts []keyPart
 	for _, col := range ix.Cols {
-		i, value := p.fixedBy(rel, col, bound)
+		i, value, opt := p.fixedBy(rel, col, bound)
 		if value == nil {
 			break
 		}
@@ -292,7 +292,7 @@ func (p *planner) indexAccess(rel int, ix *schema.Index, bound relSet) *access {
 			a.joins = true
 		}
 		a.used = append(a.used, i)
-		parts = append(parts, keyPart{col, value})
+		parts = append(parts, keyPart{col, value, opt})
 	}
 	a.fixed = len(parts)
 	if len(parts) == 0 && len(ix.Cols) == 1 {
@@ -336,21 +336,21 @@ func (p *planner) several(a *access, rel int, ix *schema.Index) bool {
 }
 
 // fixedBy finds an equality of a column with a constant or, in a join, with a
-// column that is bound. The join column wins: it is what the probe is for. Columns
-// that may hold none are found by constants only, in the form they are stored in.
-func (p *planner) fixedBy(rel int, col schema.ColID, bound relSet) (cond int, value Expr) {
+// column that is bound. The join column wins: it is what the probe is for. opt says
+// that the value is what the options of the column hold.
+func (p *planner) fixedBy(rel int, col schema.ColID, bound relSet) (cond int, value Expr, opt bool) {
 	for _, i := range p.of[rel] {
 		if p.done[i] {
 			continue
 		}
-		if own, other, ok := p.pair(i, rel, bound); ok && own.Col == col && !Nullable(own) && !Nullable(other) {
-			return i, other
+		if own, other, ok := p.pair(i, rel, bound); ok && own.Col == col && !own.Outer {
+			return i, other, own.Opt
 		}
 		if own, op, v, ok := columnConst(p.conds[i]); ok && op == Eq && own.Rel == rel && own.Col == col && value == nil {
 			cond, value = i, storedAs(own, v)
 		}
 	}
-	return cond, value
+	return cond, value, false
 }
 
 // storedAs is a constant in the form in which a column stores it.

@@ -73,7 +73,10 @@ func (o *unindexed) compile(b *builder, next step) step {
 	st := b.state()
 	base := func(f *frame) bool {
 		s := &f.ops[st]
-		s.key = key(s.key[:0], f)
+		var ok bool
+		if s.key, ok = key(s.key[:0], f); !ok {
+			return true
+		}
 		rows, _ := f.r.(columnReader).PointBy(id, col, s.key)
 		for row := range rows {
 			f.rows[rel] = row
@@ -97,13 +100,13 @@ func (p *planner) lookup(op operator, bound relSet, rel int) (operator, KeptColu
 	}
 	for _, i := range p.of[rel] {
 		own, other, ok := p.pair(i, rel, bound)
-		if !ok || Nullable(own) || Nullable(other) {
+		if !ok || own.Outer {
 			continue
 		}
 		q := *p
 		q.done = slices.Clone(p.done)
 		q.done[i] = true
-		found := &unindexed{point{leaf: p.leaf(rel), parts: []keyPart{{own.Col, other}}}}
+		found := &unindexed{point{leaf: p.leaf(rel), parts: []keyPart{{own.Col, other, own.Opt}}}}
 		return q.filtered(&nest{op, found}, bound.with(rel)), KeptColumn{p.tables[rel].ID, own.Col}
 	}
 	return nil, KeptColumn{}

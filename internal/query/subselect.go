@@ -1,12 +1,10 @@
 package query
 
 import (
-	"errors"
-
 	"github.com/stdbgo/spacetime/sats"
 )
 
-var errManyRows = errors.New("Sub-select returned more than one row")
+const errManyRows ExprError = "Sub-select returned more than one row"
 
 // sub compiles an uncorrelated sub-select. It runs when it is first needed, on the
 // reader of the statement and within its budget.

@@ -136,7 +136,7 @@ func (c *checker) boolean(e expr) (query.Expr, error) {
 		return c.like(e)
 	case *subExpr:
 		plan, _, err := c.subplan(e.sel)
-		return &query.Sub{Plan: plan, Kind: query.SubExists, Type: sats.Bool}, err
+		return &query.Sub{Plan: plan, Text: c.asWritten(e.sel.span), Kind: query.SubExists, Type: sats.Bool}, err
 	}
 	return nil, c.refusal(e)
 }
@@ -365,7 +365,7 @@ func (c *checker) inSelect(e *inExpr) (query.Expr, error) {
 	if x, err = c.check(e.x, t); err != nil {
 		return nil, err
 	}
-	return negated(e.not, &query.Sub{Plan: plan, Kind: query.SubIn, X: x, Type: sats.Bool, Opt: opt}), nil
+	return negated(e.not, &query.Sub{Plan: plan, Text: c.asWritten(e.sub.span), Kind: query.SubIn, X: x, Type: sats.Bool, Opt: opt}), nil
 }
 
 // baseOf takes an option off a result column.
@@ -385,7 +385,7 @@ func (c *checker) scalar(e *subExpr) (query.Expr, error) {
 		return nil, c.errorAt(e.sel.span, "Sub-select must return one column")
 	}
 	t, opt := baseOf(cols[0].Type)
-	return &query.Sub{Plan: plan, Kind: query.SubValue, Type: t, Opt: opt}, nil
+	return &query.Sub{Plan: plan, Text: c.asWritten(e.sel.span), Kind: query.SubValue, Type: t, Opt: opt}, nil
 }
 
 func (c *checker) like(e *likeExpr) (query.Expr, error) {

@@ -45,7 +45,7 @@ func (c *checker) ownerOnly() error {
 	if c.caller.IsOwner {
 		return nil
 	}
-	return &Error{Msg: "Caller " + c.caller.Identity.String() + " is not authorized to run SQL DML statements"}
+	return &Error{Pos: c.at(span{0, 1}), Msg: "Caller " + c.caller.Identity.String() + " is not authorized to run SQL DML statements"}
 }
 
 // collect copies the rows that a plan finds, before anything is written.

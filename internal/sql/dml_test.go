@@ -53,6 +53,13 @@ func TestInsert(t *testing.T) {
 		{"INSERT INTO item (id, name, n) VALUES ('1', 'a', 1)", "Unexpected type: (expected) String != U32 (inferred)"},
 		{"INSERT INTO item (id, name, n) VALUES (1, TRUE, 1)", "Unexpected type: (expected) Bool != String (inferred)"},
 		{"INSERT INTO item (id, name, n) VALUES (1, 'a', 2147483648)", "The literal expression `2147483648` cannot be parsed as type `I32`"},
+		// What stands alone in a SELECT has the type of the column that it goes to.
+		{"INSERT INTO item (n, id, name) SELECT -5, 0, '2.5' FROM item WHERE id = 9", "inserted 1, updated 0, deleted 0"},
+		{"SELECT name, n FROM item WHERE n = -5", `["2.5",-5]`},
+		{"INSERT INTO item (n, id, name) SELECT 2147483648, 0, 'a'", "The literal expression `2147483648` cannot be parsed as type `I32`"},
+		{"INSERT INTO item (n, id, name) SELECT '1', 0, 'a'", "Unexpected type: (expected) String != I32 (inferred)"},
+		{"INSERT INTO item (n, id, name) SELECT NULL, 0, 'a'", "Unexpected type: (expected) (some: I32 | none: ()) != I32 (inferred)"},
+		{"INSERT INTO item (n, id, name) SELECT (SELECT 1), 0, 'a'", "Unexpected type: (expected) (some: I64 | none: ()) != I32 (inferred)"},
 		{"INSERT INTO e (id) VALUES (1), (2)", "inserted 2, updated 0, deleted 0"},
 		{"SELECT COUNT(*) AS n FROM e", "[0]"},
 		{"DELETE FROM e", "inserted 0, updated 0, deleted 0"},

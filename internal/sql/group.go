@@ -181,11 +181,12 @@ func (c *checker) shown(s *selection, i int) query.Expr {
 }
 
 // subplan checks and plans a sub-select. Its scope is its own; what it reads
-// counts for the statement.
-func (c *checker) subplan(st *selectStmt) (*query.Plan, []OutCol, error) {
-	rels, group, dialect := c.rels, c.group, c.dialect
-	defer func() { c.rels, c.group, c.dialect = rels, group, dialect }()
-	c.rels, c.group, c.dialect = nil, grouping{}, dialectFull
+// counts for the statement. assigned are the types of the columns that its result is
+// inserted into, if it is.
+func (c *checker) subplan(st *selectStmt, assigned ...*sats.Type) (*query.Plan, []OutCol, error) {
+	rels, group, dialect, outer := c.rels, c.group, c.dialect, c.assigned
+	defer func() { c.rels, c.group, c.dialect, c.assigned = rels, group, dialect, outer }()
+	c.rels, c.group, c.dialect, c.assigned = nil, grouping{}, dialectFull, assigned
 	if err := c.selectShape(st); err != nil {
 		return nil, nil, err
 	}

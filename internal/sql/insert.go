@@ -193,7 +193,11 @@ func (c *checker) insertRow(values []expr, in *insertion) ([]query.Expr, error) 
 // insertSelect types INSERT … SELECT. Types must be equal; what cannot be none
 // fits an option column.
 func (c *checker) insertSelect(st *insertStmt, in *insertion, out *Statement) (func(Writer) ([][]byte, error), error) {
-	plan, cols, err := c.subplan(st.sel)
+	assigned := make([]*sats.Type, in.n)
+	for i := range assigned {
+		assigned[i], _ = baseOf(in.t.Cols[slices.Index(in.at, i)].Type)
+	}
+	plan, cols, err := c.subplan(st.sel, assigned...)
 	if err != nil {
 		return nil, err
 	}

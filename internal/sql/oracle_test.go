@@ -28,7 +28,8 @@ type oracle struct {
 	conn   *dbsql.Conn
 }
 
-func newOracle(t testing.TB) *oracle {
+// openOracle makes the tables of SQLite.
+func openOracle(t testing.TB, tables ...string) *oracle {
 	db, err := dbsql.Open("sqlite", ":memory:")
 	if err != nil {
 		t.Fatal(err)
@@ -39,10 +40,14 @@ func newOracle(t testing.TB) *oracle {
 		t.Fatal(err)
 	}
 	o := &oracle{sqlite: db, conn: conn}
-	for _, text := range []string{"PRAGMA case_sensitive_like = ON",
-		"CREATE TABLE t (a INTEGER NOT NULL, b INTEGER, s TEXT NOT NULL, n TEXT)", "CREATE TABLE u (a INTEGER NOT NULL, b INTEGER, s TEXT NOT NULL, n TEXT)"} {
+	for _, text := range append([]string{"PRAGMA case_sensitive_like = ON"}, tables...) {
 		o.lite(t, text)
 	}
+	return o
+}
+
+func newOracle(t testing.TB) *oracle {
+	o := openOracle(t, "CREATE TABLE t (a INTEGER NOT NULL, b INTEGER, s TEXT NOT NULL, n TEXT)", "CREATE TABLE u (a INTEGER NOT NULL, b INTEGER, s TEXT NOT NULL, n TEXT)")
 	var specs []tableSpec
 	for _, name := range []string{"t", "u"} {
 		spec := tableSpec{name: name, cols: []sats.Element{sats.E("a", sats.I64), sats.E("b", sats.Option(sats.I64)), sats.E("s", sats.String), sats.E("n", sats.Option(sats.String))}}
@@ -111,7 +116,7 @@ func canonValue(v any) string {
 		}
 		return v.String()
 	case float64:
-		return "f" + strconv.FormatFloat(v, 'g', -1, 64)
+		return "f" + strconv.FormatFloat(v+0, 'g', -1, 64) // SQLite does not store -0
 	case []byte:
 		return strconv.Quote(string(v))
 	case string:

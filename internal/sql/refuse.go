@@ -250,9 +250,13 @@ func (c *checker) itemsShape(items []item) error {
 		if f, ok := it.x.(*funcExpr); ok && f.odd {
 			switch {
 			case len(items) == 1 && !it.named:
-				return c.errorAt(it.span, "Aggregate expressions must have column aliases")
+				err := c.errorAt(it.span, "Aggregate expressions must have column aliases")
+				err.Suggestion = functionHint(f.name)
+				return err
 			case len(items) == 1:
-				return unsupported(c.at(it.span), "Unsupported aggregate function", c.render(f.span))
+				err := unsupported(c.at(it.span), "Unsupported aggregate function", c.render(f.span))
+				err.Suggestion = functionHint(f.name)
+				return err
 			}
 		}
 		if it.x == nil {

@@ -34,6 +34,9 @@ func (s *source) render(sp span) string {
 	}
 }
 
+// asWritten is a run of tokens as the text has them.
+func (s *source) asWritten(sp span) string { return s.text[s.toks[sp.from].pos:s.toks[sp.to-1].end] }
+
 // spaced reports whether a blank stands before token i.
 func (s *source) spaced(i, from int) bool {
 	prev, t := s.toks[i-1], s.toks[i]

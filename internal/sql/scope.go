@@ -3,6 +3,7 @@ package sql
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stdbgo/spacetime/internal/nearest"
 	"github.com/stdbgo/spacetime/internal/query"
@@ -23,18 +24,19 @@ func (c Caller) mayRead(t *schema.Table) bool { return c.IsOwner || t.Access == 
 // A checker resolves and types one statement.
 type checker struct {
 	*source
-	r       store.Reader
-	caller  Caller
-	dialect dialect
-	rules   resolution
-	rels    []relation
-	env     Env
-	group   grouping
-	free    map[*binExpr]bool // answers of typeless
-	views   []*query.ViewRead // of the statement
-	total   int               // relations of the statement
-	sender  bool              // the result depends on the caller: :sender was used, or a view that takes the sender
-	called  bool              // a view was called with arguments
+	r        store.Reader
+	caller   Caller
+	dialect  dialect
+	rules    resolution
+	rels     []relation
+	env      Env
+	group    grouping
+	assigned []*sats.Type      // of the columns that the result is inserted into
+	free     map[*binExpr]bool // answers of typeless
+	views    []*query.ViewRead // of the statement
+	total    int               // relations of the statement
+	sender   bool              // the result depends on the caller: :sender was used, or a view that takes the sender
+	called   bool              // a view was called with arguments
 }
 
 // A dialect is what a text may say (spec 07 §34.3).
@@ -161,8 +163,30 @@ func columnNames(t *schema.Table) []string {
 
 func (c *checker) notInScope(sp span, name string, known []string) *Error {
 	err := c.errorAt(sp, "`%s` is not in scope", name)
-	err.Suggestion = didYouMean(name, known)
+	if err.Suggestion = didYouMean(name, known); err.Suggestion == "" {
+		err.Suggestion = c.thereAre(name, known)
+	}
 	return err
+}
+
+// thereAre lists what a name may be that is like none of them. A table that goes by an
+// alias is named by it only.
+func (c *checker) thereAre(name string, known []string) string {
+	for _, rel := range c.rels {
+		if rel.table.Name == name && rel.alias != name {
+			return "The table goes by the name `" + rel.alias + "` here."
+		}
+	}
+	var names []string
+	for _, k := range known {
+		if k != "" && !slices.Contains(names, k) {
+			names = append(names, k)
+		}
+	}
+	if len(names) == 0 || len(names) > maxListed {
+		return ""
+	}
+	return "There is `" + strings.Join(names, "`, `") + "`."
 }
 
 // didYouMean names the known name nearest to a misspelt one, if one is near.

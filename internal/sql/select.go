@@ -252,7 +252,7 @@ func (c *checker) items(st *selectStmt, s *selection, finish func(span, query.Ex
 			return err
 		}
 		seen[name.Text] = seen[name.Text] || explicit
-		x, err := c.value(it.x)
+		x, err := c.item(it.x, len(s.cols))
 		if err != nil {
 			return err
 		}
@@ -261,6 +261,19 @@ func (c *checker) items(st *selectStmt, s *selection, finish func(span, query.Ex
 		}
 	}
 	return nil
+}
+
+// item types the i-th column of a result. What has no type of its own has that of the
+// column it is inserted into (spec 07 §34.5).
+func (c *checker) item(e expr, i int) (query.Expr, error) {
+	if i >= len(c.assigned) || !c.typeless(e) {
+		return c.value(e)
+	}
+	t := c.assigned[i]
+	if l, ok := e.(*litExpr); ok && l.kind == litString && (t.Kind.IsInteger() || t.Kind.IsFloat() || t.Kind == sats.KindBool) {
+		return c.value(e)
+	}
+	return c.check(e, t)
 }
 
 func (c *checker) starItems(it item, add func(span, sats.Name, query.Expr) error) error {

@@ -55,13 +55,13 @@ type Writer interface {
 func CompileStatement(r store.Reader, text string, caller Caller, env Env) (*Statement, error) {
 	src, st, err := parseWith(text, env.Params)
 	if err != nil {
-		return nil, err
+		return nil, advised(err)
 	}
 	c := newChecker(src, r, caller, dialectFull)
 	c.env = env
 	out := &Statement{Verb: strings.ToUpper(src.toks[st.tokens().from].text), caller: caller, env: env}
 	if err := c.compile(st, out); err != nil {
-		return nil, err
+		return nil, advised(err)
 	}
 	out.views = c.views
 	return out, nil
@@ -138,15 +138,15 @@ func (st *Statement) Nulls() []NullForm {
 // estimate is over the row limit. A statement that writes has no rows.
 func (st *Statement) Query(r store.Reader, emit func(row []byte) bool) error {
 	if st.explain != nil {
-		return st.explained(r, emit)
+		return advised(st.explained(r, emit))
 	}
 	if st.plan == nil {
 		return nil
 	}
 	if err := CheckRowLimit(r, st.caller, st.plan); err != nil {
-		return err
+		return advised(err)
 	}
-	return st.run(r, emit)
+	return advised(st.run(r, emit))
 }
 
 func (st *Statement) run(r store.Reader, emit func(row []byte) bool) error {
@@ -159,5 +159,6 @@ func (st *Statement) Exec(tx Writer) (Stats, error) {
 	if st.write == nil {
 		return Stats{}, nil
 	}
-	return st.write(tx)
+	stats, err := st.write(tx)
+	return stats, advised(err)
 }

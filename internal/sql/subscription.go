@@ -100,12 +100,12 @@ func compileQuery(r store.Reader, text string, caller Caller, d dialect, compile
 	}
 	src, st, err := parseStatement(text)
 	if err != nil {
-		return nil, err
+		return nil, advised(err)
 	}
 	c := newChecker(src, r, caller, d)
 	s, err := c.subscription(st)
 	if err != nil {
-		return nil, err
+		return nil, advised(err)
 	}
 	plan, err := compile(s.q)
 	if err != nil {
@@ -113,7 +113,7 @@ func compileQuery(r store.Reader, text string, caller Caller, d dialect, compile
 		if err == query.ErrNoJoinIndex {
 			e.Suggestion = indexHint(plan)
 		}
-		return nil, e
+		return nil, advised(e)
 	}
 	return newQuery(text, caller, plan, c.sender || caller.IsOwner), nil
 }

@@ -31,11 +31,11 @@ func (c *checker) compileSet(st *setStmt, out *Statement) error {
 	l := st.value.(*litExpr)
 	switch l.kind {
 	case litBool:
-		return c.unexpected(l.span, sats.U64, sats.Bool)
+		return c.notNumber(l, sats.Bool)
 	case litString:
-		return c.unexpected(l.span, sats.U64, sats.String)
+		return c.notNumber(l, sats.String)
 	case litHex:
-		return c.unexpected(l.span, sats.U64, sats.Array(sats.U8))
+		return c.notNumber(l, sats.Array(sats.U8))
 	}
 	v, ok := parseLiteral(nil, l, sats.U64)
 	if !ok {
@@ -108,4 +108,11 @@ func (c *checker) valueShape(v expr) error {
 		}
 	}
 	return unsupported(c.at(v.tokens()), what, c.render(v.tokens()))
+}
+
+// notNumber refuses a literal that is no number, in the order of types of spec 07 §10.
+func (c *checker) notNumber(l *litExpr, is *sats.Type) *Error {
+	err := c.unexpected(l.span, sats.U64, is)
+	err.Suggestion = integerHint(sats.KindU64)
+	return err
 }

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/zeebo/blake3"
 
@@ -41,7 +42,13 @@ func (c *checker) viewRead(ref *tableRef, t *schema.Table) (*query.ViewRead, err
 		return nil, err
 	}
 	if len(params) != len(ref.args) {
-		return nil, c.errorAt(ref.span, "View `%s` takes %d argument(s), but %d were given", t.Name, len(params), len(ref.args))
+		err := c.errorAt(ref.span, "View `%s` takes %d argument(s), but %d were given", t.Name, len(params), len(ref.args))
+		var takes []string
+		for i := range params {
+			takes = append(takes, params[i].Name+" "+params[i].Type.String())
+		}
+		err.Suggestion = "It is called as " + t.Name + "(" + strings.Join(takes, ", ") + ")."
+		return nil, err
 	}
 	v := &query.ViewRead{View: view.ID, Table: t, Anonymous: view.IsAnonymous, Sender: c.caller.Identity}
 	for i := range params {

@@ -90,7 +90,9 @@ func (c *checker) writtenLiteral(l *litExpr, t *sats.Type) ([]byte, error) {
 		return nil, err
 	case l.kind == litString && t.Kind.IsFloat():
 		if _, ok := floatName(l.text); !ok {
-			return nil, c.unexpected(l.span, sats.String, t)
+			err := c.unexpected(l.span, sats.String, t)
+			err.Suggestion = literalHint(l.text, t)
+			return nil, err
 		}
 	}
 	v, ok := parseLiteral(nil, l, t)

@@ -21,14 +21,91 @@ type Evaluation struct {
 	sent   bool          // sender's half
 }
 
-// evaluate returns the delivery of the answer that build makes by running plans, or,
-// if these read much, an Evaluation.
-func (req *Request) evaluate(plans []*query.Plan, build func() Message) Delivery {
-	build = req.bounded(build)
-	if req.Large == 0 || scanned(req.Reader, plans) < req.Large {
-		return send(req.Client, build())
+// A reading is the rows of a message, or of one set of a batch.
+type reading struct {
+	plans []*query.Plan
+	read  func() // reads them, as far as they may be read
+	err   error  // why there are none
+}
+
+// read reads the rows of the parts of a message, if that is soon done, and notes
+// which are too large for the answer. Nothing is registered before. It returns false
+// if they have to be read by an Evaluation; if they have to be counted first,
+// req.heavy is set and the message is not carried out.
+func (req *Request) read(parts ...*reading) (done bool) {
+	var plans []*query.Plan
+	for i, p := range parts {
+		if p.err == nil && req.Counted != nil {
+			p.err = req.Counted.errs[i]
+		}
+		if p.err == nil {
+			p.err = req.fits(p.plans)
+		}
+		if p.err == nil {
+			plans = append(plans, p.plans...)
+		}
 	}
-	return &Evaluation{client: req.Client, build: build, done: make(chan struct{})}
+	if req.Large == 0 || scanned(req.Reader, plans) < req.Large {
+		if req.readNow(parts) {
+			return true
+		}
+		req.taken, req.rows, req.more = 0, 0, false
+	}
+	if req.Counted == nil && req.MaxBytes > 0 && !req.free && atMostBytes(req.Reader, plans) > float64(req.MaxBytes) {
+		for _, p := range parts {
+			if p.err != nil {
+				p.plans = nil
+			}
+			req.heavy = append(req.heavy, p.plans)
+		}
+	}
+	return false
+}
+
+// readNow reads parts unless that takes longer than expected.
+func (req *Request) readNow(parts []*reading) bool {
+	req.hasty = req.Large > 0
+	defer func() { req.hasty = false }()
+	for _, p := range parts {
+		if p.err != nil {
+			continue
+		}
+		before, rows := req.taken, req.rows
+		p.read()
+		if req.more {
+			return false
+		}
+		if req.over() {
+			p.err, req.taken, req.rows = tooLarge(req.MaxBytes), before, rows
+		}
+	}
+	return true
+}
+
+// evaluate returns the delivery of the answer that build makes by reading the rows of
+// plans or, if that takes long, an Evaluation. An error says that they are too large;
+// if they have to be counted first there is neither.
+func (req *Request) evaluate(plans []*query.Plan, build func() Message) (Delivery, error) {
+	var m Message
+	part := &reading{plans: plans, read: func() { m = build() }}
+	switch done := req.read(part); {
+	case part.err != nil || req.heavy != nil:
+		return nil, part.err
+	case done:
+		return send(req.Client, m), nil
+	}
+	return req.evaluation(build), nil
+}
+
+func (req *Request) evaluation(build func() Message) Delivery {
+	return &Evaluation{client: req.Client, build: req.bounded(build), done: make(chan struct{})}
+}
+
+// mustEvaluate is evaluate for rows that may be any number.
+func (req *Request) mustEvaluate(plans []*query.Plan, build func() Message) Delivery {
+	req.free = true
+	d, _ := req.evaluate(plans, build)
+	return d
 }
 
 func scanned(r store.Reader, plans []*query.Plan) (rows uint64) {

@@ -70,22 +70,23 @@ type Request struct {
 	// *Evaluation, and Reader must stay open until that has Run.
 	Large uint64
 	// MaxBytes, if not 0, bounds the rows that the answer to a message may hold. If
-	// more are expected Handle returns a *Measure and has done nothing. Measured says
-	// that they have been counted, TooLarge that they are too many: it is the answer.
+	// there may be more Handle returns a *Measure and has done nothing. Counted is what
+	// that has found.
 	MaxBytes int64
-	Measured bool
-	TooLarge error
+	Counted  *Count
 	// Once bounds what a one-off query may take.
 	Once query.Limits
 	// Micros is the time since the client's message was read, in microseconds.
 	Micros func() uint64
 
-	heavy []*query.Plan // whose rows must be counted
-	taken int64         // bytes of rows in the answer
-	free  bool          // they are not bounded
+	heavy [][]*query.Plan // whose rows must be counted, by part of the message
+	taken int64           // bytes of rows in the answer
+	rows  int             // in the answer
+	free  bool            // their bytes are not bounded
+	hasty bool            // nobody else can do anything while they are read
+	more  bool            // and they are more than was expected
 
 	workload Workload
-	rows     int // in the answer
 }
 
 // Handle carries out a subscribe, unsubscribe or one-off message of the client's
@@ -190,12 +191,8 @@ func distinct(qs []*liveQuery) []*liveQuery {
 	return out
 }
 
-// admit asks Admit about those of the queries that nobody subscribes to yet, and
-// whether all have few enough rows.
+// admit asks Admit about those of the queries that nobody subscribes to yet.
 func (req *Request) admit(qs []*liveQuery) error {
-	if err := req.measure(qs); err != nil {
-		return err
-	}
 	if req.Admit == nil {
 		return nil
 	}
@@ -291,7 +288,7 @@ func (m *Manager) oneOff(req *Request, msg *wire.OneOffQuery, v1Client bool) Del
 	if err != nil {
 		return send(c, answer("", nil, err))
 	}
-	return req.evaluate(q.Plans, func() Message { return answer(req.oneOffRows(q)) })
+	return req.mustEvaluate(q.Plans, func() Message { return answer(req.oneOffRows(q)) })
 }
 
 // oneOffRows evaluates a one-off query: the rows of all fragments in one encoded

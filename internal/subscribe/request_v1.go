@@ -13,6 +13,9 @@ import (
 // set; a text given twice is answered twice, later updates come once (spec 05 §10.3).
 func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
 	c := m.ownerOf(req.Client)
+	refused := func(err error) Delivery {
+		return req.refuse(bodyV1(req.Client, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &msg.RequestID, Error: err.Error()}))
+	}
 	all, err := m.compileAll(req, msg.Queries)
 	qs := distinct(all)
 	if err == nil {
@@ -22,13 +25,21 @@ func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
 		err = req.prepare(qs)
 	}
 	if err != nil {
-		id := msg.RequestID
-		return req.refuse(bodyV1(req.Client, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
+		return refused(err)
 	}
 	plans := plansOf(all)
-	if err := req.fits(plans); err != nil {
-		id := msg.RequestID
-		return req.refuse(bodyV1(req.Client, &v1.SubscriptionError{DurationMicros: req.Micros(), RequestID: &id, Error: err.Error()}))
+	d, err := req.evaluate(plans, func() Message {
+		return req.showsV1(&v1.InitialSubscription{
+			Update:    v1.DatabaseUpdate{Tables: req.tablesV1(plans, false)},
+			RequestID: msg.RequestID,
+			Duration:  sats.TimeDuration(req.Micros()),
+		})
+	})
+	if err != nil {
+		return refused(err)
+	}
+	if d == nil {
+		return Nothing
 	}
 	m.drop(c, c.legacy, sub{c, subLegacy, 0})
 	m.own(c)
@@ -36,13 +47,7 @@ func (m *Manager) subscribeLegacy(req *Request, msg *wire.Subscribe) Delivery {
 	for _, q := range qs {
 		m.subscribe(q, sub{c, subLegacy, 0})
 	}
-	return req.evaluate(plans, func() Message {
-		return req.showsV1(&v1.InitialSubscription{
-			Update:    v1.DatabaseUpdate{Tables: req.tablesV1(plans, false)},
-			RequestID: msg.RequestID,
-			Duration:  sats.TimeDuration(req.Micros()),
-		})
-	})
+	return d
 }
 
 func (m *Manager) subscribeMulti(req *Request, msg *wire.SubscribeMulti) Delivery {
@@ -57,37 +62,48 @@ func (m *Manager) subscribeMulti(req *Request, msg *wire.SubscribeMulti) Deliver
 	if err := req.prepare(qs); err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
-	plans := plansOf(m.hold(c, msg.QueryID, qs))
-	if err := req.fits(plans); err != nil {
-		m.release(c, msg.QueryID)
+	plans := plansOf(c.fresh(qs))
+	d, err := req.evaluate(plans, req.multiApplied(msg.RequestID, msg.QueryID, plans, false))
+	if err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
-	return req.multiApplied(msg.RequestID, msg.QueryID, plans, false)
+	if d == nil {
+		return Nothing
+	}
+	m.hold(c, msg.QueryID, qs)
+	return d
 }
 
-// multiApplied answers with the rows that come or, if it is the end, go.
-func (req *Request) multiApplied(request, query uint32, plans []*query.Plan, end bool) Delivery {
-	return req.evaluate(plans, func() Message {
+// multiApplied makes the answer with the rows that come or, if it is the end, go.
+func (req *Request) multiApplied(request, query uint32, plans []*query.Plan, end bool) func() Message {
+	return func() Message {
 		return req.showsV1(&v1.SubscribeMultiApplied{
 			End: end, RequestID: request, QueryID: query,
 			Update:         v1.DatabaseUpdate{Tables: req.tablesV1(plans, end)},
 			DurationMicros: req.Micros(),
 		})
-	})
+	}
 }
 
-// hold counts the queries under a query id and returns those that the client did
-// not hold before.
-func (m *Manager) hold(c *Client, id uint32, qs []*liveQuery) (fresh []*liveQuery) {
+// fresh returns those of the queries that the client does not hold.
+func (c *Client) fresh(qs []*liveQuery) (out []*liveQuery) {
+	for _, q := range qs {
+		if c.held[q] == 0 {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// hold counts the queries under a query id.
+func (m *Manager) hold(c *Client, id uint32, qs []*liveQuery) {
 	m.own(c)
 	c.multi[id] = qs
 	for _, q := range qs {
 		if c.held[q]++; c.held[q] == 1 {
 			m.subscribe(q, sub{c, subV1, 0})
-			fresh = append(fresh, q)
 		}
 	}
-	return fresh
 }
 
 // release undoes hold and returns the queries that the client holds no longer.
@@ -110,11 +126,10 @@ func (m *Manager) endMulti(req *Request, msg *wire.UnsubscribeMulti) Delivery {
 		return req.errorV1(msg.RequestID, msg.QueryID, text)
 	}
 	plans := plansOf(m.release(c, msg.QueryID))
-	req.free = true
 	if err := req.fits(plans); err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
-	return req.multiApplied(msg.RequestID, msg.QueryID, plans, true)
+	return req.mustEvaluate(plans, req.multiApplied(msg.RequestID, msg.QueryID, plans, true))
 }
 
 func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Delivery {
@@ -142,21 +157,23 @@ func (m *Manager) subscribeSingle(req *Request, msg *wire.SubscribeSingle) Deliv
 	if err := req.prepare([]*liveQuery{q}); err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
-	m.hold(c, msg.QueryID, []*liveQuery{q})
-	c.single[msg.QueryID] = true
-
 	plans := q.Plans
-	if err := req.fits(plans); err != nil {
-		m.release(c, msg.QueryID)
-		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
-	}
-	return req.evaluate(plans, func() Message {
+	d, err := req.evaluate(plans, func() Message {
 		return req.showsV1(&v1.SubscribeApplied{
 			RequestID: msg.RequestID, QueryID: msg.QueryID,
 			Rows:           req.tableV1(plans, false),
 			DurationMicros: req.Micros(),
 		})
 	})
+	if err != nil {
+		return req.errorV1(msg.RequestID, msg.QueryID, fmt.Sprintf("%v, executing: `%s`", err, msg.Query))
+	}
+	if d == nil {
+		return Nothing
+	}
+	m.hold(c, msg.QueryID, []*liveQuery{q})
+	c.single[msg.QueryID] = true
+	return d
 }
 
 func (m *Manager) endSingle(req *Request, msg *wire.Unsubscribe) Delivery {
@@ -165,7 +182,6 @@ func (m *Manager) endSingle(req *Request, msg *wire.Unsubscribe) Delivery {
 		return req.errorV1(msg.RequestID, msg.QueryID, text)
 	}
 	plans := c.multi[msg.QueryID][0].Plans
-	req.free = true
 	ended := func(rows v1.TableUpdate) Message {
 		return req.showsV1(&v1.SubscribeApplied{End: true, RequestID: msg.RequestID, QueryID: msg.QueryID, Rows: rows, DurationMicros: req.Micros()})
 	}
@@ -177,7 +193,7 @@ func (m *Manager) endSingle(req *Request, msg *wire.Unsubscribe) Delivery {
 	if err := req.fits(plans); err != nil {
 		return req.errorV1(msg.RequestID, msg.QueryID, err.Error())
 	}
-	return req.evaluate(plans, func() Message { return ended(req.tableV1(plans, true)) })
+	return req.mustEvaluate(plans, func() Message { return ended(req.tableV1(plans, true)) })
 }
 
 // notSubscribed returns the refusal for a query id that names no subscription of

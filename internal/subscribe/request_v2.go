@@ -2,7 +2,6 @@ package subscribe
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/wire"
@@ -23,22 +22,16 @@ func (m *Manager) admitSet(req *Request, id uint32, texts []string, others int) 
 	return qs, c.room(len(qs) + others)
 }
 
-// openSet registers a set that has been admitted and prepared, and returns what
-// evaluates it.
-func (m *Manager) openSet(req *Request, id uint32, qs []*liveQuery) ([]*query.Plan, error) {
+// openSet registers a set that has been admitted, prepared and, if that was soon done,
+// read.
+func (m *Manager) openSet(req *Request, id uint32, qs []*liveQuery) {
 	c := m.ownerOf(req.Client)
-	plans := plansOf(qs)
-	if err := req.fits(plans); err != nil {
-		delete(c.sets, id)
-		return nil, err
-	}
 	m.own(c)
 	c.sets[id] = qs
 	for i, q := range qs {
 		qs[i] = m.live(q.Query) // another set of the message may have registered it
 		m.subscribe(qs[i], sub{c, subV2, id})
 	}
-	return plans, nil
 }
 
 func (m *Manager) subscribeSet(req *Request, msg *wire.SubscribeSet) Delivery {
@@ -46,17 +39,22 @@ func (m *Manager) subscribeSet(req *Request, msg *wire.SubscribeSet) Delivery {
 	if err == nil {
 		err = req.prepare(qs)
 	}
-	var plans []*query.Plan
+	var d Delivery
 	if err == nil {
-		plans, err = m.openSet(req, msg.QuerySetID, qs)
+		plans := plansOf(qs)
+		d, err = req.evaluate(plans, func() Message {
+			a := &v2.SubscribeApplied{RequestID: msg.RequestID, QuerySetID: msg.QuerySetID, Rows: req.rowsV2(plans)}
+			return req.shows(a.Append(nil))
+		})
 	}
 	if err != nil {
 		return req.errorV2(msg.RequestID, msg.QuerySetID, err.Error())
 	}
-	return req.evaluate(plans, func() Message {
-		a := &v2.SubscribeApplied{RequestID: msg.RequestID, QuerySetID: msg.QuerySetID, Rows: req.rowsV2(plans)}
-		return req.shows(a.Append(nil))
-	})
+	if d == nil {
+		return Nothing
+	}
+	m.openSet(req, msg.QuerySetID, qs)
+	return d
 }
 
 // subscribeBatch opens several sets at once: all are admitted, then what they read is
@@ -64,50 +62,54 @@ func (m *Manager) subscribeSet(req *Request, msg *wire.SubscribeSet) Delivery {
 func (m *Manager) subscribeBatch(req *Request, msg *wire.SubscribeBatch) Delivery {
 	c := m.ownerOf(req.Client)
 	sets := make([][]*liveQuery, len(msg.Sets))
-	plans := make([][]*query.Plan, len(msg.Sets))
-	errs := make([]error, len(msg.Sets))
+	parts := make([]*reading, len(msg.Sets))
+	rows := make([]v2.QueryRows, len(msg.Sets))
+	taken := map[uint32]bool{}
 	var all []*liveQuery
 	total := 0
 	for i, s := range msg.Sets {
-		errs[i] = errManyQueries
-		if total += max(len(s.Queries), 1); total <= maxQueries {
-			sets[i], errs[i] = m.admitSet(req, s.QuerySetID, s.Queries, len(all))
+		part := &reading{err: errManyQueries}
+		parts[i] = part
+		if total += max(len(s.Queries), 1); total > maxQueries {
+			continue
 		}
-		if errs[i] == nil {
-			m.own(c)
-			c.sets[s.QuerySetID] = sets[i] // the id is taken now
+		sets[i], part.err = m.admitSet(req, s.QuerySetID, s.Queries, len(all))
+		if part.err == nil && taken[s.QuerySetID] {
+			part.err = errors.New(duplicateID(c, s.QuerySetID))
+		}
+		if part.err == nil {
+			taken[s.QuerySetID] = true
 			all = append(all, sets[i]...)
+			part.plans = plansOf(sets[i])
+			part.read = func() { rows[i] = req.rowsV2(part.plans) }
 		}
 	}
-	if req.heavy != nil {
-		for i, s := range msg.Sets {
-			if errs[i] == nil {
-				delete(c.sets, s.QuerySetID)
+	if failed := req.prepare(all); failed != nil {
+		for _, part := range parts {
+			if part.err == nil {
+				part.err = failed
 			}
 		}
+	}
+	done := req.read(parts...)
+	if req.heavy != nil {
 		return Nothing
 	}
-	failed := req.prepare(all)
 	applied := false
 	for i, s := range msg.Sets {
-		switch {
-		case errs[i] != nil:
-		case failed != nil:
-			delete(c.sets, s.QuerySetID)
-			errs[i] = failed
-		default:
-			plans[i], errs[i] = m.openSet(req, s.QuerySetID, sets[i])
+		if parts[i].err == nil {
+			m.openSet(req, s.QuerySetID, sets[i])
+			applied = true
 		}
-		applied = applied || errs[i] == nil
 	}
-	return req.evaluate(slices.Concat(plans...), func() Message {
+	answer := func() Message {
 		a := &v2.SubscribeBatchApplied{RequestID: msg.RequestID}
 		for i, s := range msg.Sets {
 			res := v2.SetResult{QuerySetID: s.QuerySetID}
-			if errs[i] == nil {
-				res.Rows = req.rowsV2(plans[i])
+			if parts[i].err == nil {
+				res.Rows = rows[i]
 			} else {
-				text := errs[i].Error()
+				text := parts[i].err.Error()
 				res.Error = &text
 			}
 			a.Results = append(a.Results, res)
@@ -116,6 +118,17 @@ func (m *Manager) subscribeBatch(req *Request, msg *wire.SubscribeBatch) Deliver
 			return Message{Body: a.Append(nil)}
 		}
 		return req.shows(a.Append(nil))
+	}
+	if done {
+		return send(req.Client, answer())
+	}
+	return req.evaluation(func() Message {
+		for _, part := range parts {
+			if part.err == nil {
+				part.read()
+			}
+		}
+		return answer()
 	})
 }
 
@@ -132,11 +145,10 @@ func (m *Manager) endSet(req *Request, msg *wire.UnsubscribeSet) Delivery {
 		return send(req.Client, req.shows(a.Append(nil)))
 	}
 	plans := plansOf(qs)
-	req.free = true
 	if err := req.fits(plans); err != nil {
 		return req.errorV2(msg.RequestID, msg.QuerySetID, err.Error())
 	}
-	return req.evaluate(plans, func() Message {
+	return req.mustEvaluate(plans, func() Message {
 		a.HasRows, a.Rows = true, req.rowsV2(plans)
 		return req.shows(a.Append(nil))
 	})

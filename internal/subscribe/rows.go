@@ -3,29 +3,12 @@ package subscribe
 import (
 	"fmt"
 
-	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/wire"
 	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 	"github.com/stdbgo/spacetime/sats"
 )
-
-// mustAddRows adds the rows of a plan that fits the reader, which cannot fail, to l, as
-// many as the answer may hold.
-func (req *Request) mustAddRows(l *wire.RowList, p *query.Plan) {
-	err := p.Run(req.Reader, func(row []byte) bool {
-		if req.taken += int64(len(row)); req.over() {
-			return false
-		}
-		l.Add(row)
-		req.rows++
-		return true
-	})
-	if err != nil {
-		panic(fmt.Sprintf("subscribe: a plan that fits fails: %v", err))
-	}
-}
 
 // jsonForm chooses the form of a row in v1.json (spec 05 §7.3): named if it was
 // read from a table, by position if it comes from a transaction.

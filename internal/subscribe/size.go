@@ -7,45 +7,55 @@ import (
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
+	"github.com/stdbgo/spacetime/internal/wire"
 )
 
-// Initial rows are one message, so they have to fit one. Whether they do is known
-// before anything is registered: if they may not, they are counted first, beside the
-// transactions that go on. What grows between counting and reading, or is more than
-// was expected, ends the connection, because by then updates may be on their way.
+// Initial rows are one message, so they have to fit one. What is read at once is read
+// before anything is registered, and refused if it does not. What is read beside the
+// transactions that go on is counted first, unless there are not so many bytes in the
+// table: once it is read, updates may be on their way. Only what grows between counting
+// and reading ends the connection.
 
 // A Measure is what Handle returns instead of an answer if the rows of a message have
 // to be counted first. It does nothing as a Delivery. Run may be called on any
 // goroutine while the request's Reader can be read; after it the message is handled
-// again, Measured, and with the error of Run as TooLarge.
+// again, Counted.
 type Measure struct {
-	plans []*query.Plan
+	parts [][]*query.Plan
 	r     store.Reader
 	max   int64
 }
 
+// A Count says which parts of a message, the sets of a batch, have too many rows.
+type Count struct{ errs []error }
+
+// Err is the first refusal, or nil.
+func (c *Count) Err() error { return errors.Join(c.errs...) }
+
 // Deliver does nothing.
 func (*Measure) Deliver() {}
 
-// Run counts the rows. Its error says that they are too many, for the client.
-func (m *Measure) Run() error {
+// Run counts the rows.
+func (m *Measure) Run() *Count {
+	c := &Count{make([]error, len(m.parts))}
 	left := m.max
-	for _, p := range m.plans {
-		if p.Stale(m.r) != nil {
-			continue // is refused when it is evaluated
-		}
-		err := p.Run(m.r, func(row []byte) bool {
-			left -= int64(len(row))
-			return left >= 0
-		})
-		if err != nil { // likewise
-			continue
+	for i, plans := range m.parts {
+		before := left
+		for _, p := range plans {
+			if p.Stale(m.r) != nil {
+				continue // is refused when it is evaluated
+			}
+			// An error is found again then, too.
+			_ = p.Run(m.r, func(row []byte) bool {
+				left -= int64(len(row))
+				return left >= 0
+			})
 		}
 		if left < 0 {
-			return tooLarge(m.max)
+			c.errs[i], left = tooLarge(m.max), before
 		}
 	}
-	return nil
+	return c
 }
 
 func tooLarge(max int64) error {
@@ -59,45 +69,59 @@ func size(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// errMeasure stands for the answer of a message whose rows are to be counted.
-var errMeasure = errors.New("the rows must be counted first")
-
-// measure returns TooLarge if the rows have been found too many, and notes the plans
-// if they have to be counted.
-func (req *Request) measure(qs []*liveQuery) error {
-	if req.TooLarge != nil {
-		return req.TooLarge
-	}
-	if req.MaxBytes <= 0 || req.Measured {
-		return nil
-	}
-	plans := plansOf(qs)
-	expected := int64(0)
-	for _, p := range plans {
-		if expected += expectedBytes(req.Reader, p, req.MaxBytes); expected > req.MaxBytes {
-			req.heavy = append(req.heavy, plans...)
-			return errMeasure
-		}
-	}
-	return nil
-}
-
-// expectedBytes estimates the rows of a plan, at most max+1.
-func expectedBytes(r store.Reader, p *query.Plan, max int64) int64 {
+// atMostBytes bounds the rows of plans.
+func atMostBytes(r store.Reader, plans []*query.Plan) float64 {
 	sizes, ok := r.(interface{ RowBytes(schema.TableID) uint64 })
 	if !ok {
 		return 0
 	}
-	t := p.ReturnTable().ID
-	rows, all := p.Rows(r), r.RowCount(t)
-	if rows == 0 || all == 0 {
-		return 0
+	sum := 0.0 // in floating point nothing overflows
+	for _, p := range plans {
+		all := float64(sizes.RowBytes(p.ReturnTable().ID))
+		if len(p.Tables()) > 1 {
+			all *= float64(p.RowsAtMost(r)) // each may be the one large row
+		}
+		sum += all
 	}
-	// In floating point nothing overflows.
-	if n := float64(rows) * float64(sizes.RowBytes(t)) / float64(all); n <= float64(max) {
-		return int64(n)
+	return sum
+}
+
+// patience is how many times a read of what was expected to be little may look
+// whether it is, before it is left to an Evaluation.
+const patience = 16
+
+var errMore = errors.New("there is more than was expected")
+
+// mustAddRows adds the rows of a plan that fits the reader, which cannot fail, to l, as
+// many as the answer may hold.
+func (req *Request) mustAddRows(l *wire.RowList, p *query.Plan) {
+	if req.over() || req.more {
+		return
 	}
-	return max + 1
+	limits := query.Limits{}
+	if req.hasty {
+		looked := 0
+		limits.Check = func() error {
+			if looked++; looked > patience {
+				return errMore
+			}
+			return nil
+		}
+	}
+	err := p.RunWithin(req.Reader, limits, func(row []byte) bool {
+		if req.taken += int64(len(row)); req.over() {
+			return false
+		}
+		l.Add(row)
+		req.rows++
+		return true
+	})
+	switch {
+	case errors.Is(err, errMore):
+		req.more = true
+	case err != nil:
+		panic(fmt.Sprintf("subscribe: a plan that fits fails: %v", err))
+	}
 }
 
 // over reports whether the answer holds more rows than it may.
