@@ -141,6 +141,16 @@ func (p *peer) untilEnd() {
 	}
 }
 
+// until keeps the connection until the test has seen what came over it: what is still
+// queued when a link breaks is answered by the next one.
+func (p *peer) until(seen <-chan struct{}) {
+	select {
+	case <-seen:
+	case <-time.After(patience):
+		p.t.Error("the test does not go on")
+	}
+}
+
 // stall waits without reading until ctx ends.
 func stall(ctx context.Context) func(*peer) {
 	return func(*peer) { <-ctx.Done() }

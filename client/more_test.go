@@ -143,14 +143,16 @@ func TestSubscriptionFailsLater(t *testing.T) {
 
 // A subscription outside the cache ends with its link, also if another one comes.
 func TestRawSubscriptionEndsWithLink(t *testing.T) {
+	seen, resumed := make(chan struct{}), make(chan struct{})
 	f := serve(t, links(t,
-		func(p *peer) { applySets(p, []string{"a"}, []string{"b"}) },
+		func(p *peer) { applySets(p, []string{"a"}, []string{"b"}); p.until(seen) },
 		func(p *peer) {
 			if b := as[*wire.SubscribeBatch](p); len(b.Sets) != 1 || b.Sets[0].Queries[0] != "kept" {
 				t.Errorf("batch %+v", b)
 			} else {
 				p.send(&v2.SubscribeBatchApplied{RequestID: b.RequestID, Results: []v2.SetResult{{QuerySetID: b.Sets[0].QuerySetID, Rows: queryRows("b")}}})
 			}
+			close(resumed)
 			p.untilEnd()
 		}))
 	d := follow(t, f)
@@ -158,12 +160,18 @@ func TestRawSubscriptionEndsWithLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.SubscribeSQL(within(t), "kept"); err != nil && !errors.Is(err, client.ErrDisconnected) {
+	if _, err := d.SubscribeSQL(within(t), "kept"); err != nil {
 		t.Fatal(err)
 	}
+	close(seen)
 	<-raw.Done()
 	if !errors.Is(raw.Err(), client.ErrDisconnected) {
 		t.Errorf("ended with %v", raw.Err())
+	}
+	select { // also a broken link leaves the other set in place, so the new one is waited for
+	case <-resumed:
+	case <-within(t).Done():
+		t.Fatal("the client does not come back")
 	}
 	waitLive(t, d.Conn, 1)
 }

@@ -189,8 +189,9 @@ func TestReconnectWithoutBatch(t *testing.T) {
 			&v2.SubscriptionError{RequestID: &two.RequestID, QuerySetID: two.QuerySetID, Error: "no longer"})
 		p.untilEnd()
 	}
+	seen := make(chan struct{})
 	f := serve(t, links(t,
-		func(p *peer) { applySets(p, []string{"a"}, []string{"b"}) },
+		func(p *peer) { applySets(p, []string{"a"}, []string{"b"}); p.until(seen) },
 		func(p *peer) {
 			as[*wire.SubscribeBatch](p)
 			_ = p.ws.Close(websocket.StatusInternalError, "unknown tag 0x5 for sum type ClientMessage")
@@ -205,6 +206,7 @@ func TestReconnectWithoutBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.expect(t, "applied +a", "applied +b")
+	close(seen)
 	for {
 		call := d.CallAppend("r", func(b []byte) []byte { return b })
 		if err := call.Wait(within(t)); err == nil {
@@ -268,7 +270,8 @@ func TestReconnectEnds(t *testing.T) {
 		"given up":         {http: 503, want: "no connection for 30ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := serve(t, links(t, func(p *peer) { p.hello(fakeIdentity); applySets(p, []string{"a"}) }, test.again),
+			seen := make(chan struct{})
+			f := serve(t, links(t, func(p *peer) { p.hello(fakeIdentity); applySets(p, []string{"a"}); p.until(seen) }, test.again),
 				func(f *fake) { f.mute, f.requests = true, make(chan *http.Request, 1000) })
 			if test.http != 0 {
 				accept := f.Config.Handler
@@ -286,6 +289,7 @@ func TestReconnectEnds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			close(seen)
 			<-d.Done()
 			if err := d.Err(); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("ended with %v", err)
@@ -306,9 +310,9 @@ func TestReconnectEnds(t *testing.T) {
 // Subscribing and unsubscribing while there is no connection, and another break before
 // everything is answered.
 func TestReconnectInterrupted(t *testing.T) {
-	let := make(chan struct{})
+	seen, let := make(chan struct{}), make(chan struct{})
 	f := serve(t, links(t,
-		func(p *peer) { applySets(p, []string{"a"}, []string{"b"}) },
+		func(p *peer) { applySets(p, []string{"a"}, []string{"b"}); p.until(seen) },
 		func(p *peer) { as[*wire.SubscribeBatch](p) }, // and no answer
 		func(p *peer) {
 			b := as[*wire.SubscribeBatch](p)
@@ -336,6 +340,7 @@ func TestReconnectInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.expect(t, "applied +a", "applied +b")
+	close(seen)
 	for d.State().Phase == client.Live {
 		time.Sleep(time.Millisecond)
 	}
@@ -385,11 +390,13 @@ func TestReconnectV1(t *testing.T) {
 	applied := func(p *peer, s *wire.SubscribeMulti, rows ...string) {
 		send(p, &v1.SubscribeMultiApplied{RequestID: s.RequestID, QueryID: s.QueryID, Update: update(rows, nil)})
 	}
+	seen := make(chan struct{})
 	f := serve(t, links(t,
 		func(p *peer) {
 			hello(p)
 			applied(p, subscribe(p), "a", "b")
 			applied(p, subscribe(p), "b", "c")
+			p.until(seen)
 		},
 		func(p *peer) {
 			hello(p)
@@ -411,6 +418,7 @@ func TestReconnectV1(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.expect(t, "applied +a", "applied +b", "applied +c")
+	close(seen)
 	<-one.Done()
 	<-two.Done()
 	d.expect(t, "resync -a", "resync -c", "resync +e", "transaction +f", "unapplied -b", "unapplied -e", "unapplied -f")

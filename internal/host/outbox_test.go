@@ -296,6 +296,7 @@ func TestOutboxUpdate(t *testing.T) {
 	if _, err := p.left.Update(background, Wasm, p.engine.register(next), p.permission("next")); err != nil {
 		t.Fatal(err)
 	}
+	p.pendingRetry(firstRetry) // of the attempt with which deliveries begin again
 	p.post.set(func() { p.post.route[rightID] = p.right })
 	p.clock.advance(firstRetry)
 	p.settled()
