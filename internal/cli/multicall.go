@@ -73,7 +73,7 @@ func (r *run) rootFlags(cmd *cobra.Command) {
 func (r *run) cliCommand() *cobra.Command {
 	return &cobra.Command{Use: "cli [ARGUMENTS]", Short: "Run the command line", Hidden: true, Annotations: map[string]string{forwards: "everything"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return (&run{Program: r.Program, rootDir: r.rootDir}).execute(cmd.Context(), r.rootCommand(), args)
+			return (&run{Program: r.Program, rootDir: r.rootDir, done: r.done}).execute(cmd.Context(), r.rootCommand(), args)
 		}}
 }
 

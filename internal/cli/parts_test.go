@@ -185,17 +185,6 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		d    int
-	}{{"", "", 0}, {"abc", "", 3}, {"abc", "abd", 1}, {"abcd", "acbd", 1}, {"ä", "a", 1}, {"ca", "abc", 3}, {"kitten", "sitting", 3}} {
-		if got := distance(c.a, c.b); got != c.d {
-			t.Errorf("%s %s: %d", c.a, c.b, got)
-		}
-	}
-}
-
 func TestSplitStatements(t *testing.T) {
 	for text, wanted := range map[string][]string{
 		"select a; select b":                    {"select a; select b"}, // one line is the server's to judge
