@@ -9,7 +9,11 @@ function Install-Spacetime {
     [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
 
     $machine = if ($env:PROCESSOR_ARCHITEW6432) { $env:PROCESSOR_ARCHITEW6432 } else { $env:PROCESSOR_ARCHITECTURE }
-    $arch = switch ($machine) { 'AMD64' { 'x86_64' } 'ARM64' { 'aarch64' } default { throw "There are no releases for the processor ${machine}: build spacetime from its source." } }
+    $arch = switch ($machine) {
+        'AMD64' { 'x86_64' }
+        'ARM64' { 'aarch64' }
+        default { throw "There are no releases for the processor ${machine}: build spacetime from its source." }
+    }
     $file = "spacetimedb-update-$arch-pc-windows-msvc.exe"
 
     $root = $env:SPACETIME_DOWNLOAD_ROOT
