@@ -127,7 +127,8 @@ func (call *Call) finish(err error) {
 
 // Wait waits for the outcome. It returns nil if the reducer committed, a
 // *ReducerError if it returned an error, a *HostError if it could not run,
-// ErrDisconnected if nobody knows, and the cause of ctx if that ends first; the
+// ErrDisconnected if nobody knows, ErrReconnecting if it was not sent because the link
+// was being re-established, and the cause of ctx if that ends first; the
 // call goes on then. When it returns nil the cache has the call's own changes.
 func (call *Call) Wait(ctx context.Context) error {
 	select {

@@ -96,7 +96,7 @@ func Dial(ctx context.Context, module *Module, o Options) (*Conn, error) {
 }
 
 func newConn(module *Module, o Options) (*Conn, error) {
-	o.setDefaults(module != nil)
+	o.setDefaults()
 	addr, err := o.address()
 	if err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func (c *Conn) Close() error {
 	}
 	if c.opts.Manual { // nobody else may do it
 		c.delivery.mu.Lock()
-		c.deliverQueued()
+		c.deliverQueued(goroutineID())
 		c.delivery.mu.Unlock()
 	}
 	<-c.done
@@ -196,7 +196,16 @@ func (s *connState) absent() error {
 	if err := s.ended(); err != nil || s.link != nil {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrDisconnected, s.lost)
+	return fmt.Errorf("%w: %w", ErrReconnecting, s.lost)
+}
+
+// unknown is the outcome of what was under way on a link that broke for cause. The
+// lock is held.
+func (c *Conn) unknown(cause error) error {
+	if c.opts.Reconnect.Initial <= 0 || c.mu.ended() != nil {
+		return fmt.Errorf("%w: %w", ErrDisconnected, cause)
+	}
+	return fmt.Errorf("%w: %w", errLinkBroke, cause)
 }
 
 func (c *Conn) warn(msg string, args ...any) {

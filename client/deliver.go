@@ -3,7 +3,6 @@ package client
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -47,9 +46,10 @@ func (d *delivery) init(c *Conn) {
 
 // deliverAll delivers until the connection has ended.
 func (c *Conn) deliverAll() {
+	self := goroutineID()
 	for range c.in.ready {
 		c.delivery.mu.Lock()
-		c.deliverQueued()
+		c.deliverQueued(self)
 		over := c.delivery.over
 		c.delivery.mu.Unlock()
 		if over {
@@ -63,7 +63,7 @@ func (c *Conn) deliverAll() {
 // delivers, or in a callback, it does nothing.
 func (c *Conn) Tick() error {
 	if c.opts.Manual && c.delivery.mu.TryLock() {
-		c.deliverQueued()
+		c.deliverQueued(goroutineID())
 		c.delivery.mu.Unlock()
 	}
 	return c.over()
@@ -84,7 +84,7 @@ func (c *Conn) Step(ctx context.Context) error {
 		}
 		if c.opts.Manual {
 			c.delivery.mu.Lock()
-			delivered = c.deliverQueued()
+			delivered = c.deliverQueued(goroutineID())
 			c.delivery.mu.Unlock()
 		}
 	}
@@ -104,10 +104,10 @@ func (c *Conn) over() error {
 }
 
 // deliverQueued delivers what is queued, and returns how many items that was. The
-// delivery is locked.
-func (c *Conn) deliverQueued() (n int) {
+// delivery is locked, and self is the goroutine's number.
+func (c *Conn) deliverQueued(self uint64) (n int) {
 	d := &c.delivery
-	d.goroutine.Store(goroutineID())
+	d.goroutine.Store(self)
 	defer d.goroutine.Store(0)
 	for !d.over {
 		items := c.in.take(d.spare[:0])
@@ -225,8 +225,9 @@ func (c *Conn) finish() {
 
 // linkIsDown ends what does not outlive its link.
 func (c *Conn) linkIsDown(it *item) {
-	l, end := it.link, fmt.Errorf("%w: %w", ErrDisconnected, it.down)
+	l := it.link
 	c.mu.Lock()
+	end := c.unknown(it.down)
 	calls, asks := l.calls, l.asks
 	l.calls, l.asks = nil, nil
 	c.mu.Unlock()
@@ -314,8 +315,10 @@ func (d *delivery) inCallback() bool {
 	return delivers != 0 && delivers == goroutineID()
 }
 
-// goroutineID returns the number that the runtime prints for this goroutine. A wrong
-// answer would be harmless: it tells waiting callbacks from other callers.
+// goroutineID returns the number that the runtime prints for this goroutine, as the
+// HTTP/2 of the standard library does. A wrong answer would be harmless: it tells
+// waiting callbacks from other callers, which nothing else does: a context need not be
+// passed on, and labels of a goroutine go on to those that it starts, which may wait.
 func goroutineID() uint64 {
 	var b [64]byte
 	text := bytes.TrimPrefix(b[:runtime.Stack(b[:], false)], []byte("goroutine "))

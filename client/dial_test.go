@@ -34,7 +34,7 @@ func TestDial(t *testing.T) {
 	if got := r.Header.Get("Authorization"); got != "Bearer mine" {
 		t.Errorf("Authorization: %q", got)
 	}
-	if got := r.Header.Get("Sec-Websocket-Protocol"); got != "v3.bsatn.spacetimedb,v2.bsatn.spacetimedb" {
+	if got := r.Header.Get("Sec-Websocket-Protocol"); got != "v3.bsatn.spacetimedb,v2.bsatn.spacetimedb,v1.bsatn.spacetimedb" {
 		t.Errorf("offered %q", got)
 	}
 	if err := c.Err(); err != nil {
@@ -163,7 +163,9 @@ func TestDialFirstMessage(t *testing.T) {
 
 func TestDialForeignProtocol(t *testing.T) {
 	f := serve(t, (*peer).untilEnd, func(f *fake) { f.protocol = wire.V1Binary })
-	_, err := client.Dial(within(t), nil, f.options())
+	o := f.options()
+	o.Protocols = []client.Protocol{client.V3, client.V2}
+	_, err := client.Dial(within(t), nil, o)
 	if err == nil || !strings.Contains(err.Error(), "speaks the subprotocol") {
 		t.Errorf("got %v", err)
 	}

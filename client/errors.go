@@ -8,8 +8,26 @@ import (
 )
 
 // ErrDisconnected is why a call's outcome is unknown: the connection ended before
-// it arrived, and the call may or may not have committed.
+// it arrived, and the call may or may not have committed. With Options.Reconnect it is
+// also the error of calls that were under way when the link broke.
 var ErrDisconnected = errors.New("client: the connection has ended")
+
+// ErrReconnecting is the answer to a call that is made while the link is broken and
+// being re-established: it was not sent, so making it again once Conn.State says Live
+// does nothing twice. errors.Is finds ErrDisconnected in it, too.
+var ErrReconnecting error = &linkError{"client: the link is broken and being re-established; nothing was sent"}
+
+// errLinkBroke is the ErrDisconnected of what was under way on a link that is being
+// re-established.
+var errLinkBroke error = &linkError{"client: the link broke before the outcome was known, and is being re-established"}
+
+// A linkError is an ErrDisconnected of a connection that goes on.
+type linkError struct{ text string }
+
+func (e *linkError) Error() string { return e.text }
+
+// Is makes all of them ErrDisconnected.
+func (e *linkError) Is(target error) bool { return target == ErrDisconnected }
 
 // ErrInCallback is the answer to a call that waits if it is made by a callback: it
 // would wait for the callback itself. Callbacks use what does not wait: Call, the
@@ -24,9 +42,10 @@ var ErrNoOutcome = errors.New("client: the server does not tell how a call with 
 // without a Module.
 var ErrNoModule = errors.New("client: the connection was dialled without a Module and keeps no rows; use SubscribeRows")
 
-// ErrNeedsV2 is the answer of SubscribeRows on a V1 connection, whose updates do not
-// say which subscription they belong to.
-var ErrNeedsV2 = errors.New("client: SubscribeRows needs protocol V2 or V3")
+// ErrNeedsV2 is the answer of SubscribeRows on a V1 connection that has another
+// subscription, or a Module: the updates of V1 do not say which subscription they
+// belong to.
+var ErrNeedsV2 = errors.New("client: the server speaks V1 only, where SubscribeRows needs a connection of its own, without a Module")
 
 // errClosed is the cause that ErrDisconnected wraps after Close.
 var errClosed = errors.New("Close was called")

@@ -577,3 +577,44 @@ func TestTokenFile(t *testing.T) {
 		t.Error("a directory is a token")
 	}
 }
+
+// Without a Module a connection says the same over every protocol, V1 alone included:
+// that is how old servers are watched.
+func TestRowsWithoutModule(t *testing.T) {
+	each(t, func(t *testing.T, w *world, p client.Protocol) {
+		told := newDiary()
+		c := dial(t, w.options(p))
+		s, err := c.SubscribeUpdates(within(t), func(r client.Rows) {
+			told.add(fmt.Sprintf("%s %s +%d -%d", r.Kind, r.Table, r.Inserted.Len(), r.Deleted.Len()))
+		}, func(k client.EventKind) { told.add("end of " + k.String()) }, "SELECT * FROM person WHERE age > 1", "SELECT * FROM line")
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := connect(t, w.options(client.V3))
+		do(t, other, "add_person", addPerson{"ann", 30, "ulm"})
+		if err := c.CallWait(within(t), "add_line", bsatn(line{1, "own"})); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.CallWait(within(t), "add_person", bsatn(addPerson{"ann", 30, "ulm"})); err == nil {
+			t.Error("a name is there twice")
+		}
+		if rows, err := c.QueryRows(within(t), "SELECT * FROM person"); err != nil || rows.Len() != 1 {
+			t.Errorf("%d rows, %v", rows.Len(), err)
+		}
+		if err := s.Unsubscribe(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, line := range told.take(t, 8) {
+			if !strings.HasPrefix(line, "applied") { // V1 names tables without rows, too
+				got = append(got, line)
+			}
+		}
+		slices.Sort(got[len(got)-3:])
+		want := []string{"end of applied", "transaction person +1 -0", "end of transaction", "reducer line +1 -0", "end of reducer",
+			"end of unapplied", "unapplied line +0 -1", "unapplied person +0 -1"}
+		if !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	})
+}

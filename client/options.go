@@ -70,7 +70,7 @@ type Options struct {
 	Token string
 
 	// Protocols restricts what is offered to the server, which prefers the
-	// newest. Empty offers all; without a Module, V3 and V2.
+	// newest. Empty offers all.
 	Protocols []Protocol
 	// Compression of what the server sends.
 	Compression Compression
@@ -120,7 +120,7 @@ const (
 )
 
 // setDefaults replaces zero values by what they mean.
-func (o *Options) setDefaults(typed bool) {
+func (o *Options) setDefaults() {
 	if o.MaxMessage <= 0 || o.MaxMessage > 1<<31-2 {
 		o.MaxMessage = defaultMaxMessage // one more is read to see that it is too long
 	}
@@ -135,9 +135,6 @@ func (o *Options) setDefaults(typed bool) {
 	}
 	if len(o.Protocols) == 0 {
 		o.Protocols = []Protocol{V3, V2, V1}
-		if !typed {
-			o.Protocols = o.Protocols[:2]
-		}
 	}
 	o.Reconnect.setDefaults()
 }

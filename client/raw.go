@@ -28,7 +28,9 @@ type rawRows struct {
 // when their initial rows have been handed over. handle is a callback that runs once
 // for each query and message that concerns it. If ctx ends first the subscription is
 // taken back; one more call of handle may then be under way. Such a subscription ends
-// with its link, also if Options.Reconnect makes another one, and needs V2 or V3.
+// with its link, also if Options.Reconnect makes another one. On V1 a connection
+// without a Module can have one such subscription at a time; else the error is
+// ErrNeedsV2.
 func (c *Conn) SubscribeRows(ctx context.Context, handle func(Rows), queries ...string) (*Subscription, error) {
 	return c.SubscribeUpdates(ctx, handle, nil, queries...)
 }
@@ -48,6 +50,22 @@ func (c *Conn) SubscribeUpdates(ctx context.Context, rows func(Rows), end func(E
 		return nil, err
 	}
 	return s, nil
+}
+
+// handChangesV1 hands the changes of a V1 message to the only subscription that there
+// can be on a connection without a Module.
+func (c *Conn) handChangesV1(kind EventKind, changes []change) {
+	for _, s := range c.delivery.sets {
+		select {
+		case <-s.done:
+			continue // given up
+		default:
+		}
+		for _, ch := range changes {
+			c.handRows(s.raw, Rows{Kind: kind, Table: ch.table, Inserted: ch.inserted, Deleted: ch.deleted})
+		}
+		c.handEnd(s.raw, kind)
+	}
 }
 
 func (c *Conn) handRows(r *rawRows, rows Rows) {

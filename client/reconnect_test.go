@@ -149,7 +149,8 @@ func TestReconnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.expect(t, "applied +a", "applied +b", "applied +c")
-	if err := d.CallWait(within(t), "r", func(b []byte) []byte { return b }); !errors.Is(err, client.ErrDisconnected) {
+	if err := d.CallWait(within(t), "r", func(b []byte) []byte { return b }); !errors.Is(err, client.ErrDisconnected) ||
+		errors.Is(err, client.ErrReconnecting) || !strings.Contains(err.Error(), "broke before the outcome was known, and is being re-established") {
 		t.Errorf("the call under way: %v", err)
 	}
 	d.expect(t, "resync -a", "resync +new", "transaction +later")
@@ -300,7 +301,7 @@ func TestReconnectEnds(t *testing.T) {
 			if d.rows() != "a" {
 				t.Errorf("rows %q", d.rows())
 			}
-			if err := d.Call("r", nil).Wait(within(t)); !errors.Is(err, client.ErrDisconnected) {
+			if err := d.Call("r", nil).Wait(within(t)); !errors.Is(err, client.ErrDisconnected) || errors.Is(err, client.ErrReconnecting) {
 				t.Errorf("a call: %v", err)
 			}
 		})
@@ -344,7 +345,7 @@ func TestReconnectInterrupted(t *testing.T) {
 	for d.State().Phase == client.Live {
 		time.Sleep(time.Millisecond)
 	}
-	if err := d.Call("r", nil).Wait(within(t)); !errors.Is(err, client.ErrDisconnected) {
+	if err := d.Call("r", nil).Wait(within(t)); !errors.Is(err, client.ErrDisconnected) || !errors.Is(err, client.ErrReconnecting) {
 		t.Errorf("a call meanwhile: %v", err)
 	}
 	if err := two.Unsubscribe(within(t)); err != nil {

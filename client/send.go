@@ -47,6 +47,9 @@ func (c *Conn) waitForSpace(ctx context.Context) error {
 		return err
 	}
 	if err := c.mu.link.err; err != nil {
+		if c.opts.Reconnect.Initial > 0 {
+			return fmt.Errorf("%w: %w", ErrReconnecting, err)
+		}
 		return fmt.Errorf("%w: %w", ErrDisconnected, err)
 	}
 	return nil

@@ -102,7 +102,7 @@ func (c *Conn) subscribe(ctx context.Context, raw *rawRows, queries []string) (*
 	s.id = c.mu.freshID()
 	c.mu.sets[s.id] = s
 	if err == nil {
-		if raw != nil && c.mu.link.session.protocol == V1 {
+		if raw != nil && c.mu.link.session.protocol == V1 && (c.module != nil || len(c.mu.sets) > 1) {
 			delete(c.mu.sets, s.id)
 			return nil, ErrNeedsV2
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stdbgo/spacetime/client"
 	"github.com/stdbgo/spacetime/internal/wire"
+	v1 "github.com/stdbgo/spacetime/internal/wire/v1"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
 )
 
@@ -195,5 +196,81 @@ func TestSubscriptionNonsense(t *testing.T) {
 				t.Errorf("ended with %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// On V1 a connection without a Module has one subscription at a time: whose the rows
+// of an update are is then known.
+func TestRowsOnV1(t *testing.T) {
+	update := func(table string, inserted, deleted []string) v1.DatabaseUpdate {
+		var in, out wire.RowList
+		for _, row := range inserted {
+			in.Add([]byte(row))
+		}
+		for _, row := range deleted {
+			out.Add([]byte(row))
+		}
+		return v1.DatabaseUpdate{Tables: []v1.TableUpdate{{TableName: table, Updates: [][]byte{v1.AppendQueryUpdate(nil, &out, &in)}}}}
+	}
+	send := func(p *peer, m v1.ServerMessage) { p.raw(wire.AppendEnvelope(nil, m.Append(nil), wire.CompressNone)) }
+	f := serve(t, func(p *peer) {
+		next := func() wire.ClientMessage {
+			_, b, err := p.ws.Read(background)
+			if err != nil {
+				return nil
+			}
+			m, err := v1.DecodeClient(b)
+			if err != nil {
+				t.Error(err)
+			}
+			return m
+		}
+		send(p, &v1.IdentityToken{Identity: fakeIdentity, ConnectionID: fakeConnectionID, Token: "a token"})
+		s, _ := next().(*wire.SubscribeMulti)
+		send(p, &v1.SubscribeMultiApplied{RequestID: s.RequestID, QueryID: s.QueryID, Update: update("a", []string{"1", "2"}, nil)})
+		send(p, &v1.TransactionUpdateLight{Update: update("a", []string{"3"}, []string{"1"})})
+		u, _ := next().(*wire.UnsubscribeMulti)
+		send(p, &v1.SubscribeMultiApplied{RequestID: u.RequestID, QueryID: u.QueryID, End: true, Update: update("a", nil, []string{"2", "3"})})
+		s, _ = next().(*wire.SubscribeMulti)
+		send(p, &v1.SubscriptionError{QueryID: &s.QueryID, Error: "no such table"})
+		s, _ = next().(*wire.SubscribeMulti)
+		send(p, &v1.SubscribeMultiApplied{RequestID: s.RequestID, QueryID: s.QueryID})
+		send(p, &v1.TransactionUpdateLight{Update: update("a", []string{"4"}, nil)})
+		send(p, &v1.SubscriptionError{Error: "the view failed"}) // of all
+		next()
+	}, func(f *fake) { f.mute, f.protocol = true, wire.V1Binary })
+	c := dial(t, f.options())
+	var got []string
+	note := func(r client.Rows) { got = append(got, text(r)) }
+	end := func(client.EventKind) { got = append(got, ".") }
+	s, err := c.SubscribeUpdates(within(t), note, end, "SELECT * FROM a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SubscribeRows(within(t), note, "SELECT * FROM b"); !errors.Is(err, client.ErrNeedsV2) {
+		t.Errorf("a second one: %v", err)
+	}
+	if err := s.Unsubscribe(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SubscribeUpdates(within(t), note, end, "SELECT * FROM x"); err == nil || err.Error() != "no such table" {
+		t.Errorf("refused: %v", err)
+	}
+	s, err = c.SubscribeUpdates(within(t), note, end, "SELECT * FROM a")
+	if err != nil && err.Error() != "the view failed" { // both answers may be there already
+		t.Fatal(err)
+	}
+	if s != nil {
+		<-s.Done()
+		if err := s.Err(); err == nil || err.Error() != "the view failed" {
+			t.Errorf("later: %v", err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := "applied a +1 +2|.|transaction a +3 -1|.|unapplied a -2 -3|.|.|transaction a +4|."
+	if text := strings.Join(got, "|"); text != want {
+		t.Errorf("got  %s\nwant %s", text, want)
 	}
 }

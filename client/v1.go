@@ -64,6 +64,10 @@ func (c *Conn) changesV1(ev *Event, u *v1.DatabaseUpdate) error {
 	if err != nil || len(changes) == 0 {
 		return err
 	}
+	if c.module == nil {
+		c.handChangesV1(ev.Kind, changes)
+		return nil
+	}
 	return c.transact(ev, changes)
 }
 
@@ -74,7 +78,9 @@ func (c *Conn) appliedV1(l *link, m *v1.SubscribeMultiApplied) error {
 	}
 	if m.End {
 		s := c.forget(m.QueryID)
-		if err := c.transact(&Event{Kind: Unapplied}, changes); err != nil {
+		if c.module == nil {
+			c.handChangesV1(Unapplied, changes)
+		} else if err := c.transact(&Event{Kind: Unapplied}, changes); err != nil {
 			return err
 		}
 		if s != nil {
@@ -99,7 +105,9 @@ func (c *Conn) errorV1(m *v1.SubscriptionError) {
 		}
 		return
 	}
-	_ = c.transact(&Event{Kind: Unapplied}, nil, c.delivery.generation) // nothing is decoded
+	if c.module != nil {
+		_ = c.transact(&Event{Kind: Unapplied}, nil, c.delivery.generation) // nothing is decoded
+	}
 	for id, s := range c.delivery.sets {
 		delete(c.delivery.sets, id)
 		c.forget(id)

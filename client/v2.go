@@ -73,7 +73,10 @@ func (c *Conn) reducerResult(l *link, m *v2.ReducerResult) error {
 	}
 	if len(m.Sets) > 0 {
 		if err := c.update(l, m.Sets, event); err != nil {
-			call.finish(fmt.Errorf("%w: %w", ErrDisconnected, err))
+			c.mu.Lock()
+			unknown := c.unknown(err)
+			c.mu.Unlock()
+			call.finish(unknown)
 			return err
 		}
 	}

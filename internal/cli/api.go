@@ -24,6 +24,8 @@ type api struct {
 	base  string
 	token string
 	entry *serverEntry
+
+	origin string // the project file that the database's name comes from, or ""
 }
 
 // maxAnswer bounds what is read of one answer that is kept in memory.
@@ -57,13 +59,21 @@ type request struct {
 	json         bool
 	agent        bool // send the product's User-Agent
 	header       http.Header
-	stay         bool // follow no redirects: what is sent is for this server alone
+	stay         bool      // follow no redirects: what is sent is for this server alone
+	sent         *progress // counts the body; nil: nobody does
 }
 
 func (a *api) newRequest(ctx context.Context, q request) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, q.method, a.base+q.path, bytes.NewReader(q.body))
 	if err != nil {
 		return nil, err
+	}
+	if q.sent != nil && len(q.body) > 0 {
+		req.GetBody = func() (io.ReadCloser, error) { // again when a kept connection turns out to be dead
+			q.sent.restart()
+			return io.NopCloser(q.sent.reader(bytes.NewReader(q.body))), nil
+		}
+		req.Body, _ = req.GetBody()
 	}
 	if a.token != "" {
 		req.Header.Set("Authorization", "Bearer "+a.token)
@@ -221,6 +231,9 @@ func (a *api) identityOf(ctx context.Context, database string) (sats.Identity, e
 		if near := a.nearestDatabase(ctx, database); near != "" {
 			why = "No such database. Do you mean `" + near + "`?"
 		}
+		if a.origin != "" {
+			why += "\nThe name comes from " + a.origin + ": give another database as the first argument, or --no-config to leave that file out."
+		}
 		return sats.Identity{}, &failure{msg: fmt.Sprintf("failed to find database `%s`.", database), causes: []string{why}, code: res.status}
 	}
 	if err := res.err(); err != nil {
@@ -252,19 +265,15 @@ func (a *api) nearestDatabase(ctx context.Context, name string) string {
 	if err != nil {
 		return ""
 	}
-	best, limit := "", max(len(name), 3)/3
+	var known []string
 	for _, id := range ids[:min(len(ids), nearestMost)] {
 		names, err := a.namesOf(ctx, id)
 		if err != nil {
 			break
 		}
-		for _, n := range names {
-			if d := distance(name, n); d <= limit {
-				best, limit = n, d-1
-			}
-		}
+		known = append(known, names...)
 	}
-	return best
+	return nearName(name, known)
 }
 
 // databasesOf lists the identities of somebody's databases.

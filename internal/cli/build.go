@@ -107,7 +107,7 @@ func (r *run) build(ctx context.Context, dir string, b *buildFlags) (*build.Arti
 	if lang, err := build.Detect(dir); err == nil && (lang == build.Go || lang == build.TypeScript) { // others' tools show theirs
 		shown := r.progress("Building", 0)
 		defer shown.end()
-		o.Stderr = &clearing{to: r.Stderr, progress: shown}
+		o.Stderr = shown.tool(r.Stderr)
 	}
 	a, err := build.Build(ctx, o)
 	var exit *build.ExitError

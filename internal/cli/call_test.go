@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -109,6 +110,29 @@ func TestCallOtherDatabaseInProject(t *testing.T) {
 	u.ok("call", "pour", "mint")
 	want(t, u.ok("sql", "select label from cup"), `(some = "mint")`)
 	want(t, u.fails(1, "call", "nowhere", "f"), "No such reducer OR procedure `nowhere` for database `"+mine+"`")
+}
+
+// A database that is not there, and was named by a project file: the error says which
+// file, and how to name another one.
+func TestUnknownDatabaseOfProject(t *testing.T) {
+	u := realUser(t)
+	u.write("spacetime.json", `{"database": "shared-name", "children": [{"database": "gone-b"}]}`)
+	u.write("spacetime.local.json", `{"database": "gone-a"}`)
+	for _, command := range [][]string{{"sql", "gone-b", "select 1"}, {"logs", "gone-a"}} {
+		if text := u.fails(1, command...); strings.Contains(text, "The name comes from") {
+			t.Errorf("%q named it: %s", command, text)
+		}
+	}
+	u.write("spacetime.json", `{"database": "shared-name"}`)
+	says := "The name comes from " + filepath.Join(u.work, "spacetime.local.json") + ": give another database as the first argument, or --no-config to leave that file out.\n"
+	for _, command := range [][]string{{"sql", "select 1 from t"}, {"call", "f", "1"}, {"logs"}, {"describe"}, {"subscribe", "select * from t"}, {"delete"}, {"env", "list"}} {
+		want(t, u.fails(1, command...), "Error: failed to find database `gone-a`.\n", says)
+	}
+	u.write("spacetime.local.json", `{}`)
+	want(t, u.fails(1, "logs"), "`shared-name`", "The name comes from "+filepath.Join(u.work, "spacetime.json")+": ")
+	if text := u.fails(1, "logs", "--no-config", "shared-name"); strings.Contains(text, "The name comes from") {
+		t.Errorf("--no-config: %s", text)
+	}
 }
 
 // Options bare text is taken for.

@@ -59,7 +59,7 @@ type Program struct {
 
 // Main runs one command line and returns its exit code.
 func (p *Program) Main(ctx context.Context, args []string) int {
-	r := &run{Program: p}
+	r := &run{Program: p, done: ctx.Done()}
 	err := r.main(ctx, args)
 	if errors.Is(err, errInterrupted) || err != nil && ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {
 		fmt.Fprintln(r.Stderr, "Interrupted.")
@@ -100,7 +100,8 @@ type run struct {
 	configPath string
 	conf       *config
 	lines      *lineReader
-	feed       *lineFeed // while a client that reads stdin runs
+	done       <-chan struct{} // closed when the program is to end
+	feed       *lineFeed       // while a client that reads stdin runs
 }
 
 func (r *run) rootCommand() *cobra.Command {
@@ -211,8 +212,11 @@ func (r *run) confirm(question string, yes bool) (bool, error) {
 	return answer == "y" || answer == "yes", nil
 }
 
-// readLine reads one line of stdin without its end.
-func (r *run) readLine() (string, error) {
+// readLine reads one line of stdin without its end, unless Ctrl-C comes first.
+func (r *run) readLine() (string, error) { return r.await(r.nextLine) }
+
+// nextLine is readLine for those who look after Ctrl-C themselves.
+func (r *run) nextLine() (string, error) {
 	if r.feed != nil {
 		return r.feed.next()
 	}

@@ -33,7 +33,7 @@ func (r *run) deleteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a := &api{base: entry.url(), entry: entry, token: c.savedToken(entry)}
+			a := &api{base: entry.url(), entry: entry, token: c.savedToken(entry), origin: t.origin}
 			id, err := a.identityOf(cmd.Context(), database)
 			if err != nil {
 				return err

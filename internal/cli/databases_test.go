@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -200,6 +203,48 @@ func TestSubscribe(t *testing.T) {
 	}
 	wantEqual(t, u.fails(1, "subscribe", db, "select * from nope", "-t", "60"), unstable+"Error: encountered error in initial subscribe: no such table: `nope`. If the table exists, it may be marked private., executing: `select * from nope`\n")
 	want(t, u.fails(1, "subscribe", db), "  <query>\n\nUsage: spacetime subscribe [database] <query> [query...] (or --no-config for legacy behavior)\n")
+}
+
+// A server that speaks v1 only, as those before 2.3 do, is watched over that.
+func TestSubscribeOldServer(t *testing.T) {
+	u := realUser(t)
+	db := u.publish("kitchen")
+	at, err := url.Parse(realServer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var offered atomic.Int32
+	old := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(at)
+		if names := r.In.Header.Get("Sec-WebSocket-Protocol"); names != "" {
+			if strings.Contains(names, "v1.bsatn.spacetimedb") {
+				offered.Add(1)
+			}
+			r.Out.Header.Set("Sec-WebSocket-Protocol", "v1.bsatn.spacetimedb")
+		}
+	}})
+	defer old.Close()
+	live := make(chan struct{})
+	first := sync.OnceFunc(func() { close(live) })
+	done := make(chan result, 1)
+	go func() {
+		done <- u.runWatched(t.Context(), strings.NewReader(""), writerFunc(func(p []byte) (int, error) {
+			first()
+			return len(p), nil
+		}), "subscribe", "-s", old.URL, db, "select * from item where kind = 78", "select * from timer", "-n", "2", "-t", "60", "--print-initial-update")
+		first()
+	}()
+	<-live
+	owner := newUser(t)
+	owner.setConfig(at.String(), wantMatch(t, u.config(), `(?m)^spacetimedb_token = .*$`)[0]+"\n")
+	owner.ok("call", db, "add_item", "bowl", "78", "1")
+	owner.ok("sql", db, "update item set rank = 2 where kind = 78")
+	r := <-done
+	wantMatch(t, r.stdout, `^\{\}\n\{"item":\{"deletes":\[\],"inserts":\[\{"id":(\d+),"name":"bowl","kind":78,"rank":1\}\]\}\}\n\{"item":\{"deletes":\[\{"id":\d+,"name":"bowl","kind":78,"rank":1\}\],"inserts":\[\{"id":\d+,"name":"bowl","kind":78,"rank":2\}\]\}\}\n$`)
+	if r.code != 0 || offered.Load() != 1 {
+		t.Errorf("v1 was offered %d times: %s", offered.Load(), r)
+	}
+	want(t, u.fails(1, "subscribe", "-s", old.URL, db, "select * from nope", "-t", "60"), "Error: encountered error in initial subscribe: ", "nope")
 }
 
 // The server's end of a subscription: orderly is fine, unless updates are missing.

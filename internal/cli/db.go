@@ -143,6 +143,7 @@ func (v *listValue) Set(s string) error { *v = append(*v, s); return nil }
 // A replicaFiles is one replica, and what the control database says of it.
 type replicaFiles struct {
 	*host.Replica
+	fs      *countedFS
 	rec     *control.Database // nil: it belongs to no database
 	names   []string
 	control *control.DB // nil: there is none that we can read
@@ -181,6 +182,7 @@ func (f *replicaFiles) matches(word string) bool {
 // A dataDir is a data directory that no server can start on while it is open.
 type dataDir struct {
 	dir      string
+	fs       *countedFS
 	replicas []uint64
 	control  *control.DB // nil: there is none that we can read, perhaps for the reason
 	damage   error
@@ -188,11 +190,11 @@ type dataDir struct {
 }
 
 func (r *run) openData(o *offline) (*dataDir, error) {
-	d := &dataDir{dir: r.dataDir()}
+	d := &dataDir{dir: r.dataDir(), fs: &countedFS{FS: vfs.OS{}}}
 	if o.dir != "" {
 		d.dir = r.path(o.dir)
 	}
-	fsys := vfs.OS{}
+	fsys := d.fs
 	var err error
 	if d.replicas, err = host.Replicas(fsys, d.dir); err != nil {
 		return nil, because(err, "the data directory cannot be read")
@@ -225,7 +227,7 @@ func (d *dataDir) close() error {
 func (d *dataDir) each(args []string, fn func(*replicaFiles) error) error {
 	found := len(args) == 0
 	for _, id := range d.replicas {
-		f, err := openReplica(vfs.OS{}, d.dir, id, d.control)
+		f, err := openReplica(d.fs, d.dir, id, d.control)
 		if err != nil {
 			return err
 		}
@@ -253,14 +255,14 @@ func (r *run) eachReplica(o *offline, args []string, fn func(*replicaFiles) erro
 	return errors.Join(d.each(args, fn), d.close())
 }
 
-func openReplica(fsys vfs.FS, dir string, id uint64, ctl *control.DB) (*replicaFiles, error) {
+func openReplica(fsys *countedFS, dir string, id uint64, ctl *control.DB) (*replicaFiles, error) {
 	files, err := host.OpenReplica(fsys, dir, id)
 	if errors.Is(err, vfs.ErrLocked) {
 		return nil, fail("replica %d is open in another process: stop the server on %s first", id, dir)
 	} else if err != nil {
 		return nil, because(err, "replica %d cannot be read", id)
 	}
-	f := &replicaFiles{Replica: files, control: ctl}
+	f := &replicaFiles{Replica: files, fs: fsys, control: ctl}
 	if ctl == nil {
 		return f, nil
 	}

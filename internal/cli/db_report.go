@@ -57,7 +57,7 @@ func (r *run) checkControl(d *dataDir) (ok bool) {
 // something is damaged.
 func (r *run) checkReplica(f *replicaFiles) (ok bool, err error) {
 	fmt.Fprintln(r.Stdout, f.title())
-	in, err := f.Inspect()
+	in, err := r.inspect(f)
 	if err != nil {
 		return false, because(err, "replica %d cannot be read", f.ID)
 	}
@@ -68,7 +68,7 @@ func (r *run) checkReplica(f *replicaFiles) (ok bool, err error) {
 			damage = append(damage, err)
 		}
 	}
-	c, err := f.Load(in, ^uint64(0))
+	c, err := r.load(f, in, ^uint64(0))
 	switch {
 	case err != nil && len(in.Damage) == 0:
 		damage = append(damage, err)
@@ -97,12 +97,12 @@ func (r *run) checkReplica(f *replicaFiles) (ok bool, err error) {
 // statsOfReplica prints what a replica holds.
 func (r *run) statsOfReplica(f *replicaFiles) error {
 	fmt.Fprintln(r.Stdout, f.title())
-	in, err := f.Inspect()
+	in, err := r.inspect(f)
 	if err != nil {
 		return because(err, "replica %d cannot be read", f.ID)
 	}
 	r.printFiles(in)
-	c, err := f.Load(in, ^uint64(0))
+	c, err := r.load(f, in, ^uint64(0))
 	if err != nil {
 		return r.cannotLoad(f, err)
 	}
@@ -212,11 +212,11 @@ func (r *run) dumpTo(o *offline, d *dump, args []string) error {
 		d.output = r.path(d.output)
 	}
 	return r.eachReplica(o, args, func(f *replicaFiles) (err error) {
-		in, err := f.Inspect()
+		in, err := r.inspect(f)
 		if err != nil {
 			return because(err, "replica %d cannot be read", f.ID)
 		}
-		c, err := f.Load(in, d.before)
+		c, err := r.load(f, in, d.before)
 		if err != nil {
 			return r.cannotLoad(f, err)
 		}
@@ -229,7 +229,9 @@ func (r *run) dumpTo(o *offline, d *dump, args []string) error {
 		if err != nil {
 			return err
 		}
-		out := bufio.NewWriterSize(w, 64<<10)
+		shown := r.exporting(d)
+		defer shown.end()
+		out := bufio.NewWriterSize(shown.writer(w), 64<<10)
 		for _, t := range tables {
 			if err == nil {
 				err = dumpTable(out, c, t)

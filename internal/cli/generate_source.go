@@ -71,6 +71,8 @@ func (r *run) definitionOf(ctx context.Context, name string, t *target) (*schema
 	if err != nil {
 		return nil, err
 	}
+	shown := r.progress("Asking the server for the definition of "+name, 0)
+	defer shown.end()
 	id, err := a.identityOf(ctx, name)
 	if err != nil {
 		return nil, err
@@ -164,6 +166,8 @@ func (r *run) extracted(ctx context.Context, path string, host build.HostType) (
 	if r.Describe == nil {
 		return nil, errors.New("this program has no engine to load modules with; set " + extractorVariable)
 	}
+	shown := r.progress("Loading the module", 0)
+	defer shown.end()
 	return r.Describe(ctx, program, host == build.JS)
 }
 

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		home, _ := os.UserHomeDir()
 		work, _ := os.Getwd()
-		p := &cli.Program{Version: "test", Path: os.Args[0], Arg0: os.Args[0], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, HomeDir: home, WorkDir: work}
+		p := &cli.Program{Version: "test", Path: os.Args[0], Arg0: os.Args[0], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, HomeDir: home, WorkDir: work, Start: startServer}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)
 		os.Exit(p.Main(ctx, os.Args[1:]))
@@ -43,6 +43,12 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	shared.stop()
 	os.Exit(code)
+}
+
+// startServer is what `start` does.
+func startServer(ctx context.Context, o cli.StartOptions) error {
+	return server.Run(ctx, server.RunOptions{DataDir: o.DataDir, ListenAddr: o.ListenAddr, KeyDir: o.KeyDir, NonInteractive: o.NonInteractive,
+		Version: cli.CompatVersion, ExeName: "spacetime", ExePath: "spacetime", Engines: engines, Stdin: o.Stdin, Stdout: o.Stdout})
 }
 
 // A user is somebody with a home and a working directory of their own.

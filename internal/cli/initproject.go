@@ -343,9 +343,13 @@ func (p *newProject) install(ctx context.Context) error {
 		failed := false
 		for _, dir := range dirs {
 			args := installCommands[p.manager]
+			shown := p.progress("Installing packages", 0)
 			cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-			cmd.Dir, cmd.Stdout, cmd.Stderr = dir, p.Stderr, p.Stderr
-			if err := cmd.Run(); err != nil {
+			cmd.Dir, cmd.Stdout = dir, shown.tool(p.Stderr)
+			cmd.Stderr = cmd.Stdout
+			err := cmd.Run()
+			shown.end()
+			if err != nil {
 				failed = true
 				fmt.Fprintf(p.Stderr, "Could not install the dependencies of %s: %v. Run `%s install` there.\n", dir, err, p.manager)
 			}
@@ -423,10 +427,14 @@ func (p *newProject) clone(ctx context.Context) error {
 	}
 	defer os.RemoveAll(temp)
 	from := filepath.Join(temp, "template")
+	shown := p.progress("Cloning", 0)
 	cmd := exec.CommandContext(ctx, "git", "clone", "--quiet", "--", address, from)
-	cmd.Stdout, cmd.Stderr = p.Stderr, p.Stderr
+	cmd.Stdout = shown.tool(p.Stderr)
+	cmd.Stderr = cmd.Stdout
 	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0")
-	if err := cmd.Run(); err != nil {
+	err = cmd.Run()
+	shown.end()
+	if err != nil {
 		return because(err, "the template %s cannot be cloned", address)
 	}
 	if err := os.RemoveAll(filepath.Join(from, ".git")); err != nil {

@@ -20,6 +20,11 @@ func (s *shell) interact(ctx context.Context) error {
 	// only; what ends the shell are the other signals.
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// Between two lines nobody waits for Ctrl-C, and the program's own handler serves
+	// the first one only: the next would kill the shell, and its history with it.
+	ignored := make(chan os.Signal, 1)
+	signal.Notify(ignored, os.Interrupt)
+	defer signal.Stop(ignored)
 	s.names = newNameCache(s.api, s.id)
 	if !s.editable() {
 		return s.interactPlain(ctx)
@@ -86,7 +91,7 @@ func (s *shell) waitLine(ctx context.Context) (string, error) {
 	}
 	done := make(chan read, 1)
 	go func() {
-		line, err := s.readLine()
+		line, err := s.nextLine()
 		done <- read{line, err}
 	}()
 	select {

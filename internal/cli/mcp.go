@@ -123,7 +123,7 @@ func (r *run) inputLines(ctx context.Context) func(func(string, error) bool) {
 		defer close(done)
 		go func() {
 			for {
-				line, err := r.readLine()
+				line, err := r.nextLine()
 				select {
 				case lines <- input{line, err}:
 				case <-done:

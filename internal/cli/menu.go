@@ -62,7 +62,7 @@ func (r *run) menuText(question, def string) (string, error) {
 	}
 	defer k.close()
 	fmt.Fprintf(r.Stderr, "%s %s [%s]: ", r.mark("?"), question, def)
-	line, err := k.lines.next()
+	line, err := r.await(k.lines.next)
 	if err != nil {
 		fmt.Fprintln(r.Stderr)
 		return "", errInterrupted
@@ -86,7 +86,7 @@ func (r *run) menuConfirm(question string, def bool) (bool, error) {
 	defer k.close()
 	for {
 		fmt.Fprintf(r.Stderr, "%s %s %s: ", r.mark("?"), question, choices)
-		line, err := k.lines.next()
+		line, err := r.await(k.lines.next)
 		if err != nil {
 			fmt.Fprintln(r.Stderr)
 			return false, errInterrupted
@@ -135,7 +135,7 @@ func (r *run) selectByNumber(k *keyboard, question string, items []string) (int,
 	}
 	for {
 		fmt.Fprintf(r.Stderr, "? %s [1]: ", question)
-		line, err := k.lines.next()
+		line, err := r.await(k.lines.next)
 		if err != nil {
 			return 0, errInterrupted
 		}

@@ -73,7 +73,7 @@ func (r *run) rootFlags(cmd *cobra.Command) {
 func (r *run) cliCommand() *cobra.Command {
 	return &cobra.Command{Use: "cli [ARGUMENTS]", Short: "Run the command line", Hidden: true, Annotations: map[string]string{forwards: "everything"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return (&run{Program: r.Program, rootDir: r.rootDir}).execute(cmd.Context(), r.rootCommand(), args)
+			return (&run{Program: r.Program, rootDir: r.rootDir, done: r.done}).execute(cmd.Context(), r.rootCommand(), args)
 		}}
 }
 
@@ -170,7 +170,7 @@ func (r *run) selfInstall(yes bool) error {
 	if err := r.useVersion(r.release()); err != nil {
 		return err
 	}
-	if err := placeBinary(filepath.Join(version, "spacetimedb-cli"+exeSuffix), r.commandPath()); err != nil {
+	if err := placeCommand(filepath.Join(version, "spacetimedb-cli"+exeSuffix), r.commandPath()); err != nil {
 		return because(err, "the command %s cannot be written", r.commandPath())
 	}
 	fmt.Fprintf(r.Stderr, "spacetime is installed as %s\n", r.commandPath())

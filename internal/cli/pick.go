@@ -61,6 +61,9 @@ func (r *run) pick(cmd *cobra.Command, t *target, args []string, kind splitKind)
 	if err != nil {
 		return "", nil, err
 	}
+	if chosen != nil && len(rest) == len(args) {
+		t.origin = p.originOf(chosen)
+	}
 	if chosen != nil && t.server == "" {
 		if t.server, err = chosen.text("server"); err != nil {
 			return "", nil, err

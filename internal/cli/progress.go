@@ -18,7 +18,8 @@ const progressAfter = time.Second
 type progress struct {
 	out   io.Writer
 	what  string
-	total int64 // bytes; 0 or less: not known
+	total int64  // bytes; 0 or less: not known
+	then  string // what goes on when all bytes are done; "" if nothing does
 
 	mu    sync.Mutex
 	done  int64
@@ -30,7 +31,17 @@ type progress struct {
 
 // progress begins to show something, after a moment.
 func (r *run) progress(what string, total int64) *progress {
-	p := &progress{out: r.Stderr, what: what, total: total, stop: make(chan struct{})}
+	return r.begin(&progress{what: what, total: total})
+}
+
+// uploading begins to show how much of a body the server has taken, and then that it is
+// waited for.
+func (r *run) uploading(body []byte) *progress {
+	return r.begin(&progress{what: "Uploading", total: int64(len(body)), then: "Waiting for the server"})
+}
+
+func (r *run) begin(p *progress) *progress {
+	p.out, p.stop = r.Stderr, make(chan struct{})
 	_, shared := r.Stderr.(*lockedWriter) // whose lines would end up in it
 	if shared || !terminal(r.Stderr) || r.Getenv("TERM") == "dumb" {
 		p.out = nil
@@ -58,12 +69,16 @@ func (p *progress) run() {
 func (p *progress) draw(took time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	text := fmt.Sprintf("%s… %ds", p.what, int(took.Seconds()))
-	if p.total > 0 {
+	what := p.what
+	if p.then != "" && p.done >= p.total {
+		what = p.then
+	}
+	text := fmt.Sprintf("%s… %ds", what, int(took.Seconds()))
+	if p.total > 0 && what == p.what {
 		const width = 24
 		at := int(min(p.done, p.total) * width / p.total)
 		text = fmt.Sprintf("%s [%s%s] %d%%", p.what, strings.Repeat("=", at), strings.Repeat(" ", width-at), min(p.done, p.total)*100/p.total)
-	} else if p.done > 0 {
+	} else if p.done > 0 && what == p.what {
 		text = fmt.Sprintf("%s… %.1f MiB", p.what, float64(p.done)/(1<<20))
 	}
 	if l, ok := p.out.(interface{ Fd() uintptr }); ok {
@@ -79,6 +94,13 @@ func (p *progress) draw(took time.Duration) {
 func (p *progress) add(n int) {
 	p.mu.Lock()
 	p.done += int64(n)
+	p.mu.Unlock()
+}
+
+// restart begins to count anew.
+func (p *progress) restart() {
+	p.mu.Lock()
+	p.done = 0
 	p.mu.Unlock()
 }
 
@@ -105,9 +127,31 @@ func (p *progress) reader(from io.Reader) io.Reader {
 	})
 }
 
+// writer counts what is written.
+func (p *progress) writer(to io.Writer) io.Writer {
+	return writerFunc(func(b []byte) (int, error) {
+		n, err := to.Write(b)
+		p.add(n)
+		return n, err
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+// tool makes the output of a command that somebody else wrote take the progress off
+// the screen. Where there is none the command has the stream itself.
+func (p *progress) tool(stream io.Writer) io.Writer {
+	if p.out == nil {
+		return stream
+	}
+	return &clearing{to: stream, progress: p}
+}
 
 // A clearing takes a progress off the screen before anything else is printed.
 type clearing struct {

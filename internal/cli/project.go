@@ -81,6 +81,15 @@ func markOrigin(object map[string]any, file string) {
 	}
 }
 
+// originOf returns the path of the file that names a target's database.
+func (p *project) originOf(t *databaseTarget) string {
+	file, ok := t.values[databaseOrigin].(string)
+	if !ok {
+		return ""
+	}
+	return filepath.Join(p.dir, file)
+}
+
 // shared reports whether the target's database is named in the file that everybody
 // who works on the project has.
 func (t *databaseTarget) shared() bool { return t.values[databaseOrigin] == "spacetime.json" }

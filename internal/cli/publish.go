@@ -129,7 +129,9 @@ func (r *run) askName(dir string) (string, error) {
 	for {
 		fmt.Fprintf(r.Stdout, "Database name [%s]: ", suggestion)
 		line, err := r.readLine()
-		if err != nil {
+		if errors.Is(err, errInterrupted) {
+			return "", err
+		} else if err != nil {
 			return "", nil
 		}
 		name := strings.TrimSpace(line)
@@ -238,9 +240,9 @@ func (r *run) upload(ctx context.Context, a *api, o *publishOptions, program []b
 		call.method, call.path = http.MethodPut, "/v1/database/"+url.PathEscape(o.name)
 	}
 	call.path += q.String()
-	shown := r.progress("Waiting for the server", 0)
+	call.sent = r.uploading(program)
 	res, err := a.do(ctx, call)
-	shown.end()
+	call.sent.end()
 	if err != nil {
 		return err
 	}
@@ -287,8 +289,8 @@ func (r *run) checkBreaking(ctx context.Context, a *api, o *publishOptions, prog
 	if r.color(r.Stdout) {
 		style = "AnsiColor"
 	}
-	shown := r.progress("Waiting for the server", 0)
-	res, err := a.do(ctx, request{method: http.MethodPost, body: program,
+	shown := r.uploading(program)
+	res, err := a.do(ctx, request{method: http.MethodPost, body: program, sent: shown,
 		path: "/v1/database/" + url.PathEscape(o.name) + "/pre_publish?pretty_print_style=" + style + "&style=" + style + "&host_type=" + string(host)})
 	shown.end()
 	if err != nil {
@@ -358,6 +360,9 @@ func (r *run) consentMajor(o *publishOptions) error {
 	}
 	fmt.Fprint(r.Stdout, "Please type 'upgrade' to accept this change: ")
 	line, err := r.readLine()
+	if errors.Is(err, errInterrupted) {
+		return err
+	}
 	if err != nil || strings.TrimSpace(line) != "upgrade" {
 		return fail("Aborting because major version upgrade was not accepted.")
 	}

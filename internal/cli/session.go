@@ -20,6 +20,7 @@ type target struct {
 	anonymous bool
 	yes       bool
 	noConfig  bool
+	origin    string // the project file that gave the database's name, "" if the command line did
 }
 
 // flags adds the common options.
@@ -43,7 +44,7 @@ func (r *run) connect(ctx context.Context, t *target) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &api{base: entry.url(), entry: entry}
+	a := &api{base: entry.url(), entry: entry, origin: t.origin}
 	if t.anonymous {
 		return a, nil
 	}

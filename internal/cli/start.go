@@ -71,7 +71,7 @@ func (r *run) parseStart(cmd *cobra.Command, args []string) (*StartOptions, erro
 	if err != nil {
 		return nil, err
 	}
-	o := &StartOptions{DataDir: r.dataDir(), ListenAddr: c.listenAddr, KeyDir: r.configDir(), Stdin: r.Stdin, Stdout: r.Stdout, Color: r.color(r.Stdout)}
+	o := &StartOptions{DataDir: r.dataDir(), ListenAddr: c.listenAddr, KeyDir: r.configDir(), Stdin: r.stdin(), Stdout: r.Stdout, Color: r.color(r.Stdout)}
 	var tracy bool
 	var pages, pgPort string
 	f := cmd.Flags()
