@@ -1,5 +1,20 @@
 // Package spacetime is the database inside a Go program, and the source of the SDK for modules in Go.
 //
+// A program opens a data directory, publishes a module, and serves the result, which is an http.Handler, wherever it
+// wants:
+//
+//	db, err := spacetime.Open("data", spacetime.Options{})
+//	if err != nil {
+//		return err
+//	}
+//	defer db.Close()
+//	if err := db.PublishLinked(ctx, "game"); err != nil {
+//		return err
+//	}
+//	return http.ListenAndServe("127.0.0.1:3000", db)
+//
+// The module is the one that the program itself declares with package module; Publish takes those of other languages.
+//
 // It owns what embedding programs see: opening a data directory, publishing modules, serving, closing. It also carries
 // the source of this Go module, which the command line lays down beside new Go modules so that they build without
 // network. What a database does is the business of the rooms below internal.
@@ -55,7 +70,7 @@ type Server struct {
 const ownerTokenFile = "owner-token"
 
 // Open opens a data directory, making it if it is not there, and starts its databases. One process at a time can have
-// it open.
+// it open; the error of the second says which one has. The Server must be closed.
 func Open(dir string, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
@@ -84,7 +99,8 @@ func Open(dir string, o Options) (*Server, error) {
 	return s, nil
 }
 
-// Close ends connections and stops the databases; everything committed is on disk when it returns.
+// Close ends connections and stops the databases, whose running calls have two seconds to end; everything committed is
+// on disk when it returns. The error says what could not be stopped or written.
 func (s *Server) Close() error { return s.running.Shutdown() }
 
 // ServeHTTP answers the HTTP and WebSocket interface.
@@ -106,7 +122,7 @@ func (s *Server) PublishLinked(ctx context.Context, name string) error {
 }
 
 // Publish publishes a WebAssembly module, or updates the database of that name to it. An update may disconnect clients;
-// one that would lose data is refused.
+// one that would lose data is refused. The error wraps a *StatusError if the server refuses it.
 func (s *Server) Publish(ctx context.Context, name string, program []byte) error {
 	path := "/v1/database/" + url.PathEscape(name)
 	query, err := s.breakClients(ctx, path, program)
@@ -146,10 +162,11 @@ func (s *Server) breakClients(ctx context.Context, path string, program []byte) 
 
 // A StatusError is a refusal by the server, with the text that an HTTP client gets.
 type StatusError struct {
-	Code int // of HTTP
-	Text string
+	Code int    // of HTTP
+	Text string // what is wrong, such as every reason why a migration is impossible
 }
 
+// Error returns Text.
 func (e *StatusError) Error() string { return e.Text }
 
 // request makes a request as the owner, without a socket.

@@ -53,6 +53,7 @@ var errClosed = errors.New("Close was called")
 // A ReducerError is the error that a reducer returned.
 type ReducerError struct{ Reducer, Message string }
 
+// Error returns Message, the text that the reducer returned.
 func (e *ReducerError) Error() string { return e.Message }
 
 // A HostError says that the server could not run a call: unknown name, wrong
@@ -60,38 +61,43 @@ func (e *ReducerError) Error() string { return e.Message }
 // the error that the procedure returned.
 type HostError struct{ Call, Message string }
 
+// Error returns the name of the function and what kept it from running.
 func (e *HostError) Error() string { return fmt.Sprintf("%s: %s", e.Call, e.Message) }
 
 // A SubscriptionError says why a subscription was refused or has ended.
 type SubscriptionError struct {
-	Queries []string
-	Message string
+	Queries []string // SQL of the whole set
+	Message string   // the server's reason
 }
 
+// Error returns Message.
 func (e *SubscriptionError) Error() string { return e.Message }
 
 // A QueryError says why a query of QuerySQL was refused.
 type QueryError struct{ Query, Message string }
 
+// Error returns the server's reason and the query.
 func (e *QueryError) Error() string { return fmt.Sprintf("%s, in the query %s", e.Message, e.Query) }
 
 // A DialError is an answer of the server that is no connection.
 type DialError struct {
 	URL     string
-	Status  int
-	Message string
+	Status  int    // of HTTP
+	Message string // the beginning of the answer, at most 1,024 bytes
 }
 
+// Error returns where the connection was sought, the status and the message.
 func (e *DialError) Error() string {
 	return fmt.Sprintf("client: %s answers %d: %s", e.URL, e.Status, e.Message)
 }
 
 // A PanicError is why a connection ended in which a callback panicked.
 type PanicError struct {
-	Value any
-	Stack []byte
+	Value any    // what panic was given
+	Stack []byte // of the goroutine that panicked
 }
 
+// Error returns the value and the stack.
 func (e *PanicError) Error() string {
 	return fmt.Sprintf("client: a callback panicked: %v\n\n%s", e.Value, e.Stack)
 }

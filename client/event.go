@@ -37,8 +37,8 @@ type Event struct {
 	// Reducer has the arguments of the reducer as the type that the generated package
 	// has for them, such as chat.SetNameArgs; nil if they are unknown.
 	Reducer     any
-	ReducerName string
-	Timestamp   sats.Timestamp
+	ReducerName string         // canonical
+	Timestamp   sats.Timestamp // when the call began, by the server's clock
 	// Caller and ConnectionID say who called; on V2 and V3 known for own calls only.
 	Caller       sats.Identity
 	ConnectionID sats.ConnectionID

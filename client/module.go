@@ -90,8 +90,8 @@ func (key keyOf[R, K]) pair(deleted, inserted []*R, updates []update[R]) ([]*R, 
 
 // A ReducerDef describes a reducer of the module, for events.
 type ReducerDef struct {
-	Name   string // canonical
-	Decode func(r *sats.Reader) any
+	Name   string                   // canonical
+	Decode func(r *sats.Reader) any // reads the arguments for Event.Reducer; see DecodeArgs
 }
 
 // A bsatn is a type of a generated package.

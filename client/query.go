@@ -122,8 +122,8 @@ func (p Pred[R]) And(conditions ...Pred[R]) Pred[R] {
 // Or holds if p or one of the conditions holds.
 func (p Pred[R]) Or(conditions ...Pred[R]) Pred[R] { return Or(append([]Pred[R]{p}, conditions...)...) }
 
-// A Col is a column of type T of a table with rows R.
-type Col[R, T any] struct{ Table, Name string } // canonical
+// A Col is a column of type T of a table with rows R, named as in SQL: canonical.
+type Col[R, T any] struct{ Table, Name string }
 
 func (c Col[R, T]) text() string { return quoteTable(c.Table) + "." + quote(c.Name) }
 

@@ -12,10 +12,10 @@ type RowList = wire.RowList
 // Rows are the rows of one query that a message adds and removes. The bytes are
 // valid during the call that hands them over.
 type Rows struct {
-	Kind              EventKind
-	Table             string
-	Inserted, Deleted RowList
-	Event             bool // the rows belong to an event table: they are told, not kept
+	Kind              EventKind // what the message tells of
+	Table             string    // canonical; the one whose rows the query selects
+	Inserted, Deleted RowList   // BSATN of whole rows
+	Event             bool      // the rows belong to an event table: they are told, not kept
 }
 
 // rawRows are the callbacks of a subscription outside the cache.

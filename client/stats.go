@@ -4,14 +4,14 @@ import "sync/atomic"
 
 // Stats are counters of one connection since Dial, over all reconnections.
 type Stats struct {
-	MessagesReceived, MessagesSent uint64
+	MessagesReceived, MessagesSent uint64 // of the protocol, of which V3 has several in one of WebSocket
 	BytesReceived, BytesSent       uint64 // payloads as on the wire
 	Calls                          uint64 // reducer calls sent
 	Transactions                   uint64 // messages that changed the cache or were told to row callbacks
 	RowsInserted, RowsDeleted      uint64 // in the cache
-	Reconnects                     uint64
-	Receiving                      int // bytes read that wait to be delivered
-	Sending                        int // bytes that wait to be sent
+	Reconnects                     uint64 // links made after the first
+	Receiving                      int    // bytes read that wait to be delivered
+	Sending                        int    // bytes that wait to be sent
 }
 
 type counters struct {

@@ -25,8 +25,10 @@ type RowError struct {
 	Err   error  // ErrNotUnique, ErrNotFound or ErrDelayTooLong
 }
 
+// Error names the operation, the table and the reason.
 func (e *RowError) Error() string { return e.Op + " into table " + e.Table + ": " + e.Err.Error() }
 
+// Unwrap returns Err, for errors.Is.
 func (e *RowError) Unwrap() error { return e.Err }
 
 // rowError makes the error of a write. Answers that no correct module can get are panics.

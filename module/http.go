@@ -30,7 +30,7 @@ type HTTPRequest struct {
 	Method  string // "" is GET
 	URL     string // complete, with scheme and host
 	Header  HTTPHeader
-	Body    []byte
+	Body    []byte        // the whole of it; no more than the server's [module-http] settings allow
 	Timeout time.Duration // of a request that is made; 0: 30 seconds. At most 180 seconds count.
 }
 
@@ -38,13 +38,14 @@ type HTTPRequest struct {
 type HTTPResponse struct {
 	Status int // 0 is 200
 	Header HTTPHeader
-	Body   []byte
+	Body   []byte // the whole of it
 }
 
 // An HTTPError is why a request got no response: no such host, no connection, a timeout, an address that the server does not
 // let modules reach.
 type HTTPError struct{ Text string }
 
+// Error returns Text.
 func (e *HTTPError) Error() string { return e.Text }
 
 // Do makes a request and returns the response, whatever its status. Meanwhile reducers run. The error is an *HTTPError.

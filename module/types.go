@@ -6,27 +6,37 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// The special types of the database. Modules, clients and the server share them.
+// The types of columns that Go does not have. Modules, clients and the server share them.
 type (
-	Identity     = sats.Identity
+	// An Identity is somebody who has connected, a database, or the issuer and subject of a token; it stays the same.
+	Identity = sats.Identity
+	// A ConnectionID is one connection of a client; zero is none.
 	ConnectionID = sats.ConnectionID
-	Timestamp    = sats.Timestamp
+	// A Timestamp is a point in time in microseconds since 1970-01-01T00:00:00Z.
+	Timestamp = sats.Timestamp
+	// A TimeDuration is a signed span of time in microseconds.
 	TimeDuration = sats.TimeDuration
-	ScheduleAt   = sats.ScheduleAt
-	Uuid         = sats.Uuid
-	U128         = sats.U128
-	I128         = sats.I128
-	U256         = sats.U256
-	I256         = sats.I256
+	// A ScheduleAt is when a row of a scheduled table fires; see At, Every and Context.After.
+	ScheduleAt = sats.ScheduleAt
+	// A Uuid is a UUID of any version.
+	Uuid = sats.Uuid
+	// A U128 is an unsigned integer of 128 bits.
+	U128 = sats.U128
+	// An I128 is a signed integer of 128 bits.
+	I128 = sats.I128
+	// A U256 is an unsigned integer of 256 bits.
+	U256 = sats.U256
+	// An I256 is a signed integer of 256 bits.
+	I256 = sats.I256
 )
 
 // A Result is a column or parameter that holds either a T or an E: IsErr says which of Ok and Err counts.
 type Result[T, E any] = sats.ResultOf[T, E]
 
-// TimestampOf returns the timestamp of t, cut to microseconds.
+// TimestampOf returns the timestamp of t, cut to microseconds towards the past.
 func TimestampOf(t time.Time) Timestamp { return sats.TimestampOf(t) }
 
-// TimeDurationOf returns d, cut to microseconds.
+// TimeDurationOf returns d, cut to microseconds towards zero.
 func TimeDurationOf(d time.Duration) TimeDuration { return sats.TimeDurationOf(d) }
 
 // At makes a row of a scheduled table fire once, at t.

@@ -15,21 +15,42 @@ func AppendBool(b []byte, v bool) []byte {
 	return append(b, 0)
 }
 
-func AppendU8(b []byte, v uint8) []byte   { return append(b, v) }
-func AppendI8(b []byte, v int8) []byte    { return append(b, byte(v)) }
-func AppendU16(b []byte, v uint16) []byte { return binary.LittleEndian.AppendUint16(b, v) }
-func AppendI16(b []byte, v int16) []byte  { return binary.LittleEndian.AppendUint16(b, uint16(v)) }
-func AppendU32(b []byte, v uint32) []byte { return binary.LittleEndian.AppendUint32(b, v) }
-func AppendI32(b []byte, v int32) []byte  { return binary.LittleEndian.AppendUint32(b, uint32(v)) }
-func AppendU64(b []byte, v uint64) []byte { return binary.LittleEndian.AppendUint64(b, v) }
-func AppendI64(b []byte, v int64) []byte  { return binary.LittleEndian.AppendUint64(b, uint64(v)) }
-func AppendU128(b []byte, v U128) []byte  { return AppendU64(AppendU64(b, v.Lo), v.Hi) }
-func AppendI128(b []byte, v I128) []byte  { return AppendI64(AppendU64(b, v.Lo), v.Hi) }
+// AppendU8 appends v as one byte.
+func AppendU8(b []byte, v uint8) []byte { return append(b, v) }
 
+// AppendI8 appends v as one byte in two's complement.
+func AppendI8(b []byte, v int8) []byte { return append(b, byte(v)) }
+
+// AppendU16 appends v in 2 bytes, the least significant first.
+func AppendU16(b []byte, v uint16) []byte { return binary.LittleEndian.AppendUint16(b, v) }
+
+// AppendI16 appends v in 2 bytes, the least significant first, in two's complement.
+func AppendI16(b []byte, v int16) []byte { return binary.LittleEndian.AppendUint16(b, uint16(v)) }
+
+// AppendU32 appends v in 4 bytes, the least significant first.
+func AppendU32(b []byte, v uint32) []byte { return binary.LittleEndian.AppendUint32(b, v) }
+
+// AppendI32 appends v in 4 bytes, the least significant first, in two's complement.
+func AppendI32(b []byte, v int32) []byte { return binary.LittleEndian.AppendUint32(b, uint32(v)) }
+
+// AppendU64 appends v in 8 bytes, the least significant first.
+func AppendU64(b []byte, v uint64) []byte { return binary.LittleEndian.AppendUint64(b, v) }
+
+// AppendI64 appends v in 8 bytes, the least significant first, in two's complement.
+func AppendI64(b []byte, v int64) []byte { return binary.LittleEndian.AppendUint64(b, uint64(v)) }
+
+// AppendU128 appends v in 16 bytes, the least significant first.
+func AppendU128(b []byte, v U128) []byte { return AppendU64(AppendU64(b, v.Lo), v.Hi) }
+
+// AppendI128 appends v in 16 bytes, the least significant first, in two's complement.
+func AppendI128(b []byte, v I128) []byte { return AppendI64(AppendU64(b, v.Lo), v.Hi) }
+
+// AppendU256 appends v in 32 bytes, the least significant first.
 func AppendU256(b []byte, v U256) []byte {
 	return AppendU64(AppendU64(AppendU64(AppendU64(b, v[0]), v[1]), v[2]), v[3])
 }
 
+// AppendI256 appends v in 32 bytes, the least significant first, in two's complement.
 func AppendI256(b []byte, v I256) []byte { return AppendU256(b, U256(v)) }
 
 // AppendF32 appends the exact bits of v.

@@ -7,8 +7,8 @@ import (
 
 // A ResultOf is the Go form of Result(T, E): IsErr says which of the two fields counts.
 type ResultOf[T, E any] struct {
-	Ok    T
-	Err   E
+	Ok    T // zero if IsErr
+	Err   E // zero unless IsErr
 	IsErr bool
 }
 

@@ -5,6 +5,7 @@ import "strconv"
 // A DecodeErrorKind classifies what is wrong with encoded bytes (spec 01 §3.6).
 type DecodeErrorKind uint8
 
+// What can be wrong.
 const (
 	ErrBufferLength     DecodeErrorKind = iota // fewer bytes than needed
 	ErrInvalidBool                             // a Bool byte that is neither 0 nor 1
@@ -13,7 +14,7 @@ const (
 	ErrInvalidLen                              // a fixed-size row of another size
 	ErrAllocationFailed                        // more elements than we are willing to hold
 	ErrTrailing                                // bytes left over where none may be
-	ErrOther
+	ErrOther                                   // what only a type of its own knows, said by What
 )
 
 // A DecodeError reports malformed BSATN. Its texts are those clients know from the original.
@@ -24,6 +25,7 @@ type DecodeError struct {
 	Given    uint64 // bytes given, or the offending byte
 }
 
+// Error returns the text that the original gives for the same bytes.
 func (e *DecodeError) Error() string {
 	switch e.Kind {
 	case ErrBufferLength:

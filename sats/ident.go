@@ -103,10 +103,17 @@ func (id Identity) String() string { return string(appendHexReversed(make([]byte
 // Abbreviated returns the first sixteen digits of the text.
 func (id Identity) Abbreviated() string { return id.String()[:16] }
 
-func (id Identity) IsZero() bool                { return id == Identity{} }
-func (id Identity) Cmp(o Identity) int          { return cmpReversed(id[:], o[:]) }
+// IsZero reports whether id is zero.
+func (id Identity) IsZero() bool { return id == Identity{} }
+
+// Cmp returns -1, 0 or +1 as the number id is less than, equal to or greater than o.
+func (id Identity) Cmp(o Identity) int { return cmpReversed(id[:], o[:]) }
+
+// AppendBSATN appends id in 32 bytes, the least significant first.
 func (id Identity) AppendBSATN(b []byte) []byte { return append(b, id[:]...) }
-func (id *Identity) ReadBSATN(r *Reader)        { *id = r.Identity() }
+
+// ReadBSATN sets id to what r reads; what is wrong stands in r.Err.
+func (id *Identity) ReadBSATN(r *Reader) { *id = r.Identity() }
 
 // U256 returns the identity as a number.
 func (id Identity) U256() U256 { return u256At(id[:]) }
@@ -148,10 +155,16 @@ func (id ConnectionID) String() string {
 func (id ConnectionID) Abbreviated() string { return id.String()[:16] }
 
 // IsZero reports whether id is the reserved zero, which means "no connection".
-func (id ConnectionID) IsZero() bool                { return id == ConnectionID{} }
-func (id ConnectionID) Cmp(o ConnectionID) int      { return cmpReversed(id[:], o[:]) }
+func (id ConnectionID) IsZero() bool { return id == ConnectionID{} }
+
+// Cmp returns -1, 0 or +1 as the number id is less than, equal to or greater than o.
+func (id ConnectionID) Cmp(o ConnectionID) int { return cmpReversed(id[:], o[:]) }
+
+// AppendBSATN appends id in 16 bytes, the least significant first.
 func (id ConnectionID) AppendBSATN(b []byte) []byte { return append(b, id[:]...) }
-func (id *ConnectionID) ReadBSATN(r *Reader)        { *id = r.ConnectionID() }
+
+// ReadBSATN sets id to what r reads; what is wrong stands in r.Err.
+func (id *ConnectionID) ReadBSATN(r *Reader) { *id = r.ConnectionID() }
 
 // U128 returns the connection id as a number.
 func (id ConnectionID) U128() U128 { return u128At(id[:]) }
@@ -182,10 +195,18 @@ func ParseHash(s string) (h Hash, err error) {
 // String returns the bytes in order as 64 lower-case hexadecimal digits.
 func (h Hash) String() string { return string(appendHexBytes(make([]byte, 0, 64), h[:])) }
 
-func (h Hash) IsZero() bool                { return h == Hash{} }
-func (h Hash) Cmp(o Hash) int              { return cmpReversed(h[:], o[:]) }
+// IsZero reports whether h is zero.
+func (h Hash) IsZero() bool { return h == Hash{} }
+
+// Cmp returns -1, 0 or +1 as h is less than, equal to or greater than o, both read as numbers whose last byte is the
+// most significant: the order of a column of type HashType.
+func (h Hash) Cmp(o Hash) int { return cmpReversed(h[:], o[:]) }
+
+// AppendBSATN appends the 32 bytes of h in their order.
 func (h Hash) AppendBSATN(b []byte) []byte { return append(b, h[:]...) }
-func (h *Hash) ReadBSATN(r *Reader)        { copy(h[:], r.take(32, "u256")) }
+
+// ReadBSATN sets h to what r reads; what is wrong stands in r.Err.
+func (h *Hash) ReadBSATN(r *Reader) { copy(h[:], r.take(32, "u256")) }
 
 // JSON returns the SATS-JSON text of h: the number read little-endian, so with the bytes reversed, unquoted.
 func (h Hash) JSON() string { return string(u256At(h[:]).appendHex(nil)) }
@@ -231,10 +252,17 @@ func (u Uuid) String() string {
 	return string(b)
 }
 
-func (u Uuid) IsZero() bool                { return u == Uuid{} }
-func (u Uuid) Cmp(o Uuid) int              { return cmpReversed(u[:], o[:]) }
+// IsZero reports whether u is the nil UUID.
+func (u Uuid) IsZero() bool { return u == Uuid{} }
+
+// Cmp returns -1, 0 or +1 as the number u is less than, equal to or greater than o.
+func (u Uuid) Cmp(o Uuid) int { return cmpReversed(u[:], o[:]) }
+
+// AppendBSATN appends u in 16 bytes, the least significant first.
 func (u Uuid) AppendBSATN(b []byte) []byte { return append(b, u[:]...) }
-func (u *Uuid) ReadBSATN(r *Reader)        { *u = r.Uuid() }
+
+// ReadBSATN sets u to what r reads; what is wrong stands in r.Err.
+func (u *Uuid) ReadBSATN(r *Reader) { *u = r.Uuid() }
 
 // Version returns the version digit.
 func (u Uuid) Version() int { return int(u[9] >> 4) }

@@ -26,6 +26,7 @@ type JSONError struct {
 	Text string // what is wrong, with line and column
 }
 
+// Error returns Text.
 func (e *JSONError) Error() string { return e.Text }
 
 // within puts the place of a value before the path of an error in it: [i], or

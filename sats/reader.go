@@ -117,23 +117,43 @@ func (r *Reader) Bool() bool {
 	return v == 1
 }
 
-func (r *Reader) U8() uint8   { return r.byte("u8") }
-func (r *Reader) I8() int8    { return int8(r.byte("i8")) }
-func (r *Reader) U16() uint16 { return r.u16("u16") }
-func (r *Reader) I16() int16  { return int16(r.u16("i16")) }
-func (r *Reader) U32() uint32 { return r.u32("u32") }
-func (r *Reader) I32() int32  { return int32(r.u32("i32")) }
-func (r *Reader) U64() uint64 { return r.u64("u64") }
-func (r *Reader) I64() int64  { return int64(r.u64("i64")) }
+// U8 reads a U8: one byte.
+func (r *Reader) U8() uint8 { return r.byte("u8") }
 
+// I8 reads an I8: one byte in two's complement.
+func (r *Reader) I8() int8 { return int8(r.byte("i8")) }
+
+// U16 reads a U16: 2 bytes, the least significant first.
+func (r *Reader) U16() uint16 { return r.u16("u16") }
+
+// I16 reads an I16: 2 bytes, the least significant first, in two's complement.
+func (r *Reader) I16() int16 { return int16(r.u16("i16")) }
+
+// U32 reads a U32: 4 bytes, the least significant first.
+func (r *Reader) U32() uint32 { return r.u32("u32") }
+
+// I32 reads an I32: 4 bytes, the least significant first, in two's complement.
+func (r *Reader) I32() int32 { return int32(r.u32("i32")) }
+
+// U64 reads a U64: 8 bytes, the least significant first.
+func (r *Reader) U64() uint64 { return r.u64("u64") }
+
+// I64 reads an I64: 8 bytes, the least significant first, in two's complement.
+func (r *Reader) I64() int64 { return int64(r.u64("i64")) }
+
+// U128 reads a U128: 16 bytes, the least significant first.
 func (r *Reader) U128() U128 { return u128At(r.take(16, "u128")) }
 
+// I128 reads an I128: 16 bytes, the least significant first, in two's complement.
 func (r *Reader) I128() I128 {
 	u := u128At(r.take(16, "i128"))
 	return I128{Lo: u.Lo, Hi: int64(u.Hi)}
 }
 
+// U256 reads a U256: 32 bytes, the least significant first.
 func (r *Reader) U256() U256 { return u256At(r.take(32, "u256")) }
+
+// I256 reads an I256: 32 bytes, the least significant first, in two's complement.
 func (r *Reader) I256() I256 { return I256(u256At(r.take(32, "i256"))) }
 
 func u128At(p []byte) U128 {

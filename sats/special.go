@@ -3,6 +3,7 @@ package sats
 // A Special says which special type a type is recognised as (spec 01 §1.4, §1.5).
 type Special uint8
 
+// The special types; SpecialNone are all others.
 const (
 	SpecialNone Special = iota
 	SpecialIdentity

@@ -40,12 +40,23 @@ func (ts Timestamp) Sub(o Timestamp) (TimeDuration, bool) {
 	return TimeDuration(d), (d <= ts) == (o >= 0)
 }
 
-func (ts Timestamp) AppendBSATN(b []byte) []byte   { return AppendI64(b, int64(ts)) }
-func (ts *Timestamp) ReadBSATN(r *Reader)          { *ts = r.Timestamp() }
+// AppendBSATN appends ts in 8 bytes, the least significant first.
+func (ts Timestamp) AppendBSATN(b []byte) []byte { return AppendI64(b, int64(ts)) }
+
+// ReadBSATN sets ts to what r reads; what is wrong stands in r.Err.
+func (ts *Timestamp) ReadBSATN(r *Reader) { *ts = r.Timestamp() }
+
+// AppendBSATN appends d in 8 bytes, the least significant first.
 func (d TimeDuration) AppendBSATN(b []byte) []byte { return AppendI64(b, int64(d)) }
-func (d *TimeDuration) ReadBSATN(r *Reader)        { *d = r.TimeDuration() }
-func (r *Reader) Timestamp() Timestamp             { return Timestamp(r.I64()) }
-func (r *Reader) TimeDuration() TimeDuration       { return TimeDuration(r.I64()) }
+
+// ReadBSATN sets d to what r reads; what is wrong stands in r.Err.
+func (d *TimeDuration) ReadBSATN(r *Reader) { *d = r.TimeDuration() }
+
+// Timestamp reads a Timestamp: its microseconds as an I64.
+func (r *Reader) Timestamp() Timestamp { return Timestamp(r.I64()) }
+
+// TimeDuration reads a TimeDuration: its microseconds as an I64.
+func (r *Reader) TimeDuration() TimeDuration { return TimeDuration(r.I64()) }
 
 // String returns the RFC 3339 form of spec 01 §5.1, or the number of microseconds outside the range that has one.
 func (ts Timestamp) String() string { return string(ts.AppendText(nil)) }
@@ -348,8 +359,11 @@ func (s ScheduleAt) String() string {
 	return TimeDuration(s.micros).String()
 }
 
+// AppendBSATN appends a tag, 0 for an interval and 1 for a time, and the microseconds as an I64.
 func (s ScheduleAt) AppendBSATN(b []byte) []byte { return AppendI64(AppendBool(b, s.isTime), s.micros) }
-func (s *ScheduleAt) ReadBSATN(r *Reader)        { *s = r.ScheduleAt() }
+
+// ReadBSATN sets s to what r reads; what is wrong stands in r.Err.
+func (s *ScheduleAt) ReadBSATN(r *Reader) { *s = r.ScheduleAt() }
 
 // ScheduleAt reads a ScheduleAt.
 func (r *Reader) ScheduleAt() ScheduleAt {

@@ -5,6 +5,7 @@ import "strconv"
 // A Kind is the tag of a type in the encoding of types (spec 01 §1.1).
 type Kind uint8
 
+// The kinds; their numbers are those of the encoding.
 const (
 	KindRef Kind = iota
 	KindSum

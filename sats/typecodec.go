@@ -92,7 +92,7 @@ func decodeElements(r *Reader, depth int) []Element {
 	return slices.Clip(elems)
 }
 
-// A Typespace is the list of types that refs of one module index.
+// A Typespace is the list of types that refs of one module index: a ref n means Types[n].
 type Typespace struct{ Types []*Type }
 
 // AppendTypespace appends the BSATN of a typespace.

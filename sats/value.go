@@ -7,9 +7,10 @@ import (
 )
 
 // A Value is a decoded value of any type. Value trees are for the edges (literals, terminals, tests): rows on the hot
-// path stay encoded. The concrete types are those declared in this file, and U128, I128, U256 and I256.
+// path stay encoded. The concrete types are those called …Value here, and U128, I128, U256 and I256.
 type Value interface{ rank() uint8 }
 
+// The values of the types without parameters, of strings and of arrays.
 type (
 	BoolValue   bool
 	I8Value     int8
@@ -25,12 +26,15 @@ type (
 	StringValue string
 	BytesValue  []byte // an Array(U8)
 	ArrayValue  []Value
+)
+
+type (
 	// A ProductValue holds the elements in their order; unit is the empty one.
 	ProductValue []Value
 	// A SumValue is a variant with its payload.
 	SumValue struct {
-		Tag   uint8
-		Value Value
+		Tag   uint8 // position of the variant
+		Value Value // UnitValue for a variant without data
 	}
 	// MinValue is less than every other value, of whatever type. It bounds scans and is never encoded.
 	MinValue struct{}
@@ -50,12 +54,20 @@ var NoneValue = SumValue{Tag: 1, Value: UnitValue}
 // SomeValue returns the some of an option type.
 func SomeValue(v Value) SumValue { return SumValue{Value: v} }
 
-// IdentityValue and its relatives return values of the special types.
-func IdentityValue(id Identity) ProductValue         { return ProductValue{id.U256()} }
+// IdentityValue returns id as a value of IdentityType.
+func IdentityValue(id Identity) ProductValue { return ProductValue{id.U256()} }
+
+// ConnectionIDValue returns id as a value of ConnectionIDType.
 func ConnectionIDValue(id ConnectionID) ProductValue { return ProductValue{id.U128()} }
-func UuidValue(u Uuid) ProductValue                  { return ProductValue{u128At(u[:])} }
-func TimestampValue(t Timestamp) ProductValue        { return ProductValue{I64Value(t)} }
-func TimeDurationValue(d TimeDuration) ProductValue  { return ProductValue{I64Value(d)} }
+
+// UuidValue returns u as a value of UuidType.
+func UuidValue(u Uuid) ProductValue { return ProductValue{u128At(u[:])} }
+
+// TimestampValue returns t as a value of TimestampType.
+func TimestampValue(t Timestamp) ProductValue { return ProductValue{I64Value(t)} }
+
+// TimeDurationValue returns d as a value of TimeDurationType.
+func TimeDurationValue(d TimeDuration) ProductValue { return ProductValue{I64Value(d)} }
 
 func (MinValue) rank() uint8     { return 0 }
 func (BoolValue) rank() uint8    { return uint8(KindBool) }

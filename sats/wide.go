@@ -5,10 +5,10 @@ import (
 	"math/bits"
 )
 
-// A U128 is an unsigned 128-bit integer.
+// A U128 is an unsigned 128-bit integer: Hi·2⁶⁴ + Lo.
 type U128 struct{ Lo, Hi uint64 }
 
-// An I128 is a signed 128-bit integer in two's complement.
+// An I128 is a signed 128-bit integer in two's complement: Hi·2⁶⁴ + Lo.
 type I128 struct {
 	Lo uint64
 	Hi int64
@@ -125,9 +125,16 @@ func (i I256) abs() U256 {
 	return U256(i)
 }
 
+// String returns the decimal digits.
 func (u U128) String() string { return string(u.wide().appendDecimal(nil)) }
+
+// String returns the decimal digits, with a minus sign before those of a negative number.
 func (i I128) String() string { return string(i.wide().appendDecimal(nil)) }
+
+// String returns the decimal digits.
 func (u U256) String() string { return string(u.appendDecimal(nil)) }
+
+// String returns the decimal digits, with a minus sign before those of a negative number.
 func (i I256) String() string { return string(i.appendDecimal(nil)) }
 
 func (i I256) appendDecimal(b []byte) []byte {
@@ -270,12 +277,26 @@ func ParseI128(s string) (I128, error) {
 	return n, nil
 }
 
+// AppendBSATN appends u in 16 bytes, the least significant first.
 func (u U128) AppendBSATN(b []byte) []byte { return AppendU128(b, u) }
+
+// AppendBSATN appends i in 16 bytes, the least significant first.
 func (i I128) AppendBSATN(b []byte) []byte { return AppendI128(b, i) }
+
+// AppendBSATN appends u in 32 bytes, the least significant first.
 func (u U256) AppendBSATN(b []byte) []byte { return AppendU256(b, u) }
+
+// AppendBSATN appends i in 32 bytes, the least significant first.
 func (i I256) AppendBSATN(b []byte) []byte { return AppendI256(b, i) }
 
+// ReadBSATN sets u to what r reads; what is wrong stands in r.Err.
 func (u *U128) ReadBSATN(r *Reader) { *u = r.U128() }
+
+// ReadBSATN sets i to what r reads; what is wrong stands in r.Err.
 func (i *I128) ReadBSATN(r *Reader) { *i = r.I128() }
+
+// ReadBSATN sets u to what r reads; what is wrong stands in r.Err.
 func (u *U256) ReadBSATN(r *Reader) { *u = r.U256() }
+
+// ReadBSATN sets i to what r reads; what is wrong stands in r.Err.
 func (i *I256) ReadBSATN(r *Reader) { *i = r.I256() }

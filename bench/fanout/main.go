@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stdbgo/spacetime/bench/cputime"
 	"github.com/stdbgo/spacetime/client"
 	"github.com/stdbgo/spacetime/internal/wire"
 	v2 "github.com/stdbgo/spacetime/internal/wire/v2"
@@ -114,13 +115,13 @@ func (c *config) measure(n int) error {
 		})
 	}
 	time.Sleep(time.Second) // to warm up
-	rows0, calls0, cpu0, begin := rows.Load(), calls.Load(), processCPU(c.pid), time.Now()
+	rows0, calls0, cpu0, begin := rows.Load(), calls.Load(), cputime.Of(c.pid), time.Now()
 	select {
 	case err := <-failed:
 		return err
 	case <-time.After(c.duration):
 	}
-	took, cpu := time.Since(begin).Seconds(), processCPU(c.pid)-cpu0
+	took, cpu := time.Since(begin).Seconds(), cputime.Of(c.pid)-cpu0
 	delivered, done := float64(rows.Load()-rows0), float64(calls.Load()-calls0)
 	fmt.Printf("| %d | %.0f | %.0f | %.0f | %.1f |\n", n, done/took, delivered/took, delivered/max(cpu, 1e-9), cpu*1e6/max(done, 1))
 	return nil

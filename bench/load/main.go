@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stdbgo/spacetime/bench/cputime"
 	"github.com/stdbgo/spacetime/client"
 	"github.com/stdbgo/spacetime/sats"
 )
@@ -85,13 +86,13 @@ func run(ctx context.Context, c config) error {
 	}
 	time.Sleep(c.warm)
 	l.measuring.Store(true)
-	start, server, own := time.Now(), processCPU(c.pid), processCPU(os.Getpid())
+	start, server, own := time.Now(), cputime.Of(c.pid), cputime.Of(os.Getpid())
 	before := l.committed.Load()
 	time.Sleep(c.duration)
 	l.measuring.Store(false)
 	n := l.committed.Load() - before
 	elapsed := time.Since(start).Seconds()
-	server, own = processCPU(c.pid)-server, processCPU(os.Getpid())-own
+	server, own = cputime.Of(c.pid)-server, cputime.Of(os.Getpid())-own
 	l.stopping.Store(true)
 	l.inFlight.Wait()
 	if err := l.failure(); err != nil {

@@ -76,6 +76,7 @@ func TestRustLint(t *testing.T) {
 		"src/lib.rs":     "fn f() {\n  println!(\"x\");\n}\n",
 		"src/deep/m.rs":  "// dbg!(1)\n",
 		"src/notrust.md": "print!",
+		"src/data.rs":    "const DATA: &str = \"" + strings.Repeat("x", 2<<20) + "\";\n",
 	})
 	var stdout, stderr bytes.Buffer
 	b := &builder{Options{Dir: dir, LintDir: "src", Stdout: &stdout, Stderr: &stderr}}

@@ -1,7 +1,6 @@
 package build
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -114,21 +113,17 @@ func (b *builder) lint() error {
 }
 
 func printLines(path string) (found []string, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, 1<<20)
-	for n := 1; sc.Scan(); n++ {
+	source, err := os.ReadFile(path)
+	n := 0
+	for line := range strings.Lines(string(source)) {
+		n++
 		for _, macro := range printMacros {
-			if strings.Contains(sc.Text(), macro) {
-				found = append(found, fmt.Sprintf("%s:%d: %s", path, n, strings.TrimSpace(sc.Text())))
+			if strings.Contains(line, macro) {
+				found = append(found, fmt.Sprintf("%s:%d: %s", path, n, strings.TrimSpace(line)))
 			}
 		}
 	}
-	return found, sc.Err()
+	return found, err
 }
 
 // cargo builds the crate and returns the last artifact that it names.

@@ -52,7 +52,8 @@ func (c *TypeChecker) check(ctx context.Context, dir string, w io.Writer) (ok bo
 		c.useless = true
 		return false, nil
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })
+	process := c.cmd.Process // the function may still run when the compiler has been ended and forgotten
+	stop := context.AfterFunc(ctx, func() { _ = process.Kill() })
 	answer, err := c.ask()
 	if !stop() {
 		c.end()

@@ -136,9 +136,6 @@ type Journal interface {
 	// WaitDurable waits until the transaction at off is durable. It returns the
 	// log's error if that will not happen, or the context's.
 	WaitDurable(ctx context.Context, off Offset) error
-	// OnDurable has fn called with the durable offset after each advance, in
-	// order; fn must not block and must not call the log's Close.
-	OnDurable(fn func(durable Offset))
 
 	// Failed is closed when the log has failed; Err then says why.
 	Failed() <-chan struct{}

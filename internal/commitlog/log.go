@@ -60,7 +60,6 @@ type Log struct {
 		work  *sync.Cond    // queue or closing changed
 		room  *sync.Cond    // the queue became shorter, or err or closing changed
 		moved chan struct{} // made by waiters; closed when durable, err or closing changed
-		tell  []func(Offset)
 	}
 }
 
@@ -220,14 +219,6 @@ func (l *Log) wakeWaitersLocked() {
 		close(l.mu.moved)
 		l.mu.moved = nil
 	}
-}
-
-// OnDurable has fn called by the sync goroutine after each advance. What it must
-// not do: block, or call Close.
-func (l *Log) OnDurable(fn func(durable Offset)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.mu.tell = append(l.mu.tell[:len(l.mu.tell):len(l.mu.tell)], fn) // a copy: the goroutine reads the old one
 }
 
 // Failed is closed when a write or a sync has failed; Err then says which. The

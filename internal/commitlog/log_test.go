@@ -243,33 +243,6 @@ func TestWaitDurable(t *testing.T) {
 	}
 }
 
-func TestOnDurable(t *testing.T) {
-	for name, j := range map[string]Journal{"log": openLog(t, testOptions(vfs.NewMem())), "memory": NewMemory()} {
-		t.Run(name, func(t *testing.T) {
-			var told []Offset
-			j.OnDurable(func(durable Offset) {
-				if j.Durable() < durable {
-					t.Errorf("told of %d while Durable() = %d", durable, j.Durable())
-				}
-				told = append(told, durable)
-			})
-			for i := range 100 {
-				_, err := j.Append(testRecord(i, 10))
-				must(t, err)
-			}
-			must(t, j.Close())
-			for i := 1; i < len(told); i++ {
-				if told[i] <= told[i-1] {
-					t.Fatalf("told of %d after %d", told[i], told[i-1])
-				}
-			}
-			if len(told) == 0 || told[len(told)-1] != 100 {
-				t.Errorf("told of %v; want 100 at the end", told)
-			}
-		})
-	}
-}
-
 func TestFailureIsFinal(t *testing.T) {
 	spec.Covers(t, "08.55")
 	injected := errors.New("injected")

@@ -17,7 +17,6 @@ type Memory struct {
 		next   Offset
 		closed bool
 		moved  chan struct{} // made by waiters; closed when next or closed changed
-		tell   []func(Offset)
 	}
 }
 
@@ -37,11 +36,7 @@ func (m *Memory) Append(record []byte) (Offset, error) {
 	off := m.mu.next
 	m.mu.next++
 	m.wakeWaitersLocked()
-	tell := m.mu.tell
 	m.mu.Unlock()
-	for _, fn := range tell {
-		fn(off + 1)
-	}
 	return off, nil
 }
 
@@ -91,13 +86,6 @@ func (m *Memory) wakeWaitersLocked() {
 		close(m.mu.moved)
 		m.mu.moved = nil
 	}
-}
-
-// OnDurable has fn called by each Append.
-func (m *Memory) OnDurable(fn func(durable Offset)) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.mu.tell = append(m.mu.tell[:len(m.mu.tell):len(m.mu.tell)], fn)
 }
 
 // Replay has nothing to hand out; an offset below Next is ErrGone.

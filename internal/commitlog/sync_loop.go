@@ -161,11 +161,7 @@ func (l *Log) publish(b *batch) {
 	l.counts.bytes.Add(uint64(len(b.buf)))
 	l.mu.Lock()
 	l.wakeWaitersLocked()
-	tell := l.mu.tell
 	l.mu.Unlock()
-	for _, fn := range tell {
-		fn(durable)
-	}
 }
 
 // rotate completes the newest segment and begins the next.

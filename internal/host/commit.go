@@ -146,18 +146,6 @@ func (db *Database) WaitDurable(ctx context.Context, offset uint64) (durable uin
 	return uint64(db.journal.Durable()), nil
 }
 
-// Durable returns the offset below which everything is on disk.
-func (db *Database) Durable() uint64 { return uint64(db.journal.Durable()) }
-
-// OnDurable has fn called after each advance of Durable, in order. fn must not
-// block.
-func (db *Database) OnDurable(fn func(durable uint64)) {
-	db.journal.OnDurable(func(o commitlog.Offset) { fn(uint64(o)) })
-}
-
-// InMemory reports whether the database keeps nothing on disk.
-func (db *Database) InMemory() bool { return db.dir == "" }
-
 // event describes a transaction by a reducer to subscribers.
 func event(r *reducer, c Caller, at sats.Timestamp, args []byte) *subscribe.Event {
 	return &subscribe.Event{

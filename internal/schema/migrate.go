@@ -53,22 +53,6 @@ func (p *Plan) Token(db sats.Identity, oldProgram, newProgram sats.Hash) sats.Ha
 	return MigrationToken(db, oldProgram, newProgram)
 }
 
-// ParseMigrationToken reads a token as it stands in a URL or in JSON: 0x and
-// hexadecimal digits of the number, leading zeros optional.
-func ParseMigrationToken(s string) (sats.Hash, error) {
-	digits, ok := strings.CutPrefix(strings.Trim(s, `"`), "0x")
-	digits = strings.TrimLeft(digits, "0")
-	if !ok || len(digits) > 64 {
-		return sats.Hash{}, fmt.Errorf("migration token %q: want 0x and up to 64 hexadecimal digits", s)
-	}
-	h, err := sats.ParseHash(strings.Repeat("0", 64-len(digits)) + digits)
-	if err != nil {
-		return sats.Hash{}, fmt.Errorf("migration token %q: %w", s, err)
-	}
-	slices.Reverse(h[:])
-	return h, nil
-}
-
 // PlanMigration compares two definitions. If the new one cannot be reached
 // automatically the error is a *[MigrationError] with every reason.
 func PlanMigration(old, new *ModuleDef) (*Plan, error) {

@@ -393,18 +393,4 @@ func TestMigrationToken(t *testing.T) {
 	if token.JSON() != wire {
 		t.Errorf("on the wire %s, want %s", token.JSON(), wire)
 	}
-	small := sats.Hash{0x0f, 0x01} // the number 0x010f
-	for text, want := range map[string]sats.Hash{
-		wire: token, `"` + wire + `"`: token, "0x10f": small, "0x" + strings.Repeat("0", 61) + "10f": small, "0x0": {},
-		"0x" + strings.Repeat("0", 70) + "10f": small,
-	} {
-		if got, err := ParseMigrationToken(text); err != nil || got != want {
-			t.Errorf("ParseMigrationToken(%q) = %s, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "10f", "0x" + strings.Repeat("1", 65), "0xzz"} {
-		if got, err := ParseMigrationToken(text); err == nil {
-			t.Errorf("ParseMigrationToken(%q) = %s", text, got)
-		}
-	}
 }

@@ -138,7 +138,6 @@ func (h *fakeHost) Delete(ctx context.Context, replica uint64) error {
 }
 
 func (h *fakeHost) StoredLog(uint64, int) ([]byte, error) { return h.stored, nil }
-func (h *fakeHost) Close() error                          { return nil }
 
 // the returns the one database that runs.
 func (h *fakeHost) the(t testing.TB) *fakeDatabase {

@@ -61,8 +61,6 @@ func (d databases) StoredLog(replica uint64, tail int) ([]byte, error) {
 	return d.h.StoredLog(replica, tail)
 }
 
-func (d databases) Close() error { return d.h.Close() }
-
 // Stats returns the counts of the running databases.
 func (d databases) Stats() []DatabaseStats {
 	var all []DatabaseStats
@@ -197,14 +195,6 @@ func callError(err error) error {
 		return &CallError{Kind: ModuleGone, Message: err.Error()}
 	}
 	return &CallError{Kind: WorkerDied, Message: "The reducer worker encountered a fatal error: " + err.Error()}
-}
-
-func (d database) SQL(ctx context.Context, who Caller, text string) (SQLResult, error) {
-	res, err := d.db.SQL(ctx, hostCaller(who), text)
-	if err != nil {
-		return SQLResult{}, err
-	}
-	return sqlResult(res), nil
 }
 
 func (d database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error) {

@@ -47,10 +47,6 @@ type Host interface {
 	// StoredLog is the newest stored module log of a replica that cannot be
 	// launched: its last tail lines, or all of it if tail < 0.
 	StoredLog(replica uint64, tail int) ([]byte, error)
-
-	// Close ends all databases: disconnect handling for the clients that are
-	// left, log flushed. No other method is called during or after it.
-	Close() error
 }
 
 // DatabaseInfo says which database to run.
@@ -130,10 +126,8 @@ type Database interface {
 	Environment() (EnvInfo, error)
 	SetEnvironment(ctx context.Context, expected sats.Hash, u EnvUpdate) (UpdateResult, error)
 
-	// SQL runs one statement. An error's text is the answer.
-	SQL(ctx context.Context, who Caller, text string) (SQLResult, error)
-	// StreamSQL is SQL with the rows going to sink one after another instead of into
-	// the result. It ends early when gone is closed.
+	// StreamSQL runs one statement; its rows go to sink one after another. It ends early
+	// when gone is closed. An error's text is the answer.
 	StreamSQL(ctx context.Context, gone <-chan struct{}, who Caller, st SQLStatement, sink SQLSink) (SQLResult, error)
 	// DescribeSQL compiles a statement and runs nothing: the result has Columns and
 	// Nulls, and the parameters of the statement get their types.

@@ -398,14 +398,6 @@ func (r *Running) Handler() http.Handler { return r.server.Handler() }
 // Addr is the address that a server made by Start listens on.
 func (r *Running) Addr() net.Addr { return r.listener.Addr() }
 
-// PostgresAddr is the address that PostgreSQL clients are served on; nil: none.
-func (r *Running) PostgresAddr() net.Addr {
-	if r.pg == nil {
-		return nil
-	}
-	return r.pg.Addr()
-}
-
 // Shutdown stops accepting, ends log streams, closes WebSockets with 1001, waits
 // a few seconds for requests, stops the databases and lets go of the data
 // directory.

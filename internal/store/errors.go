@@ -11,29 +11,16 @@ import (
 // An Errno is the number a host call returns to a module (spec 03 §3.3).
 type Errno uint16
 
-// The numbers; 0 is success.
+// Those that the store returns; package abi has them all. 0 is success.
 const (
-	ErrHostCallFailure         Errno = 1
-	ErrNotInTransaction        Errno = 2
-	ErrDecode                  Errno = 3
-	ErrNoSuchTable             Errno = 4
-	ErrNoSuchIndex             Errno = 5
-	ErrNoSuchIter              Errno = 6
-	ErrNoSuchConsoleTimer      Errno = 7
-	ErrNoSuchBytes             Errno = 8
-	ErrNoSpace                 Errno = 9
-	ErrWrongIndexAlgo          Errno = 10
-	ErrBufferTooSmall          Errno = 11
-	ErrUniqueAlreadyExists     Errno = 12
-	ErrScheduleAtDelayTooLong  Errno = 13
-	ErrIndexNotUnique          Errno = 14
-	ErrNoSuchRow               Errno = 15
-	ErrAutoIncOverflow         Errno = 16
-	ErrWouldBlockTransaction   Errno = 17
-	ErrTransactionNotAnonymous Errno = 18
-	ErrTransactionIsReadOnly   Errno = 19
-	ErrTransactionIsMut        Errno = 20
-	ErrHTTP                    Errno = 21
+	ErrDecode              Errno = 3
+	ErrNoSuchTable         Errno = 4
+	ErrNoSuchIndex         Errno = 5
+	ErrNoSpace             Errno = 9
+	ErrWrongIndexAlgo      Errno = 10
+	ErrUniqueAlreadyExists Errno = 12
+	ErrIndexNotUnique      Errno = 14
+	ErrNoSuchRow           Errno = 15
 )
 
 // An Error is a refused operation. The transaction stays usable, and but for

@@ -41,6 +41,3 @@ func (r Rows) All() iter.Seq[[]byte] {
 
 // Bytes returns all rows back to back.
 func (r Rows) Bytes() []byte { return r.data }
-
-// Width returns the length all rows have, false if lengths vary.
-func (r Rows) Width() (int, bool) { return r.width, r.ends == nil }

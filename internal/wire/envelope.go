@@ -20,20 +20,6 @@ const (
 	CompressGzip
 )
 
-// ParseCompression reads the value of the query parameter compression, which is
-// case-sensitive.
-func ParseCompression(s string) (Compression, bool) {
-	switch s {
-	case "None":
-		return CompressNone, true
-	case "Brotli":
-		return CompressBrotli, true
-	case "Gzip":
-		return CompressGzip, true
-	}
-	return 0, false
-}
-
 // The first byte of every binary message from the server (spec 05 §5.3).
 const (
 	tagPlain  = 0

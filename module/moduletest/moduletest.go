@@ -40,7 +40,7 @@ import (
 
 // A DB is a database in memory with the module of the program.
 type DB struct {
-	// Clock is the database's. It stands still until Advance.
+	// Clock is the database's. It begins at 2026-01-01T00:00:00Z and stands still until Advance.
 	Clock *Clock
 
 	t       testing.TB
@@ -100,8 +100,8 @@ func User(name string) module.Identity { return auth.IdentityFromClaims("modulet
 
 // A Client is a caller of reducers.
 type Client struct {
-	Identity     module.Identity
-	ConnectionID module.ConnectionID
+	Identity     module.Identity     // the Sender that reducers see
+	ConnectionID module.ConnectionID // another one for each client
 
 	db    *DB
 	owner bool
@@ -165,6 +165,7 @@ type CallError struct {
 	Panic   string // the text of the panic that ended the call, if one did
 }
 
+// Error returns the reducer and its panic, or what the caller gets to see.
 func (e *CallError) Error() string {
 	if e.Panic != "" {
 		return e.Reducer + " panicked: " + e.Panic

@@ -26,6 +26,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -121,17 +122,33 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 
-	base := "http://" + listener.Addr().String()
+	base := "http://" + dialable(listener.Addr())
 	fmt.Fprintf(stdout, "Database %s runs in this process at %s; Ctrl-C stops it.\n", o.name, base)
 	fmt.Fprintf(stdout, "  to query it: spacetime sql -s %s %s \"SELECT * FROM …\"\n", base, o.name)
-	followed := make(chan error, 1)
-	go func() { followed <- follow(ctx, base, db.Token(), o.name, stdout) }()
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		if err := follow(ctx, base, db.Token(), o.name, stdout); err != nil {
+			fmt.Fprintf(stderr, "The module's log is no longer shown here: %v\n", err)
+		}
+	}()
 
 	select {
 	case <-ctx.Done():
 	case err = <-served:
 	}
-	return errors.Join(err, srv.Close(), <-followed)
+	err = errors.Join(err, srv.Close())
+	<-followed
+	return err
+}
+
+// dialable is how a listener is reached from this machine: one on all interfaces tells no address that can be dialled
+// everywhere.
+func dialable(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
+	}
+	return a.String()
 }
 
 // follow prints the module's log until ctx ends.

@@ -131,7 +131,10 @@ func TestServe(t *testing.T) {
 	}
 	p.end()
 
-	p = start(t, "-data", data+"2", "-memory")
+	p = start(t, "-data", data+"2", "-memory", "-listen", ":0")
+	if !strings.HasPrefix(p.base, "http://localhost:") {
+		t.Errorf("on all interfaces it says to be at %s", p.base)
+	}
 	if got := p.post("sql", "text/plain", "SELECT * FROM note"); !strings.Contains(got, `"rows":[]`) {
 		t.Errorf("in memory: %s", got)
 	}

@@ -1,7 +1,6 @@
 package csharp
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -114,48 +113,8 @@ func facts(text string) []string {
 func TestVector(t *testing.T) {
 	spec.Covers(t, "10.5")
 	got, _ := build(t, modelOf(t, codegentest.Chat(t)), model.Options{SDK: sdk2140})
-	dir, n := filepath.Join(vectors, "chat", "csharp-2.8"), 0
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		n++
-		name, _ := filepath.Rel(dir, path)
-		want, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		text, ok := got[filepath.ToSlash(name)]
-		if !ok {
-			t.Errorf("%s is missing", name)
-			return nil
-		}
-		have := facts(text)
-		for _, fact := range facts(string(want)) {
-			if !slices.Contains(have, fact) {
-				t.Errorf("%s lacks %s", name, fact)
-			}
-		}
-		return nil
-	})
-	if err != nil || n == 0 || n != len(got) {
-		t.Errorf("%d files, the vector has %d: %v", len(got), n, err)
-	}
-}
-
-// wants fails for every text that a file lacks, and with "!" before it, for one
-// that it has.
-func wants(t *testing.T, files map[string]string, name string, texts ...string) {
-	t.Helper()
-	file, ok := files[name]
-	if !ok {
-		t.Errorf("there is no %s", name)
-	}
-	for _, text := range texts {
-		text, not := strings.CutPrefix(text, "!")
-		if strings.Contains(file, text) == not {
-			t.Errorf("%s: contains %q: %v", name, text, not)
-		}
+	if n := codegentest.Recorded(t, got, filepath.Join(vectors, "chat", "csharp-2.8"), facts); n != len(got) {
+		t.Errorf("%d files, %d are recorded", len(got), n)
 	}
 }
 
@@ -178,8 +137,8 @@ func TestReleases(t *testing.T) {
 		{sdk19, []string{"!Cols"}, []string{"IDbContext<RemoteTables, RemoteReducers, SetReducerFlags, SubscriptionBuilder>", "!RemoteProcedures", "!ProcedureEvent"}},
 	} {
 		files, _ := build(t, m, model.Options{SDK: c.sdk})
-		wants(t, files, table, c.table...)
-		wants(t, files, client, c.client...)
+		codegentest.Wants(t, files, table, c.table...)
+		codegentest.Wants(t, files, client, c.client...)
 		if flags := strings.Contains(files["Reducers/SetName.g.cs"], "public void SetName(CallReducerFlags flags) => SetNameFlags = flags;"); flags == c.sdk.AtLeast(2, 0, 0) {
 			t.Errorf("SDK %v: flags are there: %v", c.sdk, flags)
 		}
@@ -190,21 +149,21 @@ func TestKeysAndNames(t *testing.T) {
 	spec.Covers(t, "10.22", "10.23", "10.24")
 	m := modelOf(t, codegentest.HardMaker().Module(t))
 	files, warnings := build(t, m, model.Options{SDK: sdk2140})
-	wants(t, files, "Tables/Keyword.g.cs",
+	codegentest.Wants(t, files, "Tables/Keyword.g.cs",
 		"public sealed class ByColorUniqueIndex : UniqueIndexBase<int>", "protected override int GetKey(Keyword row) => (int)row.Color;", "public Keyword? Find(Color value) => Find((int)value);",
 		"public sealed class ByStatusIndex : BTreeIndexBase<int>", "IEnumerable<Keyword> Filter(Status value) => Filter((int)value);",
 		"BTreeIndexBase<(bool Class, int Self)>", "=> (row.Class, row.Self);",
 		"protected override object GetPrimaryKey(Keyword row) => row.Type;", "UniqueIndexBase<global::SpacetimeDB.Uuid>")
-	wants(t, files, "Tables/Notice.g.cs", "RemoteEventTableHandle<EventContext, Notice>", "!UniqueIndex", "!GetPrimaryKey")
-	wants(t, files, "Tables/KeywordView.g.cs", "GetPrimaryKey", "!UniqueIndex")
-	wants(t, files, "Tables/KeywordBy.g.cs", "!GetPrimaryKey", "!UniqueIndex")
-	wants(t, files, "SpacetimeDBClient.g.cs", "AddTable(KeywordBy = new(conn));", "!all.KeywordBy()", "global::SpacetimeDB.Status.Failed", "global::System.Exception")
-	wants(t, files, "Types/Exception.g.cs", "public byte Exception_;", `[DataMember(Name = "exception")]`)
-	wants(t, files, "Types/Status.g.cs", "public enum Status", "Active,", "Self,")
-	wants(t, files, "Types/OnlyOne.g.cs", "TaggedEnum<(string Only, global::SpacetimeDB.Unit _Reserved)>")
-	wants(t, files, "Types/List.g.cs", "public List? Next;")
-	wants(t, files, "Reducers/Delete.g.cs", "Exception @class", "@params", "args.Class", "InternalCallReducer(new Reducer.Delete(type, self, @class, @params))")
-	wants(t, files, "Reducers/Structures.g.cs", "public List List;", "this.List = new();", "this.Only = null!;", "public Option Callback;")
+	codegentest.Wants(t, files, "Tables/Notice.g.cs", "RemoteEventTableHandle<EventContext, Notice>", "!UniqueIndex", "!GetPrimaryKey")
+	codegentest.Wants(t, files, "Tables/KeywordView.g.cs", "GetPrimaryKey", "!UniqueIndex")
+	codegentest.Wants(t, files, "Tables/KeywordBy.g.cs", "!GetPrimaryKey", "!UniqueIndex")
+	codegentest.Wants(t, files, "SpacetimeDBClient.g.cs", "AddTable(KeywordBy = new(conn));", "!all.KeywordBy()", "global::SpacetimeDB.Status.Failed", "global::System.Exception")
+	codegentest.Wants(t, files, "Types/Exception.g.cs", "public byte Exception_;", `[DataMember(Name = "exception")]`)
+	codegentest.Wants(t, files, "Types/Status.g.cs", "public enum Status", "Active,", "Self,")
+	codegentest.Wants(t, files, "Types/OnlyOne.g.cs", "TaggedEnum<(string Only, global::SpacetimeDB.Unit _Reserved)>")
+	codegentest.Wants(t, files, "Types/List.g.cs", "public List? Next;")
+	codegentest.Wants(t, files, "Reducers/Delete.g.cs", "Exception @class", "@params", "args.Class", "InternalCallReducer(new Reducer.Delete(type, self, @class, @params))")
+	codegentest.Wants(t, files, "Reducers/Structures.g.cs", "public List List;", "this.List = new();", "this.Only = null!;", "public Option Callback;")
 	if len(warnings) == 0 || !strings.Contains(strings.Join(warnings, "\n"), "hides the member Count") {
 		t.Errorf("warnings %q", warnings)
 	}
@@ -214,15 +173,15 @@ func TestKeysAndNames(t *testing.T) {
 	if !strings.Contains(strings.Join(warnings, "\n"), "is left out") {
 		t.Errorf("an index on an option gives no warning: %q", warnings)
 	}
-	wants(t, files, "Tables/Keyword.g.cs", "!UniqueIndexBase<String?>")
+	codegentest.Wants(t, files, "Tables/Keyword.g.cs", "!UniqueIndexBase<String?>")
 }
 
 func TestNamespace(t *testing.T) {
 	m := modelOf(t, codegentest.Chat(t))
 	files, _ := build(t, m, model.Options{SDK: sdk2140, Namespace: "My.Game"})
-	wants(t, files, "Types/User.g.cs", "namespace My.Game", "using SpacetimeDB;")
+	codegentest.Wants(t, files, "Types/User.g.cs", "namespace My.Game", "using SpacetimeDB;")
 	files, _ = build(t, m, model.Options{SDK: sdk2140})
-	wants(t, files, "Types/User.g.cs", "namespace SpacetimeDB.Types", "!using SpacetimeDB;")
+	codegentest.Wants(t, files, "Types/User.g.cs", "namespace SpacetimeDB.Types", "!using SpacetimeDB;")
 	for _, bad := range []string{"1a", "a..b", "a b", "x.class"} {
 		if _, err := Generate(m, model.Options{SDK: sdk2140, Namespace: bad}); err == nil || !strings.Contains(err.Error(), bad) {
 			t.Errorf("namespace %q: error %v", bad, err)

@@ -211,20 +211,6 @@ func (u *Use) IsBytes() bool { return u.Kind == Array && u.Elem.Kind == U8 }
 // IsInteger reports whether a use is an integer of any width.
 func (u *Use) IsInteger() bool { return u.Kind >= I8 && u.Kind <= U256 }
 
-// Filterable reports whether a column of this use can be looked up by value in
-// every client (spec 10 §2.6).
-func (u *Use) Filterable() bool {
-	switch u.Kind {
-	case Bool, String, Identity, ConnectionID, Never:
-		return true
-	case Option:
-		return u.Elem.Kind == Unit
-	case Ref:
-		return u.Type.Shape == PlainEnum
-	}
-	return u.IsInteger()
-}
-
 // markRecursive sets Recursive in the types that take part in a cycle: those
 // whose strongly connected component has more than one type, or a reference to
 // itself (Tarjan's algorithm; its depth is bounded by the number of types).

@@ -1,7 +1,6 @@
 package rust
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -131,30 +130,8 @@ func TestVectors(t *testing.T) {
 	} {
 		t.Run(c.dir, func(t *testing.T) {
 			got, _ := build(t, c.module, c.sdk)
-			paths, err := filepath.Glob(filepath.Join(vectors, c.dir, "*.rs"))
-			if err != nil || len(paths) == 0 {
-				t.Fatal("no vectors", err)
-			}
-			for _, path := range paths {
-				name := filepath.Base(path)
-				want, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				text, ok := got[name]
-				if !ok {
-					t.Errorf("%s is missing", name)
-					continue
-				}
-				have := facts(text)
-				for _, fact := range facts(string(want)) {
-					if !slices.Contains(have, fact) {
-						t.Errorf("%s lacks %s", name, fact)
-					}
-				}
-			}
-			if len(got) != len(paths) {
-				t.Errorf("%d files, the vector has %d", len(got), len(paths))
+			if n := codegentest.Recorded(t, got, filepath.Join(vectors, filepath.FromSlash(c.dir)), facts); n != len(got) {
+				t.Errorf("%d files, %d are recorded", len(got), n)
 			}
 		})
 	}

@@ -11,64 +11,48 @@ import (
 	"github.com/stdbgo/spacetime/sats"
 )
 
-// wants fails for every text that a file lacks, and with "!" before it, for one
-// that it has.
-func wants(t *testing.T, files map[string]string, name string, texts ...string) {
-	t.Helper()
-	file, ok := files[name]
-	if !ok {
-		t.Errorf("there is no %s", name)
-	}
-	for _, text := range texts {
-		text, not := strings.CutPrefix(text, "!")
-		if strings.Contains(file, text) == not {
-			t.Errorf("%s: contains %q: %v", name, text, not)
-		}
-	}
-}
-
 func TestKeywordsAndRecursion(t *testing.T) {
 	spec.Covers(t, "10.17")
 	m := modelOf(t, codegentest.HardMaker().Module(t))
 	m.Root.Procedures[1].Accessor = "nothing" // modules of the old form may call a procedure like a reducer
 	files, _ := build(t, m, sdk2140)
-	wants(t, files, "keyword_type.rs", "pub r#type: u64,", "pub r#match: String,", "pub self_: i32,", "pub arg_2: u8,", "pub class: bool,")
-	wants(t, files, "keyword_table.rs", `add_unique_constraint::<u64>("type", |row| &row.r#type)`, "pub fn r#type(&self) -> KeywordTypeUnique<'ctx>",
+	codegentest.Wants(t, files, "keyword_type.rs", "pub r#type: u64,", "pub r#match: String,", "pub self_: i32,", "pub arg_2: u8,", "pub class: bool,")
+	codegentest.Wants(t, files, "keyword_table.rs", `add_unique_constraint::<u64>("type", |row| &row.r#type)`, "pub fn r#type(&self) -> KeywordTypeUnique<'ctx>",
 		"KeywordEventUnique", "KeywordKeyUnique", "KeywordColorUnique")
-	wants(t, files, "list_type.rs", "pub next: Option<Box<List>>,")
-	wants(t, files, "tree_type.rs", "pub left: Box<LeafOrTree>,", "pub all: Vec<Tree>,")
-	wants(t, files, "leaf_or_tree_type.rs", "Leaf(i64),", "Tree(Box<Tree>),")
-	wants(t, files, "status_type.rs", "Active,", "Self_,")
-	wants(t, files, "structures_reducer.rs", "callback: Option_, __callback: impl")
-	wants(t, files, "mod.rs", "pub use nothing_reducer::nothing;", "pub use nothing_procedure::nothing as _;")
+	codegentest.Wants(t, files, "list_type.rs", "pub next: Option<Box<List>>,")
+	codegentest.Wants(t, files, "tree_type.rs", "pub left: Box<LeafOrTree>,", "pub all: Vec<Tree>,")
+	codegentest.Wants(t, files, "leaf_or_tree_type.rs", "Leaf(i64),", "Tree(Box<Tree>),")
+	codegentest.Wants(t, files, "status_type.rs", "Active,", "Self_,")
+	codegentest.Wants(t, files, "structures_reducer.rs", "callback: Option_, __callback: impl")
+	codegentest.Wants(t, files, "mod.rs", "pub use nothing_reducer::nothing;", "pub use nothing_procedure::nothing as _;")
 }
 
 func TestEventTables(t *testing.T) {
 	spec.Covers(t, "10.18")
 	m := modelOf(t, codegentest.HardMaker().Module(t))
 	files, _ := build(t, m, sdk2140)
-	wants(t, files, "notice_table.rs", "impl<'ctx> __sdk::EventTable for NoticeTableHandle<'ctx>", "!__sdk::Table for", "!Unique", "!add_unique_constraint", "!UpdateCallbackId", "!on_delete")
-	wants(t, files, "notice_type.rs", "!CanBeLookupTable")
-	wants(t, files, "mod.rs", "notice: self.notice.into_event_diff(),")
+	codegentest.Wants(t, files, "notice_table.rs", "impl<'ctx> __sdk::EventTable for NoticeTableHandle<'ctx>", "!__sdk::Table for", "!Unique", "!add_unique_constraint", "!UpdateCallbackId", "!on_delete")
+	codegentest.Wants(t, files, "notice_type.rs", "!CanBeLookupTable")
+	codegentest.Wants(t, files, "mod.rs", "notice: self.notice.into_event_diff(),")
 	files, _ = build(t, m, sdk1120)
-	wants(t, files, "notice_table.rs", "impl<'ctx> __sdk::Table for NoticeTableHandle<'ctx>", "!Unique", "!UpdateCallbackId")
+	codegentest.Wants(t, files, "notice_table.rs", "impl<'ctx> __sdk::Table for NoticeTableHandle<'ctx>", "!Unique", "!UpdateCallbackId")
 }
 
 func TestViews(t *testing.T) {
 	spec.Covers(t, "10.19", "10.20", "10.31")
 	m := modelOf(t, codegentest.HardMaker().Module(t))
 	files, _ := build(t, m, sdk2140)
-	wants(t, files, "keyword_view_table.rs", "impl<'ctx> __sdk::TableWithPrimaryKey", "!add_unique_constraint", "!Unique<")
-	wants(t, files, "keyword_by_table.rs", "!TableWithPrimaryKey", "!add_unique_constraint",
+	codegentest.Wants(t, files, "keyword_view_table.rs", "impl<'ctx> __sdk::TableWithPrimaryKey", "!add_unique_constraint", "!Unique<")
+	codegentest.Wants(t, files, "keyword_by_table.rs", "!TableWithPrimaryKey", "!add_unique_constraint",
 		"fn keyword_by(&self, least: u32, name: String) -> __sdk::__query_builder::ViewCall<Keyword>",
 		`ViewCall::new("keyword_by", [__sdk::__query_builder::SqlLiteral::to_sql_literal(least), __sdk::__query_builder::SqlLiteral::to_sql_literal(name)])`)
-	wants(t, files, "mod.rs",
+	codegentest.Wants(t, files, "mod.rs",
 		`.apply_diff_to_table::<Keyword>("keyword_view", &self.keyword_view)`+"\n                .with_updates_by_pk(|row| &row.r#type),",
 		`keyword_by: cache.apply_diff_to_table::<Keyword>("keyword_by", &self.keyword_by),`,
 		`"keyword_by" => all.keyword_by.append(`,
 		`const ALL_TABLE_NAMES: &'static [&'static str] = &["keyword", "keyword_view", "notice", "plain"];`)
 	files, _ = build(t, m, sdk2101)
-	wants(t, files, "keyword_by_table.rs", "!QueryTableAccess", "!ViewCall")
+	codegentest.Wants(t, files, "keyword_by_table.rs", "!QueryTableAccess", "!ViewCall")
 }
 
 func TestNames(t *testing.T) {
@@ -81,10 +65,10 @@ func TestNames(t *testing.T) {
 	m.More = append(m.More, schema.RawSection{Tag: schema.SecExplicitNames, ExplicitNames: []schema.RawExplicitName{
 		{Kind: schema.NameTable, Source: "MyTable", Canonical: "things"}, {Kind: schema.NameFunction, Source: "DoIt", Canonical: "act"}}})
 	files, _ := build(t, modelOf(t, m.Module(t)), sdk2101)
-	wants(t, files, "my_table_table.rs", `get_table::<Row>("things")`, "fn my_table(&self)", "MyTableTableHandle")
-	wants(t, files, "row_type.rs", "pub the_id: u32,", `Col::new(table_name, "user_name")`)
-	wants(t, files, "do_it_reducer.rs", "pub trait do_it", "some_arg: u8")
-	wants(t, files, "mod.rs", `Self::DoIt { .. } => "act",`, `&["things"]`)
+	codegentest.Wants(t, files, "my_table_table.rs", `get_table::<Row>("things")`, "fn my_table(&self)", "MyTableTableHandle")
+	codegentest.Wants(t, files, "row_type.rs", "pub the_id: u32,", `Col::new(table_name, "user_name")`)
+	codegentest.Wants(t, files, "do_it_reducer.rs", "pub trait do_it", "some_arg: u8")
+	codegentest.Wants(t, files, "mod.rs", `Self::DoIt { .. } => "act",`, `&["things"]`)
 }
 
 func TestCollisions(t *testing.T) {
@@ -124,7 +108,7 @@ func TestOwnNames(t *testing.T) {
 	m := modelOf(t, codegentest.Chat(t))
 	m.Root.Types[0].Ident = "DbConnection"
 	files, warnings := build(t, m, sdk2101)
-	wants(t, files, "message_type.rs", "pub struct DbConnection_ {")
+	codegentest.Wants(t, files, "message_type.rs", "pub struct DbConnection_ {")
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "DbConnection_") {
 		t.Errorf("warnings %q", warnings)
 	}
@@ -134,19 +118,19 @@ func TestV9Lifecycle(t *testing.T) {
 	m := modelOf(t, codegentest.Chat(t))
 	m.Root.Reducers = append(m.Root.Reducers, &model.Function{Level: m.Root, Name: "client_connected", Accessor: "client_connected", Lifecycle: schema.LifecycleOnConnect})
 	files, _ := build(t, m, sdk2101)
-	wants(t, files, "client_connected_reducer.rs", "struct ClientConnectedArgs {}", "!trait client_connected")
-	wants(t, files, "mod.rs", `Self::ClientConnected => "client_connected",`, "!use client_connected_reducer")
+	codegentest.Wants(t, files, "client_connected_reducer.rs", "struct ClientConnectedArgs {}", "!trait client_connected")
+	codegentest.Wants(t, files, "mod.rs", `Self::ClientConnected => "client_connected",`, "!use client_connected_reducer")
 	files, _ = build(t, m, sdk1120)
-	wants(t, files, "client_connected_reducer.rs", "fn on_client_connected(", "!fn client_connected(", "!set_flags_for")
+	codegentest.Wants(t, files, "client_connected_reducer.rs", "fn on_client_connected(", "!fn client_connected(", "!set_flags_for")
 }
 
 func TestOlderReleases(t *testing.T) {
 	m := modelOf(t, codegentest.AllTypes(t))
 	files, _ := build(t, m, model.Version{Major: 1, Minor: 9})
-	wants(t, files, "mod.rs", "RemoteProcedures", "!QueryBuilder", "pub struct Uuid {")
-	wants(t, files, "thing_table.rs", "!QueryTableAccess")
+	codegentest.Wants(t, files, "mod.rs", "RemoteProcedures", "!QueryBuilder", "pub struct Uuid {")
+	codegentest.Wants(t, files, "thing_table.rs", "!QueryTableAccess")
 	files, _ = build(t, m, model.Version{Major: 1, Minor: 1})
-	wants(t, files, "mod.rs", "!RemoteProcedures", "!try_connection_id", `all.ping = ping_table::parse_table_update(update)?,`)
+	codegentest.Wants(t, files, "mod.rs", "!RemoteProcedures", "!try_connection_id", `all.ping = ping_table::parse_table_update(update)?,`)
 }
 
 func TestReceiver(t *testing.T) {
@@ -156,7 +140,7 @@ func TestReceiver(t *testing.T) {
 		t.Fatal(err)
 	}
 	structures, _ := def.Reducer("structures")
-	wants(t, map[string]string{ReceiverFile: string(text)}, ReceiverFile,
+	codegentest.Wants(t, map[string]string{ReceiverFile: string(text)}, ReceiverFile,
 		"pub struct Identity(pub spacetimedb::Identity);", "!DbConnection",
 		"impl spacetimedb::rt::RemoteReducer for structures {", `const NAME: &'static str = "structures";`,
 		`const SIGNATURE_HASH: &'static str = "`+structures.SignatureHash().String()+`";`,

@@ -1,7 +1,6 @@
 package unreal
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -135,50 +134,15 @@ func facts(text string) []string {
 func TestVector(t *testing.T) {
 	spec.Covers(t, "10.5")
 	got, _ := build(t, modelOf(t, codegentest.Chat(t)), model.Options{SDK: u2})
-	dir := filepath.Join(vectors, "chat", "unreal-2.1")
-	n := 0
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		n++
-		name, _ := filepath.Rel(dir, path)
-		want, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		text, ok := got[filepath.ToSlash(name)]
-		if !ok {
-			t.Errorf("%s is missing", name)
-			return nil
-		}
-		have := facts(text)
-		for _, fact := range facts(string(want)) {
-			if !slices.Contains(have, fact) {
-				t.Errorf("%s lacks %s", name, fact)
-			}
-		}
-		return nil
-	})
-	if err != nil || n == 0 || len(got) != n+3 {
-		t.Errorf("%d files, the vector has %d and there is the skeleton of 3: %v", len(got), n, err)
+	if n := codegentest.Recorded(t, got, filepath.Join(vectors, "chat", "unreal-2.1"), facts); len(got) != n+3 {
+		t.Errorf("%d files, %d are recorded and there is the skeleton of 3", len(got), n)
 	}
 }
 
-// wants fails for every text that a file lacks, and with "!" before it, for one
-// that it has.
+// wants is codegentest.Wants for files of the plugin's module.
 func wants(t *testing.T, files map[string]string, name string, texts ...string) {
 	t.Helper()
-	file, ok := files["Source/Chat/"+name]
-	if !ok {
-		t.Errorf("there is no %s", name)
-	}
-	for _, text := range texts {
-		text, not := strings.CutPrefix(text, "!")
-		if strings.Contains(file, text) == not {
-			t.Errorf("%s: contains %q: %v", name, text, not)
-		}
-	}
+	codegentest.Wants(t, files, "Source/Chat/"+name, texts...)
 }
 
 const (

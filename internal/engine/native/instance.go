@@ -95,7 +95,7 @@ func (in *instance) panicked(value any) abi.Outcome {
 	in.host.busy = false
 	text := "the goroutine of the call has exited"
 	if value != nil {
-		text = panicText(value)
+		text = abi.ValidText([]byte(fmt.Sprint(value))) // fmt knows values whose own methods panic
 	}
 	rec := abi.LogRecord{Level: abi.LogPanic, Message: text}
 	at := panicSite()
@@ -103,16 +103,6 @@ func (in *instance) panicked(value any) abi.Outcome {
 	rec.HasLine = at.line > 0
 	in.host.ctx.Log(rec)
 	return in.trapped(errors.New("panic: " + text))
-}
-
-func panicText(value any) string {
-	switch v := value.(type) {
-	case error:
-		return v.Error()
-	case fmt.Stringer:
-		return v.String()
-	}
-	return fmt.Sprint(value)
 }
 
 // trapped makes an outcome of the end of a call by force. The module's state may be inconsistent, as it is after a trap

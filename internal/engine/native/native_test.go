@@ -143,6 +143,8 @@ func TestOutcomes(t *testing.T) {
 		}, abi.Limits{Fuel: 1 << 20}, abi.StatusTrap, "recovered from a failure of the host"},
 		{"panic", t.Context(), func(guest.Host) { panic(errors.New("oh")) }, abi.Limits{}, abi.StatusTrap, "panic: oh"},
 		{"panic of nil", t.Context(), func(guest.Host) { panic(nil) }, abi.Limits{}, abi.StatusTrap, "nil"},
+		{"panic whose text panics", t.Context(), func(guest.Host) { panic((*brokenError)(nil)) }, abi.Limits{}, abi.StatusTrap, "panic: <nil>"},
+		{"panic that is no text", t.Context(), func(guest.Host) { panic("a\xffb") }, abi.Limits{}, abi.StatusTrap, "panic: a\ufffdb"},
 		{"no transaction", t.Context(), func(h guest.Host) {
 			if _, e := h.TableID("t"); e != guest.NotInTransaction {
 				t.Errorf("TableID without transaction: %d", e)
@@ -172,6 +174,11 @@ func TestOutcomes(t *testing.T) {
 		}
 	}
 }
+
+// A brokenError has no text if it is nil.
+type brokenError struct{ text string }
+
+func (e *brokenError) Error() string { return e.text }
 
 // A test that fails inside a reducer ends its goroutine; the instance must not believe that the call goes on.
 func TestGoexit(t *testing.T) {

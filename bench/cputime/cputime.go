@@ -1,4 +1,6 @@
-package main
+// Package cputime tells how much CPU time a process has used, so that load generators
+// can charge the server and themselves apart. It knows Linux only.
+package cputime
 
 import (
 	"fmt"
@@ -10,9 +12,9 @@ import (
 // ticksPerSecond is the unit of /proc/PID/stat on every Linux that Go runs on.
 const ticksPerSecond = 100
 
-// processCPU returns the CPU time that a process has used, in seconds, or 0 where
-// /proc does not tell.
-func processCPU(pid int) float64 {
+// Of returns the CPU time that a process has used, in seconds, or 0 where /proc does
+// not tell.
+func Of(pid int) float64 {
 	if pid == 0 {
 		return 0
 	}
