@@ -89,15 +89,18 @@ func TestMessagesAreHeldUp(t *testing.T) {
 	if held() {
 		t.Error("a local client was held up")
 	}
-	start := time.Now()
-	flood(r.dialFrom("198.51.100.1", token, "", "v2.bsatn"))
-	// The last one is read after those before it were paid for.
-	if took := time.Since(start); took < (n-12)*10*time.Millisecond {
-		t.Errorf("%d messages were taken in %v", n, took)
+	for range 10 { // a busy machine may be slower than the limit
+		start := time.Now()
+		flood(r.dialFrom("198.51.100.1", token, "", "v2.bsatn"))
+		// The last one is read after those before it were paid for.
+		if took := time.Since(start); took < (n-12)*10*time.Millisecond {
+			t.Errorf("%d messages were taken in %v", n, took)
+		}
+		if held() {
+			return
+		}
 	}
-	if !held() {
-		t.Error("nobody was held up")
-	}
+	t.Error("nobody was held up")
 }
 
 func TestFloodsAreClosed(t *testing.T) {

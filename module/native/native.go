@@ -153,9 +153,9 @@ func dialable(a net.Addr) string {
 
 // follow prints the module's log until ctx ends.
 func follow(ctx context.Context, base, token, name string, w io.Writer) error {
-	ctx, cancel := context.WithCancel(ctx)
+	asking, cancel := context.WithCancel(ctx) // ends after ctx, so what has ended is asked of that
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/database/"+url.PathEscape(name)+"/logs?follow=true&num_lines=0", nil)
+	r, err := http.NewRequestWithContext(asking, http.MethodGet, base+"/v1/database/"+url.PathEscape(name)+"/logs?follow=true&num_lines=0", nil)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func follow(ctx context.Context, base, token, name string, w io.Writer) error {
 			Line                     uint32 `json:"line_number"`
 		}
 		if err := json.Unmarshal(lines.Bytes(), &rec); err != nil {
-			return fmt.Errorf("module log: %w", err)
+			return ignoreEnd(ctx, fmt.Errorf("module log: %w", err)) // it may be the beginning of a line
 		}
 		fmt.Fprintf(w, "%5s %s:%d: %s\n", strings.ToUpper(rec.Level), rec.Filename, rec.Line, rec.Message)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -97,6 +98,27 @@ func (p *program) end() {
 		}
 	case <-time.After(time.Minute):
 		p.t.Fatal("the program does not end")
+	}
+}
+
+// A log that breaks off within a line when the program ends is no error.
+func TestFollowToTheEnd(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, `{"level":"Info","filename":"a.go","line_number":1,"message":"whole"}`+"\n"+`{"level":"In`)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(s.Close)
+	r, w := io.Pipe()
+	followed := make(chan error, 1)
+	go func() { followed <- follow(ctx, s.URL, "", "notes", w) }()
+	if line, err := bufio.NewReader(r).ReadString('\n'); err != nil || line != " INFO a.go:1: whole\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+	stop()
+	if err := <-followed; err != nil {
+		t.Error(err)
 	}
 }
 
