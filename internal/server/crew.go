@@ -27,7 +27,7 @@ type crew struct {
 }
 
 // maxIdle is how many writers wait for work at a time.
-const maxIdle = 64
+const maxIdle = 1024
 
 // The states of a writer; the lock of the crew guards them.
 const (

@@ -16,7 +16,9 @@ import (
 //
 // At its bound, in messages or in bytes, it calls full once and takes nothing
 // more: a slow client loses its connection, and nobody waits for it. It does so
-// below its bound, too, if all outboxes together hold too much.
+// below its bound, too, if all outboxes together hold too much. A client whose
+// messages wait for the disk is not slow: until it has caught up there may be
+// lateFactor times as many.
 type outbox struct {
 	all         *outgoing // shared with all outboxes of the server
 	maxMessages int
@@ -34,6 +36,7 @@ type outbox struct {
 		queue  *batch // what waits, if alone is not set; nil: nothing
 		count  int    // messages that wait or are in the writer's hands
 		bytes  int    // of their bodies
+		late   bool   // the messages have waited for the disk
 		closed bool   // takes no more messages: overflow, or a Close frame is due
 
 		writing bool          // there is a writer, or will be
@@ -77,6 +80,10 @@ func (b *batch) empty() {
 
 // alwaysOut is what may wait for one client however much waits for others.
 const alwaysOut = 1 << 20
+
+// lateFactor is by how much more messages may wait while the disk is late. The log takes
+// two buffers of 16,384 transactions before it holds up the database.
+const lateFactor = 4
 
 // exceeded reports whether a client for which so much would wait has to go.
 func (a *outgoing) exceeded(n int) bool { return n > alwaysOut && a.bytes.Load() > a.max }
@@ -168,7 +175,7 @@ func (o *outbox) Send(m subscribe.Message) {
 	case o.mu.closed:
 		o.mu.Unlock()
 		return
-	case o.mu.count >= o.maxMessages, o.mu.count > 0 && o.mu.bytes+len(m.Body) > o.maxBytes,
+	case o.mu.count >= o.maxMessages && !(o.mu.late && o.mu.count < lateFactor*o.maxMessages), o.mu.count > 0 && o.mu.bytes+len(m.Body) > o.maxBytes,
 		o.all.exceeded(o.mu.bytes + len(m.Body)):
 		o.mu.closed = true
 		o.drop()
@@ -215,11 +222,21 @@ func (o *outbox) take(done *batch) *batch {
 	return taken
 }
 
+// awaitsDisk says that what waits has to wait for the disk, whatever the client does.
+func (o *outbox) awaitsDisk() {
+	o.mu.Lock()
+	o.mu.late = true
+	o.mu.Unlock()
+}
+
 // sent gives back the room of n messages of so many bytes.
 func (o *outbox) sent(n, bytes int) {
 	o.mu.Lock()
 	o.mu.count -= n
 	o.mu.bytes -= bytes
+	if o.mu.count < o.maxMessages/2 {
+		o.mu.late = false
+	}
 	o.mu.Unlock()
 	o.all.bytes.Add(-int64(bytes))
 }

@@ -144,6 +144,7 @@ func (w *writer) gate(m *subscribe.Message) error {
 		if err := w.flush(); err != nil {
 			return err
 		}
+		w.ss.out.awaitsDisk()
 		w.ss.out.mayWait()
 		ctx, cancel := context.WithTimeout(w.ss.ctx, durableWait)
 		durable, err := w.ss.db.WaitDurable(ctx, m.Offset)

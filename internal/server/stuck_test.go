@@ -202,6 +202,49 @@ func stuckClients(t *testing.T, kind string) {
 	}
 }
 
+// Clients that read are not taken for slow ones because the disk is, unless too much
+// waits for it.
+func TestSlowDisk(t *testing.T) {
+	const queue = 100
+	r, db, token := wsRig(t, func(o *Options) { o.WebSocket.OutgoingQueue = queue })
+	db.setDurable(5)
+	p := r.dial(token, "confirmed=true", "v2.bsatn")
+	p.first()
+	send := func(n, offset int) {
+		for c := range everybody(db) {
+			m := oneOff(c, &wire.OneOffQuery{RequestID: uint32(n)}, "x")
+			m.Gated, m.Offset = true, uint64(offset)
+			c.Out.Send(m)
+		}
+	}
+	waiting := func() (n int, late bool) {
+		r.sessions.mu.Lock()
+		defer r.sessions.mu.Unlock()
+		for ss := range r.sessions.mu.all {
+			ss.out.mu.Lock()
+			n, late = ss.out.mu.count, ss.out.mu.late
+			ss.out.mu.Unlock()
+		}
+		return n, late
+	}
+	late := func() bool { _, late := waiting(); return late }
+	send(0, 5)
+	eventually(t, "the message waits for the disk", late)
+	for n := 1; n < 3*queue; n++ {
+		send(n, 5)
+	}
+	db.setDurable(6)
+	p.wantInOrder(0, 3*queue)
+	eventually(t, "the client has caught up", func() bool { n, late := waiting(); return n == 0 && !late })
+
+	send(0, 1000)
+	eventually(t, "the message waits for the disk", late)
+	for n := range lateFactor * queue {
+		send(1+n, 1000)
+	}
+	db.waitDetached(1)
+}
+
 // everybody is a copy of the clients of a database.
 func everybody(db *fakeDatabase) map[*subscribe.Client]func() {
 	db.mu.Lock()
