@@ -16,13 +16,13 @@ type incoming struct {
 	held atomic.Int64
 }
 
-// incomingBytes is the default: half of what the machine has, at most 4 GiB.
+// incomingBytes is the default: a quarter of what the machine has, at most 4 GiB.
 func incomingBytes(machine uint64) int64 {
 	const most, least = 4 << 30, 256 << 20
 	if machine == 0 {
 		return most
 	}
-	return int64(min(max(machine/2, least), most))
+	return int64(min(max(machine/4, least), most))
 }
 
 // alwaysIn is what one client may have sent however much others have.

@@ -12,7 +12,7 @@ type WebSocketConfig struct {
 	Gzip          bool          // compress also for those who may be the official TypeScript SDK (spec 05 §16.3)
 
 	// IncomingTotal bounds what all clients together have sent and the server holds,
-	// bodies of requests included: half of the machine's memory, at most 4 GiB.
+	// bodies of requests included: a quarter of the machine's memory, at most 4 GiB.
 	IncomingTotal int
 	OutgoingQueue int // 16384 messages to a client that wait
 	OutgoingBytes int // 1 GiB of them; a single message may always wait
