@@ -25,6 +25,13 @@ func (e *PermissionError) Error() string {
 	return fmt.Sprintf("the name %s belongs to another identity", e.Name)
 }
 
+// MaxNames is how many names a database may have. Anybody may give it some, and with each
+// the list of all is written.
+const MaxNames = 1000
+
+// ErrManyNames refuses a name beyond MaxNames.
+var ErrManyNames = fmt.Errorf("a database has at most %d names", MaxNames)
+
 // Lookup finds the identity that a name leads to. There need not be a database.
 func (d *DB) Lookup(name string) (id sats.Identity, found bool, err error) {
 	err = d.bolt.View(func(tx *bbolt.Tx) error {
@@ -57,6 +64,7 @@ func (d *DB) NameOwner(name string) (owner sats.Identity, found bool, err error)
 // InsertName adds a name to a database. The first segment of the name must be
 // free or belong to the caller, and is registered to the caller
 // (*[PermissionError]); the name must be free (*[TakenError], checked first).
+// ErrManyNames: there is no room for it.
 func (d *DB) InsertName(name string, identity, caller sats.Identity) error {
 	return d.update(func(tx *bbolt.Tx) error { return insertName(tx, name, identity, caller) })
 }
@@ -66,6 +74,9 @@ func (d *DB) InsertName(name string, identity, caller sats.Identity) error {
 // owner. The new names must be free even of this database. A name given twice
 // counts once.
 func (d *DB) ReplaceNames(identity, owner sats.Identity, names []string) error {
+	if names = distinct(names); len(names) > MaxNames {
+		return ErrManyNames
+	}
 	return d.update(func(tx *bbolt.Tx) error {
 		old, err := namesOf(tx, identity)
 		if err != nil {
@@ -89,10 +100,7 @@ func (d *DB) ReplaceNames(identity, owner sats.Identity, names []string) error {
 		if err := tx.Bucket(bucketReverse).Delete(identityKey(identity)); err != nil {
 			return err
 		}
-		for i, name := range names {
-			if slices.Contains(names[:i], name) {
-				continue
-			}
+		for _, name := range names {
 			if err := insertName(tx, name, identity, owner); err != nil {
 				return err
 			}
@@ -101,9 +109,28 @@ func (d *DB) ReplaceNames(identity, owner sats.Identity, names []string) error {
 	})
 }
 
+// distinct drops repetitions.
+func distinct(names []string) (list []string) {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if !seen[name] {
+			seen[name] = true
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
 func insertName(tx *bbolt.Tx, name string, identity, caller sats.Identity) error {
 	if tx.Bucket(bucketDNS).Get(domainKey(name)) != nil {
 		return &TakenError{Name: name}
+	}
+	names, err := namesOf(tx, identity)
+	if err != nil {
+		return err
+	}
+	if len(names) >= MaxNames {
+		return ErrManyNames
 	}
 	tlds := tx.Bucket(bucketTLDs)
 	switch v := tlds.Get(tldKey(name)); {
@@ -115,10 +142,6 @@ func insertName(tx *bbolt.Tx, name string, identity, caller sats.Identity) error
 		return &PermissionError{Name: name}
 	}
 	if err := tx.Bucket(bucketDNS).Put(domainKey(name), identityKey(identity)); err != nil {
-		return err
-	}
-	names, err := namesOf(tx, identity)
-	if err != nil {
 		return err
 	}
 	b, err := json.Marshal(append(names, name))

@@ -76,18 +76,6 @@ func (q *request) nothing() error {
 	return nil
 }
 
-// body reads the whole body, at most limit bytes.
-func (q *request) body(limit int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(q.r.Body, limit+1))
-	switch {
-	case err != nil:
-		return nil, badRequest("Failed to buffer the request body: %v", err)
-	case int64(len(b)) > limit:
-		return nil, failure(http.StatusRequestEntityTooLarge, "Failed to buffer the request body: length limit exceeded")
-	}
-	return b, nil
-}
-
 // utf8Body reads a text body.
 func (q *request) utf8Body() (string, error) {
 	b, err := q.body(defaultBodyLimit)

@@ -40,7 +40,7 @@ func TestDefaultConfig(t *testing.T) {
 	}
 	want := WebSocketConfig{
 		PingInterval: 15 * time.Second, IdleTimeout: 30 * time.Second, CloseTimeout: 250 * time.Millisecond,
-		IncomingQueue: 16384, OutgoingQueue: 16384, OutgoingBytes: 1 << 30, OutgoingTotal: 4 << 30,
+		IncomingQueue: 16384, OutgoingQueue: 16384, OutgoingBytes: 1 << 30, OutgoingTotal: 4 << 30, IncomingTotal: int(incomingBytes(machineMemory())),
 	}
 	if got := c.webSocket().withDefaults(); got != want {
 		t.Errorf("websocket %+v", got)

@@ -965,3 +965,33 @@ func TestConcurrentFirstPublishes(t *testing.T) {
 		t.Errorf("created %d times", created)
 	}
 }
+
+// Names are many at most, and a long list of them holds nobody up.
+func TestManyNames(t *testing.T) {
+	r := newRig(t)
+	_, alice := r.identity()
+	_, bob := r.identity()
+	r.published("main", alice, "program")
+	list := func(n int) string {
+		names := make([]string, n)
+		for i := range names {
+			names[i] = fmt.Sprintf("n%d", i)
+		}
+		b, err := json.Marshal(names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	const asJSON = "content-type: application/json"
+	r.want(r.do("PUT", "/v1/database/main/names", alice, list(50_000), asJSON), 400, `{"OtherError":"a database has at most 1000 names"}`)
+	r.want(r.do("PUT", "/v1/database/main/names", alice, list(999), asJSON), 200, `"Success"`)
+	if a := r.do("POST", "/v1/database/n0/names", bob, "bobs"); a.status != 200 {
+		t.Errorf("the last one: %d %s", a.status, a.body)
+	}
+	r.want(r.do("POST", "/v1/database/n0/names", bob, "more"), 400, "a database has at most 1000 names")
+	// A name that was refused is not registered to whoever asked for it.
+	if a := r.do("PUT", "/v1/database/more", alice, "program"); a.status != 200 {
+		t.Errorf("publish under the refused name: %d %s", a.status, a.body)
+	}
+}

@@ -27,6 +27,7 @@ type inbox struct {
 	max    int
 	run    func() // the runner, which ends when rest lets it
 	runner sync.WaitGroup
+	held   holding // of the queue, in steps; under the lock
 
 	mu struct {
 		sync.Mutex
@@ -41,7 +42,18 @@ type inbox struct {
 	}
 }
 
-func newInbox(limit int, run func()) *inbox { return &inbox{max: limit, run: run} }
+func newInbox(limit int, all *incoming, run func()) *inbox {
+	return &inbox{max: limit, run: run, held: holding{of: all}}
+}
+
+// inboxStep is in what steps the bytes of a queue are counted among those of all.
+const inboxStep = 64 << 10
+
+// countLocked brings what is counted up to date. It reports false if there is no room.
+func (in *inbox) countLocked() bool {
+	n := max(in.mu.bytes, 0)/inboxStep*inboxStep - int(in.held.n)
+	return n == 0 || in.held.grow(n)
+}
 
 // put queues an item. It reports false if there are too many.
 func (in *inbox) put(ctx context.Context, it item) bool {
@@ -65,9 +77,13 @@ func (in *inbox) put(ctx context.Context, it item) bool {
 	case in.mu.pending >= in.max:
 		return false
 	}
+	in.mu.bytes += it.size
+	if !in.countLocked() {
+		in.mu.bytes -= it.size
+		return false
+	}
 	in.mu.queue = append(in.mu.queue, it)
 	in.mu.pending++
-	in.mu.bytes += it.size
 	if !in.mu.running {
 		in.mu.running = true
 		in.runner.Go(in.run)
@@ -123,6 +139,7 @@ func (in *inbox) close() {
 	defer in.mu.Unlock()
 	in.mu.deaf, in.mu.queue, in.mu.pending, in.mu.bytes = true, nil, 0, 0
 	in.mu.running = false
+	in.held.release()
 	in.makeRoom()
 }
 
@@ -140,6 +157,7 @@ func (in *inbox) done(batch []item) {
 		in.mu.bytes -= batch[i].size
 	}
 	in.mu.pending -= len(batch)
+	in.countLocked()
 	in.makeRoom()
 	in.mu.Unlock()
 }

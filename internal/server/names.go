@@ -192,6 +192,8 @@ func (s *Server) addName(q *request) error {
 	switch {
 	case errors.As(err, &taken):
 		return internal(err)
+	case errors.Is(err, control.ErrManyNames):
+		return badRequest("%v", control.ErrManyNames)
 	case errors.As(err, &permission):
 		return &httpError{status: http.StatusUnauthorized, json: true, body: string(variant("PermissionDenied", domainJSON{name}))}
 	case err != nil:
@@ -233,6 +235,8 @@ func (s *Server) replaceNames(q *request) error {
 	switch {
 	case errors.As(err, &taken):
 		return refused(http.StatusBadRequest, "OtherError", "Cannot rename to "+taken.Name+" because it already is in use.")
+	case errors.Is(err, control.ErrManyNames):
+		return refused(http.StatusBadRequest, "OtherError", control.ErrManyNames.Error())
 	case errors.As(err, &permission):
 		return refused(http.StatusUnauthorized, "PermissionDenied", domainJSON{permission.Name})
 	case err != nil:

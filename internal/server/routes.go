@@ -145,6 +145,7 @@ type request struct {
 	rec      control.Database // of resolveRecord
 	counter  *countingWriter
 	client   netip.Addr // where it comes from; invalid: nobody knows
+	held     holding    // of the body
 	counted  netip.Addr // whose requests are counted; invalid: nobody's
 }
 
@@ -222,6 +223,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	req := &request{s: s, w: w, r: r, route: rt, params: params, query: parseQuery(r.URL.RawQuery), client: s.proxies.client(r)}
 	req.counted = counted(r, req.client)
+	defer req.held.release()
 	err := refusal(r)
 	if err != nil {
 		w.Header().Set("Connection", "close")

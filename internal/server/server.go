@@ -92,6 +92,7 @@ type Server struct {
 	sessions sessions
 	pg       pgSessions
 	pgConfig PostgresConfig
+	incoming incoming
 	outgoing *outgoing
 	pace     pace
 
@@ -129,6 +130,7 @@ func New(o Options) (*Server, error) {
 	if s.maxRouteBody == 0 {
 		s.maxRouteBody = defaultMaxRoute
 	}
+	s.incoming.max = int64(s.ws.IncomingTotal)
 	s.sessions.init()
 	s.pg.init()
 	s.pgConfig = o.Postgres.withDefaults()

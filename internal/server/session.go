@@ -105,7 +105,9 @@ func (s *Server) newSession(q *request, db Database, owner sats.Identity, p wire
 	}
 	ss.who.Confirmed = ss.confirmed
 	ss.frames = ws.NewReader(startingWith(early, &idleReader{conn, s.ws.IdleTimeout}), wire.MaxClientMessage)
-	ss.in = newInbox(s.ws.IncomingQueue, ss.serveRequests)
+	held := &holding{of: &s.incoming}
+	ss.frames.Hold = held.grow
+	ss.in = newInbox(s.ws.IncomingQueue, &s.incoming, ss.serveRequests)
 	ss.out = newOutbox(s.outgoing, s.ws.OutgoingQueue, s.ws.OutgoingBytes, ss.write, ss.overflow)
 	ss.tells = tellWaits(conn, ss.out.mayWait)
 	ss.client = &subscribe.Client{Identity: q.caller.identity, Connection: o.conn, Protocol: p, Light: o.light, Out: ss}
@@ -381,6 +383,8 @@ func (ss *session) readFailed(err error) {
 	switch {
 	case errors.As(err, &p) && p.Code == ws.StatusTooBig:
 		ss.kill("websocket_receive_capacity")
+	case errors.As(err, &p) && p.Code == ws.StatusTryAgainLater:
+		ss.close(ws.StatusTryAgainLater, "the server holds as many bytes of messages as it may", "incoming_queue_full", true)
 	case errors.As(err, &p) && p.Code == ws.StatusInvalidData:
 		ss.kill("websocket_receive_utf8")
 	case errors.As(err, &p):

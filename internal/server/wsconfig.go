@@ -11,6 +11,9 @@ type WebSocketConfig struct {
 	IncomingQueue int           // 16384 messages from a client that wait
 	Gzip          bool          // compress also for those who may be the official TypeScript SDK (spec 05 §16.3)
 
+	// IncomingTotal bounds what all clients together have sent and the server holds,
+	// bodies of requests included: a quarter of the machine's memory, at most 4 GiB.
+	IncomingTotal int
 	OutgoingQueue int // 16384 messages to a client that wait
 	OutgoingBytes int // 1 GiB of them; a single message may always wait
 	// OutgoingTotal bounds what waits for all clients together, 4 GiB: beyond it a
@@ -42,6 +45,7 @@ func (c WebSocketConfig) withDefaults() WebSocketConfig {
 	duration(&c.IdleTimeout, defaultIdle)
 	duration(&c.CloseTimeout, defaultClose)
 	number(&c.IncomingQueue, defaultQueue)
+	number(&c.IncomingTotal, int(incomingBytes(machineMemory())))
 	number(&c.OutgoingQueue, defaultQueue)
 	number(&c.OutgoingBytes, defaultOutBytes)
 	number(&c.OutgoingTotal, defaultOutTotal)

@@ -26,6 +26,11 @@ type Reader struct {
 	op      Op
 	partial []byte
 	arena   []byte
+
+	// Hold, if set, is told of the memory that a long message takes while it arrives,
+	// and of its end by a negative number. False: there is no room for it.
+	Hold func(bytes int) bool
+	held int
 }
 
 // NewReader reads from src. A message of more than limit bytes is an error. While
@@ -37,7 +42,29 @@ func NewReader(src io.Reader, limit int) *Reader {
 }
 
 // Close gives back what the Reader borrowed; nothing can be read any more.
-func (r *Reader) Close() { r.in.release() }
+func (r *Reader) Close() {
+	r.in.release()
+	r.free()
+}
+
+// hold takes memory for a message.
+func (r *Reader) hold(n int) error {
+	if r.Hold != nil {
+		if !r.Hold(n) {
+			return &ProtocolError{Code: StatusTryAgainLater, Reason: "no room for the message"}
+		}
+		r.held += n
+	}
+	return nil
+}
+
+// free gives back what hold took.
+func (r *Reader) free() {
+	if r.held > 0 {
+		r.Hold(-r.held)
+		r.held = 0
+	}
+}
 
 // Next returns the next message, or a control frame, which may come between the
 // fragments of a message. The payload belongs to the caller. io.EOF means that
@@ -75,6 +102,7 @@ func (r *Reader) Next() (Op, []byte, error) {
 		if !h.fin {
 			continue
 		}
+		r.free()
 		op, payload := r.op, r.partial
 		r.op, r.partial = Continuation, nil
 		return checked(op, payload)
@@ -93,6 +121,7 @@ func (r *Reader) whole(h header) ([]byte, error) {
 	n := int(h.n)
 	if n > smallMessage {
 		payload, err := r.read(nil, n)
+		r.free()
 		unmask(payload, h.key)
 		return payload, err
 	}
@@ -120,7 +149,13 @@ func (r *Reader) fragment(h header) (err error) {
 func (r *Reader) read(b []byte, n int) ([]byte, error) {
 	for n > 0 {
 		if len(b) == cap(b) {
+			had := cap(b)
 			b = append(b, make([]byte, min(n, max(growBy, len(b))))...)[:len(b)]
+			if had >= growBy {
+				if err := r.hold(cap(b) - had); err != nil {
+					return b, err
+				}
+			}
 		}
 		into := b[len(b):min(cap(b), len(b)+n)]
 		got, err := r.in.Read(into)
