@@ -46,10 +46,7 @@ func main() {
 func start(ctx context.Context, o cli.StartOptions) error {
 	path := executable()
 	over := server.Overrides{Environ: os.Environ(), Set: o.Set}
-	if o.PrintConfig {
-		return server.PrintConfig(o.Stdout, o.DataDir, over)
-	}
-	return server.Run(ctx, server.RunOptions{
+	run := server.RunOptions{
 		DataDir: o.DataDir, ListenAddr: o.ListenAddr,
 		PrivateKeyPath: o.PrivateKeyPath, PublicKeyPath: o.PublicKeyPath, KeyDir: o.KeyDir,
 		InMemory: o.InMemory, NonInteractive: o.NonInteractive, Overrides: over, Hangup: hangups,
@@ -58,7 +55,11 @@ func start(ctx context.Context, o cli.StartOptions) error {
 		Stdin:   o.Stdin, Stdout: o.Stdout, Color: o.Color,
 		NoDiskLogging: os.Getenv("SPACETIMEDB_DISABLE_DISK_LOGGING") != "",
 		PublishIssuer: os.Getenv("TEMP_SPACETIMEAUTH_ISSUER_REQUIRED_TO_PUBLISH"),
-	})
+	}
+	if o.PrintConfig {
+		return server.PrintConfig(run)
+	}
+	return server.Run(ctx, run)
 }
 
 // hangups delivers SIGHUP, which then does not end the program any more.

@@ -348,7 +348,7 @@ func TestHostileDiscovery(t *testing.T) {
 // fetches once in a while only.
 func TestIssuersAreNotFlooded(t *testing.T) {
 	now := start
-	a := New(Options{Keys: newKeys(t), Now: func() time.Time { return now }})
+	a := New(Options{Keys: newKeys(t), Now: func() time.Time { return now }, AllowPrivate: true})
 	t.Cleanup(a.Close)
 	p := newProvider(t)
 	key := otherKey(t)

@@ -15,7 +15,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -70,11 +70,17 @@ type Options struct {
 	Now func() time.Time
 	// Rand gives subjects and signatures their randomness; nil is crypto/rand.
 	Rand io.Reader
-	// Client fetches discovery documents and key sets; nil is a client of our own.
-	Client *http.Client
 	// AllowedIssuers, if not nil, are the only foreign issuers whose keys are fetched.
 	// Tokens signed with the local key are accepted in any case.
 	AllowedIssuers []string
+	// TrustedIssuers, as well as AllowedIssuers, may have private addresses, and are
+	// reached through the proxy that the environment names. Anybody can name any other
+	// issuer: these must be public.
+	TrustedIssuers []string
+	// AllowPrivate lets every issuer have a private address.
+	AllowPrivate bool
+	// Logger is told why keys could not be fetched; nil: nobody.
+	Logger *slog.Logger
 }
 
 // An Authority issues and validates tokens. It is safe for concurrent use;
@@ -95,7 +101,7 @@ func New(o Options) *Authority {
 	if a.rand == nil {
 		a.rand = rand.Reader
 	}
-	a.foreign = newIssuers(a.now, o.Client, o.AllowedIssuers)
+	a.foreign = newIssuers(a.now, &o)
 	return a
 }
 

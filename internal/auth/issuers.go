@@ -7,13 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/stdbgo/spacetime/internal/netguard"
 )
 
 // Bounds of what an unauthenticated caller can make us do.
@@ -65,8 +70,12 @@ func (s *keySet) candidates(t *token) []crypto.PublicKey {
 // background while the old one is used, and kept if that fails.
 type issuers struct {
 	now     func() time.Time
-	client  *http.Client
-	allowed []string // nil: any
+	log     *slog.Logger
+	public  *http.Client // for issuers that anybody can name
+	free    *http.Client // for those that the operator has named
+	allowed []string     // nil: any
+	trusted []string
+	anyhow  bool // all are trusted
 
 	ctx    context.Context // of every fetch; ends with close
 	cancel context.CancelFunc
@@ -76,6 +85,7 @@ type issuers struct {
 	mu struct {
 		sync.Mutex
 		closed  bool
+		told    time.Time // when a failure was last logged
 		entries map[string]*entry
 	}
 }
@@ -83,23 +93,33 @@ type issuers struct {
 type entry struct {
 	set      *keySet       // nil: never fetched
 	failed   time.Time     // end of the last failed fetch
+	private  bool          // it failed because the address is private
 	tried    time.Time     // start of the last fetch
 	used     time.Time     // last use
 	fetching chan struct{} // closed when the running fetch ends; nil: none runs
 }
 
-func newIssuers(now func() time.Time, client *http.Client, allowed []string) *issuers {
-	is := &issuers{now: now, client: client, slots: make(chan struct{}, fetchParallel)}
-	if is.client == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.DisableKeepAlives = true // an issuer is asked twice in five minutes
-		is.client = &http.Client{Transport: t}
+func newIssuers(now func() time.Time, o *Options) *issuers {
+	is := &issuers{now: now, log: o.Logger, anyhow: o.AllowPrivate, slots: make(chan struct{}, fetchParallel)}
+	if is.log == nil {
+		is.log = slog.New(slog.DiscardHandler)
 	}
-	if allowed != nil {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableKeepAlives = true // an issuer is asked twice in five minutes
+	is.free = &http.Client{Transport: t}
+	guarded := t.Clone()
+	guarded.Proxy = nil // it would reach what is kept away
+	guarded.DialContext = (&netguard.Dialer{Timeout: fetchTimeout, Several: fetchTimeout}).DialContext
+	is.public = &http.Client{Transport: guarded}
+	if o.AllowedIssuers != nil {
 		is.allowed = []string{}
 	}
-	for _, iss := range allowed {
+	for _, iss := range o.AllowedIssuers {
 		is.allowed = append(is.allowed, trimIssuer(iss))
+	}
+	is.trusted = slices.Clone(is.allowed)
+	for _, iss := range o.TrustedIssuers {
+		is.trusted = append(is.trusted, trimIssuer(iss))
 	}
 	is.ctx, is.cancel = context.WithCancel(context.Background())
 	is.mu.entries = map[string]*entry{}
@@ -116,6 +136,23 @@ func (is *issuers) close() {
 
 func unobtainable(issuer string) error {
 	return refuse("Error fetching public key for issuer %s", issuer)
+}
+
+// advice says what to do about an issuer with a private address.
+const advice = "name it in [auth] issuers of config.toml, or set [auth] allow-private-addresses = true"
+
+// whyPrivate is unobtainable for an issuer with a private address. It says so only if
+// that can be seen: what a name leads to inside a network is not for strangers.
+func whyPrivate(issuer string) error {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return unobtainable(issuer)
+	}
+	host := strings.ToLower(u.Hostname())
+	if a, err := netip.ParseAddr(host); err != nil && host != "localhost" && !strings.HasSuffix(host, ".localhost") || err == nil && !netguard.Blocked(a) {
+		return unobtainable(issuer)
+	}
+	return refuse("Error fetching public key for issuer %s: its address is private; if the server is to trust it, %s", issuer, advice)
 }
 
 // keys returns the issuer's key set, fetching it when it is not known.
@@ -169,10 +206,13 @@ func (is *issuers) await(ctx context.Context, issuer string, e *entry, wait chan
 	}
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	if e.set == nil {
-		return nil, unobtainable(issuer)
+	switch {
+	case e.set != nil:
+		return e.set, nil
+	case e.private:
+		return nil, whyPrivate(issuer)
 	}
-	return e.set, nil
+	return nil, unobtainable(issuer)
 }
 
 // entry finds or makes the entry of an issuer; the lock is held. A full cache
@@ -230,13 +270,38 @@ func (is *issuers) start(issuer string, e *entry, now time.Time) {
 		is.mu.Lock()
 		defer is.mu.Unlock()
 		e.fetching = nil
+		e.private = errors.Is(err, netguard.ErrBlocked)
 		if err != nil {
 			e.failed = is.now()
+			is.tell(issuer, e.private, err)
 		} else {
 			e.set = set
 		}
 		close(done)
 	}()
+}
+
+// tellEvery is how often a failure is logged: anybody can bring them about.
+const tellEvery = 10 * time.Second
+
+// tell logs why keys could not be fetched, now and then; the lock is held.
+func (is *issuers) tell(issuer string, private bool, err error) {
+	if now := is.now(); now.Sub(is.mu.told) >= tellEvery {
+		is.mu.told = now
+		attrs := []any{"issuer", issuer, "error", err}
+		if private {
+			attrs = append(attrs, "hint", "if this server is to trust it, "+advice)
+		}
+		is.log.Warn("the keys of an issuer cannot be fetched", attrs...)
+	}
+}
+
+// client is what fetches the keys of an issuer.
+func (is *issuers) client(issuer string) *http.Client {
+	if is.anyhow || slices.Contains(is.trusted, trimIssuer(issuer)) {
+		return is.free
+	}
+	return is.public
 }
 
 // fetch reads the discovery document and the key set it names.
@@ -246,13 +311,14 @@ func (is *issuers) fetch(issuer string) (*keySet, error) {
 	var discovery struct {
 		URI string `json:"jwks_uri"`
 	}
-	if err := is.get(ctx, trimIssuer(issuer)+"/.well-known/openid-configuration", &discovery); err != nil {
+	client := is.client(issuer)
+	if err := get(ctx, client, trimIssuer(issuer)+"/.well-known/openid-configuration", &discovery); err != nil {
 		return nil, err
 	}
 	var doc struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if err := is.get(ctx, discovery.URI, &doc); err != nil {
+	if err := get(ctx, client, discovery.URI, &doc); err != nil {
 		return nil, err
 	}
 	if doc.Keys == nil {
@@ -278,7 +344,7 @@ func (is *issuers) fetch(issuer string) (*keySet, error) {
 }
 
 // get reads a JSON document of bounded size over http or https.
-func (is *issuers) get(ctx context.Context, address string, into any) error {
+func get(ctx context.Context, client *http.Client, address string, into any) error {
 	u, err := url.Parse(address)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return fmt.Errorf("auth: not an http address: %s", address)
@@ -287,7 +353,7 @@ func (is *issuers) get(ctx context.Context, address string, into any) error {
 	if err != nil {
 		return fmt.Errorf("auth: %w", err)
 	}
-	res, err := is.client.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("auth: %w", err)
 	}

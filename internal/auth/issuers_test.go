@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -9,6 +10,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -159,7 +162,7 @@ func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
 
 func TestCache(t *testing.T) {
 	clk := &clock{}
-	a := New(Options{Keys: newKeys(t), Now: clk.now})
+	a := New(Options{Keys: newKeys(t), Now: clk.now, AllowPrivate: true})
 	t.Cleanup(a.Close)
 	p := newProvider(t)
 	first, second := otherKey(t), otherKey(t)
@@ -274,12 +277,102 @@ func TestAllowedIssuers(t *testing.T) {
 		allowed []string
 		ok      bool
 	}{{nil, true}, {[]string{p.URL + "/"}, true}, {[]string{"https://elsewhere.example"}, false}, {[]string{}, false}} {
-		a := New(Options{Keys: newKeys(t), AllowedIssuers: tt.allowed})
+		a := New(Options{Keys: newKeys(t), AllowedIssuers: tt.allowed, AllowPrivate: tt.allowed == nil})
 		_, err := a.Validate(context.Background(), tok)
 		a.Close()
 		if (err == nil) != tt.ok {
 			t.Errorf("allowed %v: %v", tt.allowed, err)
 		}
+	}
+}
+
+// Nobody can make the server ask private addresses, neither by the issuer of a token
+// nor by what a public issuer answers; the operator can.
+func TestPrivateIssuers(t *testing.T) {
+	ec := otherKey(t)
+	p := newProvider(t)
+	p.publish(jwk(t, ec.Public(), ""))
+	_, port, err := net.SplitHostPort(p.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := func(issuer string) string {
+		return made(t, ec, es256, fmt.Sprintf(`{"sub":"x","iss":"%s","iat":1}`, issuer))
+	}
+	const hint = ": its address is private; if the server is to trust it, name it in [auth] issuers of config.toml, or set [auth] allow-private-addresses = true"
+	var log bytes.Buffer
+	a := New(Options{Keys: newKeys(t), TrustedIssuers: []string{"https://elsewhere.example"}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	defer a.Close()
+	asked := func() int64 { return p.fetches.Load() }
+	for _, issuer := range []string{
+		p.URL, "http://localhost:" + port, "http://[::1]:" + port, "http://[::ffff:127.0.0.1]:" + port, "http://x.localhost:" + port,
+		"http://169.254.169.254/latest", "https://10.0.0.1", "http://192.168.1.1:" + port, "http://0.0.0.0:" + port,
+	} {
+		_, err := a.Validate(context.Background(), token(issuer))
+		want := "Error fetching public key for issuer " + issuer + hint
+		if strings.Contains(issuer, "x.localhost") { // not every resolver knows it
+			want = "Error fetching public key for issuer " + issuer
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v", issuer, err)
+		}
+	}
+	if asked() > 0 {
+		t.Error("the keys were asked for")
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "allow-private-addresses") || !strings.Contains(got, "private or special-purpose") {
+		t.Errorf("logged:\n%s", got)
+	}
+	// What a name leads to is not told, but for names that mean this machine anyway.
+	if got := whyPrivate("http://db.internal").Error(); got != "Error fetching public key for issuer http://db.internal" {
+		t.Error(got)
+	}
+
+	for name, o := range map[string]Options{
+		"listed": {AllowedIssuers: []string{p.URL}}, "trusted": {TrustedIssuers: []string{p.URL + "/"}}, "all": {AllowPrivate: true},
+	} {
+		o.Keys = a.keys
+		b := New(o)
+		if _, err := b.Validate(context.Background(), token(p.URL)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		b.Close()
+	}
+}
+
+// A public issuer cannot lead the server to a private address.
+func TestPublicIssuersLeadNowhere(t *testing.T) {
+	ec := otherKey(t)
+	inside := newProvider(t)
+	inside.publish(jwk(t, ec.Public(), ""))
+	for name, h := range map[string]http.HandlerFunc{
+		"key set": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, `{"jwks_uri":"%s/keys"}`, inside.URL)
+		},
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, inside.URL+r.URL.Path, http.StatusFound)
+		},
+	} {
+		public := httptest.NewServer(h)
+		a := New(Options{Keys: newKeys(t)})
+		// A name server that says the test's own server is public cannot be had: dial it for the name.
+		transport := a.foreign.public.Transport.(*http.Transport)
+		guarded := transport.DialContext
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address == "public.example:80" {
+				return net.Dial(network, public.Listener.Addr().String())
+			}
+			return guarded(ctx, network, address)
+		}
+		_, err := a.Validate(context.Background(), made(t, ec, es256, `{"sub":"x","iss":"http://public.example","iat":1}`))
+		if err == nil || err.Error() != "Error fetching public key for issuer http://public.example" {
+			t.Errorf("%s: %v", name, err)
+		}
+		a.Close()
+		public.Close()
+	}
+	if inside.fetches.Load() > 0 {
+		t.Error("the keys were asked for")
 	}
 }
 

@@ -265,19 +265,15 @@ func (a *api) nearestDatabase(ctx context.Context, name string) string {
 	if err != nil {
 		return ""
 	}
-	best, limit := "", max(len(name), 3)/3
+	var known []string
 	for _, id := range ids[:min(len(ids), nearestMost)] {
 		names, err := a.namesOf(ctx, id)
 		if err != nil {
 			break
 		}
-		for _, n := range names {
-			if d := distance(name, n); d <= limit {
-				best, limit = n, d-1
-			}
-		}
+		known = append(known, names...)
 	}
-	return best
+	return nearName(name, known)
 }
 
 // databasesOf lists the identities of somebody's databases.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/stdbgo/spacetime/internal/nearest"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/sats"
 )
@@ -135,7 +136,7 @@ func existing(b *bytes.Buffer, name, kind string, list []function) {
 		fmt.Fprintf(b, "\n\nThe database has no %ss.", kind)
 		return
 	}
-	slices.SortStableFunc(list, func(x, y function) int { return distance(name, x.name) - distance(name, y.name) })
+	slices.SortStableFunc(list, func(x, y function) int { return nearest.Distance(name, x.name) - nearest.Distance(name, y.name) })
 	fmt.Fprintf(b, "\n\nHere are some existing %ss:", kind)
 	for _, f := range list[:min(len(list), maxListed)] {
 		fmt.Fprintf(b, "\n- %s", f.name)

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -17,7 +18,13 @@ func replaceProcess(program string, args []string) error {
 func linkDirectory(link, target string) error {
 	temp := link + ".new"
 	_ = os.Remove(temp)
+	if st, err := os.Lstat(link); err == nil && st.IsDir() {
+		return errNoLinks // a directory of copies stands for the link
+	}
 	if err := os.Symlink(target, temp); err != nil {
+		if errors.Is(err, syscall.EPERM) || errors.Is(err, errors.ErrUnsupported) {
+			return errors.Join(errNoLinks, err)
+		}
 		return err
 	}
 	if err := os.Rename(temp, link); err != nil {

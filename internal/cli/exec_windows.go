@@ -2,9 +2,11 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 
 	"github.com/stdbgo/spacetime/internal/build"
 )
@@ -31,8 +33,20 @@ func linkDirectory(link, target string) error {
 	if !filepath.IsAbs(target) {
 		target = filepath.Join(filepath.Dir(link), target)
 	}
+	if st, err := os.Lstat(link); err == nil && st.IsDir() {
+		return errNoLinks // a directory of copies stands for the link
+	}
 	if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return exec.Command("cmd", "/C", "mklink", "/J", link, target).Run()
+	// Quoted whatever they hold: to cmd an & between words ends the command.
+	cmd := exec.Command("cmd")
+	cmd.SysProcAttr = &syscall.SysProcAttr{CmdLine: fmt.Sprintf(`cmd /D /C mklink /J "%s" "%s"`, link, target)}
+	// What it says of its success is not to be trusted on every system.
+	runErr := cmd.Run()
+	if _, err := os.Readlink(link); err == nil {
+		return nil
+	}
+	_ = os.Remove(link)
+	return errors.Join(errNoLinks, runErr)
 }

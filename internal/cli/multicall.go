@@ -170,7 +170,7 @@ func (r *run) selfInstall(yes bool) error {
 	if err := r.useVersion(r.release()); err != nil {
 		return err
 	}
-	if err := placeBinary(filepath.Join(version, "spacetimedb-cli"+exeSuffix), r.commandPath()); err != nil {
+	if err := placeCommand(filepath.Join(version, "spacetimedb-cli"+exeSuffix), r.commandPath()); err != nil {
 		return because(err, "the command %s cannot be written", r.commandPath())
 	}
 	fmt.Fprintf(r.Stderr, "spacetime is installed as %s\n", r.commandPath())

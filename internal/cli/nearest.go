@@ -7,52 +7,18 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/stdbgo/spacetime/internal/nearest"
 )
 
-// distance is the restricted Damerau–Levenshtein distance: how many characters
-// must be inserted, deleted, replaced or swapped with their neighbour.
-func distance(a, b string) int {
-	s, t := []rune(a), []rune(b)
-	rows := make([][]int, len(s)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(t)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(s); i++ {
-		for j := 1; j <= len(t); j++ {
-			cost := 1
-			if s[i-1] == t[j-1] {
-				cost = 0
-			}
-			d := min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
-				d = min(d, rows[i-2][j-2]+1)
-			}
-			rows[i][j] = d
-		}
-	}
-	return rows[len(s)][len(t)]
-}
-
-// nearest is the most similar one of some names, "" if none is similar.
-func nearest(given string, names []string) string {
-	best, limit := "", max(len(given), 3)/3
-	for _, name := range names {
-		if strings.EqualFold(given, name) {
-			best, limit = name, 0
-		} else if d := distance(given, name); d <= limit {
-			best, limit = name, d-1
-		}
-	}
-	return best
+// nearName is the most similar one of some names, "" if none is similar.
+func nearName(given string, names []string) string {
+	return nearest.Of(given, names, nearest.Limit(given))
 }
 
 // didYouMean asks whether the nearest of some names was meant.
 func didYouMean(given string, names []string) string {
-	if best := nearest(given, names); best != "" {
+	if best := nearName(given, names); best != "" {
 		return "Did you mean `" + best + "`?"
 	}
 	return ""
@@ -63,15 +29,15 @@ func didYouMean(given string, names []string) string {
 // itself; else a value (spec 09 §13.2).
 func optionTip(cmd *cobra.Command, arg string, following []string) string {
 	if name, long := strings.CutPrefix(arg, "--"); long {
-		if near := nearest(name, optionNames(cmd)); near != "" {
+		if near := nearName(name, optionNames(cmd)); near != "" {
 			return fmt.Sprintf("a similar argument exists: '--%s'", near)
 		}
 		if sub := findFollowing(cmd, following); sub != nil {
-			if near := nearest(name, optionNames(sub)); near != "" {
+			if near := nearName(name, optionNames(sub)); near != "" {
 				return fmt.Sprintf("'%s --%s' exists", sub.Name(), near)
 			}
 		}
-		if near := nearest(name, optionNames(cmd.Root())); cmd.HasParent() && near != "" {
+		if near := nearName(name, optionNames(cmd.Root())); cmd.HasParent() && near != "" {
 			return fmt.Sprintf("'--%s' is an option of the program: write it before '%s'", near, firstCommand(cmd).Name())
 		}
 	}
@@ -119,24 +85,14 @@ func takesWords(cmd *cobra.Command) bool {
 
 // similar finds the function that a misspelt name may mean (spec 09 §7.4).
 func similar(name string, list []function) *function {
+	names := make([]string, len(list))
 	for i := range list {
-		if strings.EqualFold(list[i].name, name) {
-			return &list[i]
-		}
+		names[i] = list[i].name
 	}
-	limit := max(len(name), 3) / 3
+	if i := nearest.Index(name, names, nearest.Limit(name)); i >= 0 {
+		return &list[i]
+	}
 	var best *function
-	for i := range list {
-		if d := distance(name, list[i].name); d <= limit {
-			best, limit = &list[i], d-1
-			if d == 0 {
-				break
-			}
-		}
-	}
-	if best != nil {
-		return best
-	}
 	words := func(s string) []string {
 		w := strings.Split(s, "_")
 		slices.Sort(w)

@@ -185,17 +185,6 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		d    int
-	}{{"", "", 0}, {"abc", "", 3}, {"abc", "abd", 1}, {"abcd", "acbd", 1}, {"ä", "a", 1}, {"ca", "abc", 3}, {"kitten", "sitting", 3}} {
-		if got := distance(c.a, c.b); got != c.d {
-			t.Errorf("%s %s: %d", c.a, c.b, got)
-		}
-	}
-}
-
 func TestSplitStatements(t *testing.T) {
 	for text, wanted := range map[string][]string{
 		"select a; select b":                    {"select a; select b"}, // one line is the server's to judge
@@ -305,5 +294,47 @@ func TestPackageName(t *testing.T) {
 		if got := packageName(dir); got != want {
 			t.Errorf("%s: %s, want %s", dir, got, want)
 		}
+	}
+}
+
+// Where current cannot be a link, it is a directory that holds the programs.
+func TestVersionInUseWithoutLinks(t *testing.T) {
+	root := t.TempDir()
+	r := &run{rootDir: root}
+	for _, name := range []string{"1.0.0", "2.0.0"} {
+		for _, program := range append([]string{"spacetimedb-cli"}, programNames...) {
+			dir := filepath.Join(r.binDir(), name)
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, program+exeSuffix), []byte(name), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	current := filepath.Join(r.binDir(), currentName)
+	if err := os.Mkdir(current, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"1.0.0", "2.0.0", "1.0.0"} {
+		if err := r.useVersion(name); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.current(); got != name {
+			t.Errorf("current = %q; want %q", got, name)
+		}
+		for _, program := range append([]string{"spacetimedb-cli"}, programNames...) {
+			if got, err := os.ReadFile(filepath.Join(current, program+exeSuffix)); err != nil || string(got) != name {
+				t.Errorf("%s of %s is %q, %v", program, name, got, err)
+			}
+		}
+		for _, version := range []string{"1.0.0", "2.0.0"} {
+			if got, err := os.ReadFile(filepath.Join(r.binDir(), version, "spacetimedb-cli"+exeSuffix)); err != nil || string(got) != version {
+				t.Errorf("to use %s has made %s %q, %v", name, version, got, err)
+			}
+		}
+	}
+	if names, err := r.installed(); err != nil || !slices.Equal(names, []string{"2.0.0", "1.0.0"}) {
+		t.Errorf("installed = %q, %v", names, err)
 	}
 }

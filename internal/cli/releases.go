@@ -251,28 +251,55 @@ func (r *run) layDownVersion(version string, binary io.Reader) error {
 	return nil
 }
 
+// placeCommand installs the command spacetime. On Windows it is a file of its own,
+// because no name of a program that runs can be removed, and this one runs while
+// its version is uninstalled.
+func placeCommand(from, to string) error {
+	if runtime.GOOS == "windows" {
+		return copyBinary(from, to)
+	}
+	return placeBinary(from, to)
+}
+
 // placeBinary makes a program be found at another path, too: by a second name of
 // the same file where that is possible, else by a copy. What is there is replaced
 // in one step.
 func placeBinary(from, to string) error {
-	temp := filepath.Join(filepath.Dir(to), "."+filepath.Base(to)+".new")
+	temp := newName(to)
 	_ = os.Remove(temp)
 	if os.Link(from, temp) != nil {
-		in, err := os.Open(from)
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		out, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(out, in)
-		if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
-			_ = os.Remove(temp)
-			return err
-		}
+		return copyBinary(from, to)
 	}
+	return replaceBinary(temp, to)
+}
+
+// copyBinary copies a program. What is there is replaced in one step.
+func copyBinary(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	temp := newName(to)
+	_ = os.Remove(temp)
+	out, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		_ = os.Remove(temp)
+		return err
+	}
+	return replaceBinary(temp, to)
+}
+
+func newName(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+}
+
+// replaceBinary puts a new file in the place of a program.
+func replaceBinary(temp, to string) error {
 	if runtime.GOOS == "windows" { // a program that runs can be renamed, and not replaced
 		old := filepath.Join(filepath.Dir(to), "."+filepath.Base(to)+".old")
 		_ = os.Remove(old)

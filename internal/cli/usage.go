@@ -99,13 +99,13 @@ func noPositionals(cmd *cobra.Command, args []string) error {
 }
 
 func nearestCommand(cmd *cobra.Command, name string) string {
-	best, limit := "", max(len(name), 3)/3
+	var names []string
 	for _, c := range cmd.Commands() {
-		if d := distance(name, c.Name()); !c.Hidden && d <= limit {
-			best, limit = c.Name(), d-1
+		if !c.Hidden {
+			names = append(names, c.Name())
 		}
 	}
-	return best
+	return nearName(name, names)
 }
 
 // wantsSubcommand is what a command that only has subcommands does by itself: its
@@ -180,7 +180,7 @@ type wrongWord struct {
 
 func (e *wrongWord) Error() string {
 	text := "\n  [possible values: " + strings.Join(e.possible, ", ") + "]"
-	if near := nearest(e.given, e.possible); near != "" {
+	if near := nearName(e.given, e.possible); near != "" {
 		text += "\n\n  tip: a similar value exists: '" + near + "'"
 	}
 	return text

@@ -53,6 +53,12 @@ var exeSuffix = map[string]string{"windows": ".exe"}[runtime.GOOS]
 
 const currentName = "current"
 
+// copiedName is the file that names the version in use where current is no link but
+// a directory, because the file system has no links to directories.
+const copiedName = ".version"
+
+var errNoLinks = errors.New("the file system there has no links to directories")
+
 func (r *run) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "version [COMMAND]", Short: "Show, install and choose versions of spacetime", Args: noPositionals,
 		Long: "Without a command it shows this version and those that are installed.",
@@ -131,11 +137,15 @@ func (r *run) installed() ([]string, error) {
 
 // current returns the name of the version in use, "" if there is none.
 func (r *run) current() string {
-	target, err := os.Readlink(filepath.Join(r.binDir(), currentName))
+	dir := filepath.Join(r.binDir(), currentName)
+	if target, err := os.Readlink(dir); err == nil {
+		return filepath.Base(filepath.Clean(target))
+	}
+	name, err := os.ReadFile(filepath.Join(dir, copiedName))
 	if err != nil {
 		return ""
 	}
-	return filepath.Base(filepath.Clean(target))
+	return strings.TrimSpace(string(name))
 }
 
 var semantic = regexp.MustCompile(`^v?(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$`)
@@ -221,10 +231,35 @@ func (r *run) useVersion(name string) error {
 		}
 		return fail("v%s is not installed. Installed are %s; `spacetime version install %s` installs it.", strings.TrimPrefix(name, "v"), strings.Join(names, ", "), name)
 	}
-	if err := linkDirectory(filepath.Join(r.binDir(), currentName), name); err != nil {
+	err = linkDirectory(filepath.Join(r.binDir(), currentName), name)
+	if errors.Is(err, errNoLinks) {
+		err = copyVersion(filepath.Join(r.binDir(), name), filepath.Join(r.binDir(), currentName))
+	}
+	if err != nil {
 		return because(err, "the version cannot be chosen")
 	}
 	return nil
+}
+
+// copyVersion makes a directory hold the programs of a version, and say which that
+// is once it holds them all.
+func copyVersion(version, to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(to, copiedName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, name := range append([]string{"spacetimedb-cli"}, programNames...) {
+		from := filepath.Join(version, name+exeSuffix)
+		if _, err := os.Stat(from); errors.Is(err, os.ErrNotExist) {
+			continue // a local build may be one program
+		}
+		if err := copyBinary(from, filepath.Join(to, name+exeSuffix)); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(to, copiedName), []byte(filepath.Base(version)+"\n"), 0o644)
 }
 
 func (r *run) versionUninstall() *cobra.Command {
@@ -255,10 +290,13 @@ func (r *run) versionUninstall() *cobra.Command {
 				}
 			}
 			path := filepath.Join(r.binDir(), name)
-			if st, err := os.Lstat(path); err == nil && st.Mode()&os.ModeSymlink != 0 {
+			if st, err := os.Lstat(path); err == nil && !st.IsDir() {
 				return os.Remove(path) // what it leads to is not ours
 			}
-			return os.RemoveAll(path)
+			if err := os.RemoveAll(path); err != nil {
+				return because(err, "v%s cannot be removed from %s. Stop what still runs of it", name, r.binDir())
+			}
+			return nil
 		}}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
@@ -350,7 +388,7 @@ func (r *run) upgrade(ctx context.Context) error {
 		return err
 	}
 	if _, err := os.Stat(r.commandPath()); err == nil {
-		if err := placeBinary(filepath.Join(r.binDir(), newest, "spacetimedb-cli"+exeSuffix), r.commandPath()); err != nil {
+		if err := placeCommand(filepath.Join(r.binDir(), newest, "spacetimedb-cli"+exeSuffix), r.commandPath()); err != nil {
 			return because(err, "the command %s cannot be replaced", r.commandPath())
 		}
 	}

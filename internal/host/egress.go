@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/stdbgo/spacetime/internal/abi"
+	"github.com/stdbgo/spacetime/internal/netguard"
 	"github.com/stdbgo/spacetime/internal/store"
 )
 
@@ -56,7 +56,7 @@ var (
 type egress struct {
 	o         HTTPOptions
 	clock     Clock
-	resolve   func(ctx context.Context, host string) ([]netip.Addr, error)
+	dialer    netguard.Dialer
 	transport *http.Transport
 }
 
@@ -64,10 +64,10 @@ func newEgress(o HTTPOptions, clock Clock) *egress {
 	if o.MaxResponse == 0 {
 		o.MaxResponse = defaultMaxResponse
 	}
-	e := &egress{o: o, clock: clock, resolve: resolve}
+	e := &egress{o: o, clock: clock, dialer: netguard.Dialer{AllowPrivate: o.AllowPrivate, Timeout: maxTimeout, Several: defaultTimeout}}
 	e.transport = &http.Transport{
 		// No proxy: it would reach what the filter of addresses keeps away.
-		DialContext:            e.dial,
+		DialContext:            e.dialer.DialContext,
 		DisableCompression:     true, // decoded here, so that modules see what they must
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    2,
@@ -201,10 +201,7 @@ func (e *egress) admit(u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return errBadScheme
 	}
-	if a, err := netip.ParseAddr(u.Hostname()); err == nil && !e.o.AllowPrivate && blocked(a) {
-		return errBlockedAddress
-	}
-	return nil
+	return e.dialer.Check(u.Hostname())
 }
 
 // body reads the body of a response, decoded.

@@ -16,3 +16,13 @@ func (h *Host) All() []*Database {
 	}
 	return all
 }
+
+// Running returns the replicas that run and are not about to end.
+func (h *Host) Running() (list []uint64) {
+	for _, db := range h.All() {
+		if !db.isEnding() {
+			list = append(list, db.info.Replica)
+		}
+	}
+	return list
+}

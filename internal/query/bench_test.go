@@ -24,15 +24,15 @@ func benchPlans(tables []*schema.Table) map[string]*Plan {
 	join := []Relation{{Table: tables[0]}, {Table: tables[1], On: cmp(col(tables, 0, "id"), Eq, col(tables, 1, "id"))}}
 	hash := []Relation{{Table: tables[0]}, {Table: tables[1], On: cmp(col(tables, 0, "v"), Eq, col(tables, 1, "y"))}}
 	return map[string]*Plan{
-		"scan":   Compile(Select{From: u}),
-		"filter": Compile(Select{From: u, Where: And{cmp(col(tables, 0, "v"), Gt, num(10)), cmp(col(tables, 0, "k"), Ne, num(3))}}),
-		"unique": Compile(Select{From: u, Where: cmp(col(tables, 0, "id"), Eq, num(77))}),
-		"index":  Compile(Select{From: u, Where: cmp(col(tables, 0, "k"), Eq, num(7))}),
-		"range":  Compile(Select{From: u, Where: And{cmp(col(tables, 0, "k"), Ge, num(7)), cmp(col(tables, 0, "k"), Lt, num(9))}}),
-		"join":   Compile(Select{From: join, Where: cmp(col(tables, 1, "x"), Eq, num(5))}),
-		"hash":   Compile(Select{From: hash}),
-		"cols":   Compile(Select{From: u, Out: OutColumns, Items: []Expr{col(tables, 0, "v"), col(tables, 0, "id")}}),
-		"count":  Compile(Select{From: u, Out: OutCount, Where: cmp(col(tables, 0, "v"), Gt, num(10))}),
+		"scan":   CompileLive(Select{From: u}),
+		"filter": CompileLive(Select{From: u, Where: And{cmp(col(tables, 0, "v"), Gt, num(10)), cmp(col(tables, 0, "k"), Ne, num(3))}}),
+		"unique": CompileLive(Select{From: u, Where: cmp(col(tables, 0, "id"), Eq, num(77))}),
+		"index":  CompileLive(Select{From: u, Where: cmp(col(tables, 0, "k"), Eq, num(7))}),
+		"range":  CompileLive(Select{From: u, Where: And{cmp(col(tables, 0, "k"), Ge, num(7)), cmp(col(tables, 0, "k"), Lt, num(9))}}),
+		"join":   CompileLive(Select{From: join, Where: cmp(col(tables, 1, "x"), Eq, num(5))}),
+		"hash":   CompileLive(Select{From: hash}),
+		"cols":   CompileLive(Select{From: u, Out: OutColumns, Items: []Expr{col(tables, 0, "v"), col(tables, 0, "id")}}),
+		"count":  CompileLive(Select{From: u, Out: OutCount, Where: cmp(col(tables, 0, "v"), Gt, num(10))}),
 	}
 }
 

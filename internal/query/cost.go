@@ -19,13 +19,34 @@ type keyCounter interface {
 
 var _ Cards = store.Reader(nil)
 
+// estimates tell how many rows the operators of one plan return and read. Each is
+// asked once: what an operator costs depends on its inputs in more ways than one.
+type estimates struct {
+	Cards
+	known map[operator]estimate
+}
+
+type estimate struct{ rows, scanned uint64 }
+
+func (e *estimates) of(op operator) (rows, scanned uint64) {
+	if n, ok := e.known[op]; ok {
+		return n.rows, n.scanned
+	}
+	rows, scanned = op.cost(e)
+	if e.known == nil {
+		e.known = map[operator]estimate{}
+	}
+	e.known[op] = estimate{rows, scanned}
+	return rows, scanned
+}
+
 // perKey estimates the rows under one key of an index (spec 07 §20).
-func perKey(c Cards, t *schema.Table, ix *schema.Index) uint64 {
+func perKey(c *estimates, t *schema.Table, ix *schema.Index) uint64 {
 	n := c.RowCount(t.ID)
 	if ix.Unique {
 		return min(n, 1)
 	}
-	k, ok := c.(keyCounter)
+	k, ok := c.Cards.(keyCounter)
 	if !ok {
 		return n
 	}
@@ -48,7 +69,7 @@ func satMul(a, b uint64) uint64 {
 	return lo
 }
 
-func (s *scan) cost(c Cards) (rows, scanned uint64) {
+func (s *scan) cost(c *estimates) (rows, scanned uint64) {
 	if s.ver == changes {
 		return 0, 0
 	}
@@ -56,14 +77,14 @@ func (s *scan) cost(c Cards) (rows, scanned uint64) {
 	return n, n
 }
 
-func (p *point) cost(c Cards) (rows, scanned uint64) {
+func (p *point) cost(c *estimates) (rows, scanned uint64) {
 	n := perKey(c, p.table, p.index)
 	return n, n
 }
 
 // A range counts as a filtered scan, so that an index never makes a query
 // dearer or cheaper than the rules of spec 07 §20 say.
-func (r *ranged) cost(c Cards) (rows, scanned uint64) {
+func (r *ranged) cost(c *estimates) (rows, scanned uint64) {
 	n := c.RowCount(r.table.ID)
 	if len(r.used) == 0 { // for its order
 		return n, n
@@ -71,37 +92,37 @@ func (r *ranged) cost(c Cards) (rows, scanned uint64) {
 	return n, satAdd(n, n)
 }
 
-func (o *filter) cost(c Cards) (rows, scanned uint64) {
-	rows, scanned = o.in.cost(c)
+func (o *filter) cost(c *estimates) (rows, scanned uint64) {
+	rows, scanned = c.of(o.in)
 	return rows, satAdd(scanned, rows)
 }
 
-func (o *keep) cost(c Cards) (rows, scanned uint64) { return o.in.cost(c) }
+func (o *keep) cost(c *estimates) (rows, scanned uint64) { return c.of(o.in) }
 
-func (o *keyed) cost(c Cards) (rows, scanned uint64) {
-	rows, scanned = o.in.cost(c)
+func (o *keyed) cost(c *estimates) (rows, scanned uint64) {
+	rows, scanned = c.of(o.in)
 	if uniqueOn(o.in, o.ownKeys) {
 		rows = min(rows, 1)
 	}
 	return rows, scanned
 }
 
-func (o *oneRow) cost(Cards) (rows, scanned uint64)  { return 1, 0 }
-func (o *given) cost(Cards) (rows, scanned uint64)   { return 1, 0 }
-func (o *shifted) cost(Cards) (rows, scanned uint64) { return 0, 0 }
+func (o *oneRow) cost(*estimates) (rows, scanned uint64)  { return 1, 0 }
+func (o *given) cost(*estimates) (rows, scanned uint64)   { return 1, 0 }
+func (o *shifted) cost(*estimates) (rows, scanned uint64) { return 0, 0 }
 
-func (o *nest) cost(c Cards) (rows, scanned uint64) { return nestCost(c, o.outer, o.inner) }
+func (o *nest) cost(c *estimates) (rows, scanned uint64) { return nestCost(c, o.outer, o.inner) }
 
 // A LEFT JOIN counts as the inner one, but gives no fewer rows than its left side.
-func (o *outerJoin) cost(c Cards) (rows, scanned uint64) {
-	l, _ := o.outer.cost(c)
+func (o *outerJoin) cost(c *estimates) (rows, scanned uint64) {
+	l, _ := c.of(o.outer)
 	rows, scanned = nestCost(c, o.outer, o.inner)
 	return max(rows, l), scanned
 }
 
-func nestCost(c Cards, outer, inner operator) (rows, scanned uint64) {
-	l, lscan := outer.cost(c)
-	r, rscan := inner.cost(c)
+func nestCost(c *estimates, outer, inner operator) (rows, scanned uint64) {
+	l, lscan := c.of(outer)
+	r, rscan := c.of(inner)
 	switch in := inner.(type) {
 	case *filter:
 		rows, scanned = nestCost(c, outer, in.in)
@@ -118,9 +139,9 @@ func nestCost(c Cards, outer, inner operator) (rows, scanned uint64) {
 	return both, satAdd(satAdd(lscan, rscan), both)
 }
 
-func (o *hashJoin) cost(c Cards) (rows, scanned uint64) {
-	b, bscan := o.build.cost(c)
-	p, pscan := o.probe.cost(c)
+func (o *hashJoin) cost(c *estimates) (rows, scanned uint64) {
+	b, bscan := c.of(o.build)
+	p, pscan := c.of(o.probe)
 	rows = satMul(b, p)
 	if uniqueOn(o.build, o.buildKeys) {
 		rows = p

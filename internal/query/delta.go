@@ -45,9 +45,9 @@ func (p *Plan) term(i int) operator {
 	return pl.plan(i)
 }
 
-// Live reports whether Delta works: the query returns whole rows of one relation
-// and has no limit.
-func (p *Plan) Live() bool { return p.q.live() }
+// Live reports whether Delta works: the query was compiled to be kept live, returns
+// whole rows of one relation and has no limit.
+func (p *Plan) Live() bool { return p.live }
 
 // CanFail reports whether a run may end in an error of an expression.
 func (p *Plan) CanFail() bool { return p.fails }
@@ -58,7 +58,7 @@ func (p *Plan) CanFail() bool { return p.fails }
 // only during the call.
 func (p *Plan) Delta(r store.Reader, d *store.Delta, ins, del func(row []byte)) error {
 	if !p.Live() {
-		return fmt.Errorf("query: only a query for whole rows of one table, without a limit, has a delta")
+		return fmt.Errorf("query: only a live query for whole rows of one table, without a limit, has a delta")
 	}
 	if p.none || !p.touched(d) {
 		return nil

@@ -14,7 +14,7 @@ type drawing struct {
 	strings.Builder
 	tables  []*schema.Table
 	aliases []string // of the relations of FROM; nil: tables by name and number
-	cards   Cards
+	cards   *estimates
 }
 
 func (w *drawing) line(depth int, op operator, format string, args ...any) {
@@ -23,7 +23,7 @@ func (w *drawing) line(depth int, op operator, format string, args ...any) {
 	}
 	fmt.Fprintf(w, format, args...)
 	if w.cards != nil && op != nil {
-		rows, scanned := op.cost(w.cards)
+		rows, scanned := w.cards.of(op)
 		fmt.Fprintf(w, " (rows %d, scanned %d)", rows, scanned)
 	}
 	w.WriteByte('\n')

@@ -18,14 +18,33 @@ const (
 	ErrEventProbed Refusal = "Event tables cannot be used as the lookup table in subscription joins"
 )
 
-// Admissible reports why the query may not be kept live, a Refusal, or nil. A single
+// manyTables is from how many relations on a join is refused for their number
+// whether or not indexes connect them, which takes long to find out.
+const manyTables = 32
+
+// CompileAdmitted plans a query that is kept live, if it may be; else it returns
+// why not, and a plan that can be asked for its JoinColumns only.
+func CompileAdmitted(q Select) (*Plan, error) {
+	p := gathered(q)
+	if err := p.admissible(); err != nil {
+		return p, err
+	}
+	p.compile(q.live() && len(p.tables) > 0)
+	return p, nil
+}
+
+// admissible reports why the query may not be kept live, a Refusal, or nil. A single
 // relation always may. A join may if an equality of its ON connects the two and
 // an index finds the rows of one side from the other. The answer depends on the
 // query and the schema only.
-func (p *Plan) Admissible() error {
+func (p *Plan) admissible() error {
 	n := len(p.tables)
 	if n == 1 {
 		return nil
+	}
+	tooMany := Refusal(fmt.Sprintf("Invalid number of tables in subscription: %d", n))
+	if n >= manyTables {
+		return tooMany
 	}
 	on := p.planner()
 	for i := range on.done {
@@ -38,7 +57,7 @@ func (p *Plan) Admissible() error {
 		return ErrNoJoinIndex
 	}
 	if n > 2 {
-		return Refusal(fmt.Sprintf("Invalid number of tables in subscription: %d", n))
+		return tooMany
 	}
 	return p.eventDrives(on)
 }

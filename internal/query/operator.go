@@ -19,7 +19,7 @@ type operator interface {
 	compile(b *builder, next step) step
 	rels() relSet
 	describe(w *drawing, depth int)
-	cost(c Cards) (rows, scanned uint64)
+	cost(c *estimates) (rows, scanned uint64)
 }
 
 // A version says which state of a table a leaf reads during a delta run.

@@ -57,7 +57,7 @@ func (o *inOrder) compile(b *builder, next step) step {
 
 // Estimates are those of the plan without the index, which the rules of spec 07 §20
 // are about.
-func (o *inOrder) cost(c Cards) (rows, scanned uint64) { return o.rest.cost(c) }
+func (o *inOrder) cost(c *estimates) (rows, scanned uint64) { return c.of(o.rest) }
 
 func (o *inOrder) describe(w *drawing, depth int) { o.walk.describe(w, depth) }
 

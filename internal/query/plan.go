@@ -68,6 +68,7 @@ type Plan struct {
 	outer  map[int][]Expr  // conjuncts of the ON of a LEFT JOIN, and what restricts its relation
 	none   bool            // some condition is never true
 	fails  bool            // a run may end in an error of an expression
+	live   bool            // it has a delta
 	views  []*ViewRead
 	hidden int // bytes at the front of returned rows that nobody sees: the hash of a view's instance
 
@@ -83,14 +84,33 @@ type Plan struct {
 	frames  sync.Pool
 }
 
-// Compile plans a query. The tables must be those of the readers that the plan
-// will run on; see Stale.
+// Compile plans a query that is answered once: it has no Delta. The tables must be
+// those of the readers that the plan will run on; see Stale.
 func Compile(q Select) *Plan {
+	p := gathered(q)
+	p.compile(false)
+	return p
+}
+
+// CompileLive plans a query that is kept live.
+func CompileLive(q Select) *Plan {
+	p := gathered(q)
+	p.compile(q.live() && len(p.tables) > 0)
+	return p
+}
+
+// gathered is the plan of a query before anything is planned: what the query says
+// of itself.
+func gathered(q Select) *Plan {
 	p := &Plan{q: q}
 	for _, r := range q.From {
 		p.tables = append(p.tables, r.Table)
 	}
 	p.all = p.gather()
+	return p
+}
+
+func (p *Plan) compile(live bool) {
 	b := &builder{tables: p.all}
 	if len(p.tables) == 0 {
 		p.full = &oneRow{p.conds}
@@ -101,17 +121,16 @@ func Compile(q Select) *Plan {
 	p.output = p.compileOutput(b)
 	b.begin = p.output.begin
 	p.runAll = p.full.compile(b, p.output.take)
-	if q.live() && len(p.tables) > 0 {
+	if live {
 		p.compileDelta(b)
 	}
-	p.states, p.bufs, p.kept = b.states, b.bufs, b.kept
+	p.live, p.states, p.bufs, p.kept = live, b.states, b.bufs, b.kept
 	p.frames.New = func() any {
 		return &frame{
 			rows: make([][]byte, len(p.all)), ops: make([]opState, p.states), bufs: make([][]byte, p.bufs),
-			slots: make([][]byte, len(q.Groups)+len(q.Aggs)),
+			slots: make([][]byte, len(p.q.Groups)+len(p.q.Aggs)),
 		}
 	}
-	return p
 }
 
 // gather collects the conditions, and returns all tables including those that
@@ -327,7 +346,7 @@ func (p *Plan) EmptyInput(r store.Reader) bool {
 // Rows estimates how many rows the plan returns: no fewer than it does, unless the
 // keys of an index have very different numbers of rows.
 func (p *Plan) Rows(c Cards) uint64 {
-	rows, _ := p.full.cost(c)
+	rows, _ := p.full.cost(&estimates{Cards: c})
 	return rows
 }
 
@@ -345,7 +364,7 @@ func (p *Plan) Scanned(c Cards) uint64 {
 			return satAdd(sum, *p.q.Limit)
 		}
 	}
-	_, scanned := p.full.cost(c)
+	_, scanned := p.full.cost(&estimates{Cards: c})
 	return satAdd(sum, scanned)
 }
 
@@ -395,7 +414,7 @@ func (p *Plan) Explain(delta bool) string {
 // aliases: what follows the WHERE, then the tree of operators, with the rows that
 // c lets expect.
 func (p *Plan) Describe(c Cards, aliases []string) []string {
-	w := drawing{tables: p.all, aliases: aliases, cards: c}
+	w := drawing{tables: p.all, aliases: aliases, cards: &estimates{Cards: c}}
 	if aliases == nil {
 		w.aliases = make([]string, len(p.tables))
 		for i, t := range p.tables {

@@ -166,7 +166,7 @@ func (p *planner) choose(bound relSet) int {
 		}
 		r := 0
 		if a := p.access(rel, bound); a != nil && a.joins {
-			r = 2
+			return rel
 		} else if keys, _ := p.equalities(rel, bound); len(keys) > 0 {
 			r = 1
 		}

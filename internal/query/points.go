@@ -44,7 +44,7 @@ func (o *points) describe(w *drawing, depth int) {
 
 // Like a range, several points count as a filtered scan: an index must not make a
 // query cheaper than the rules of spec 07 §20 say.
-func (o *points) cost(c Cards) (rows, scanned uint64) {
+func (o *points) cost(c *estimates) (rows, scanned uint64) {
 	n := c.RowCount(o.table.ID)
 	return n, satAdd(n, n)
 }

@@ -37,7 +37,7 @@ type either struct {
 
 func (o *either) rels() relSet { return o.whole.rels() }
 
-func (o *either) cost(c Cards) (rows, scanned uint64) { return o.whole.cost(c) }
+func (o *either) cost(c *estimates) (rows, scanned uint64) { return c.of(o.whole) }
 
 func (o *either) describe(w *drawing, depth int) { o.whole.describe(w, depth) }
 
@@ -58,7 +58,7 @@ func (o *either) compile(b *builder, next step) step {
 // unindexed is a point of one column that the reader keeps.
 type unindexed struct{ point }
 
-func (o *unindexed) cost(c Cards) (rows, scanned uint64) {
+func (o *unindexed) cost(c *estimates) (rows, scanned uint64) {
 	n := c.RowCount(o.table.ID)
 	return n, n
 }

@@ -46,7 +46,8 @@ type Config struct {
 		Header  string    `toml:"header"`
 	} `toml:"proxy"`
 	Auth struct {
-		Issuers *[]string `toml:"issuers"`
+		Issuers      *[]string `toml:"issuers"`
+		AllowPrivate bool      `toml:"allow-private-addresses"`
 	} `toml:"auth"`
 	Publish struct {
 		Allow      string   `toml:"allow"`
@@ -60,6 +61,9 @@ type Config struct {
 		RequestsPerAddress    *int64 `toml:"requests-per-address"`
 		RequestsPerIdentity   *int64 `toml:"requests-per-identity"`
 		RequestBurst          *int64 `toml:"request-burst"`
+		MessagesPerConnection *int64 `toml:"messages-per-connection"`
+		MessagesPerIdentity   *int64 `toml:"messages-per-identity"`
+		MessageBurst          *int64 `toml:"message-burst"`
 	} `toml:"limits"`
 	WebSocket struct {
 		PingInterval  *duration `toml:"ping-interval"`
@@ -167,6 +171,11 @@ func (c *Config) check() error {
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		return errors.New("[tls] needs both cert-file and key-file")
 	}
+	if c.HTTP.Listen != "" {
+		if _, _, err := splitListen(c.HTTP.Listen); err != nil {
+			return fmt.Errorf("[http] listen: %w", err)
+		}
+	}
 	ping, idle := c.webSocket().withDefaults().PingInterval, c.webSocket().withDefaults().IdleTimeout
 	if idle <= ping {
 		return fmt.Errorf("[websocket] idle-timeout (%s) must exceed ping-interval (%s)", idle, ping)
@@ -210,6 +219,9 @@ func (c *Config) checkValues() error {
 		{"[limits] requests-per-address", limits.RequestsPerAddress, 0, math.MaxInt32},
 		{"[limits] requests-per-identity", limits.RequestsPerIdentity, 0, math.MaxInt32},
 		{"[limits] request-burst", limits.RequestBurst, 1, math.MaxInt32},
+		{"[limits] messages-per-connection", limits.MessagesPerConnection, 0, math.MaxInt32},
+		{"[limits] messages-per-identity", limits.MessagesPerIdentity, 0, math.MaxInt32},
+		{"[limits] message-burst", limits.MessageBurst, 1, math.MaxInt32},
 		{"[websocket] incoming-queue-length", c.WebSocket.IncomingQueue, 1, math.MaxInt32},
 		{"[commitlog] max-segment-size", log.MaxSegmentSize, 1, math.MaxInt64},
 		{"[commitlog] checkpoint-transactions", log.CheckpointTransactions, 1, math.MaxInt64},
@@ -336,12 +348,17 @@ func (c *Config) moduleHTTP() host.HTTPOptions {
 	return o
 }
 
-// issuers are the foreign issuers whose tokens are accepted; nil: any.
-func (c *Config) issuers() []string {
-	if c.Auth.Issuers == nil || slices.Contains(*c.Auth.Issuers, "*") {
-		return nil
+// issuers is the section [auth]: the foreign issuers whose tokens are accepted, nil for
+// any, and those that are named beside "*".
+func (c *Config) issuers() (allowed, named []string) {
+	if c.Auth.Issuers == nil {
+		return nil, nil
 	}
-	return append([]string{}, *c.Auth.Issuers...)
+	named = slices.DeleteFunc(slices.Clone(*c.Auth.Issuers), func(iss string) bool { return iss == "*" })
+	if len(named) < len(*c.Auth.Issuers) {
+		return nil, named
+	}
+	return append([]string{}, named...), nil
 }
 
 // maxRouteBytes bounds requests for HTTP handlers; 0: the default.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"reflect"
@@ -49,10 +48,15 @@ func LoadConfig(fsys vfs.FS, dataDir string, over Overrides) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the data directory %s cannot be used: %w; make it writable, or choose another one by --data-dir", dataDir, err)
 	}
-	return parseConfig(path, text, over)
+	c, err := parseConfig(path, text, over)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
-// parseConfig reads the text of config.toml at path, and applies the overrides.
+// parseConfig reads the text of config.toml at path, and applies the overrides. With an
+// error comes what can be shown of the configuration; nil: nothing.
 func parseConfig(path string, text []byte, over Overrides) (*Config, error) {
 	c := &Config{origins: map[string]origin{}}
 	_ = c.Logs.Level.UnmarshalText([]byte("error"))
@@ -66,28 +70,31 @@ func parseConfig(path string, text []byte, over Overrides) (*Config, error) {
 		}
 		return nil, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
 	}
-	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
-	}
 	c.noteFile(path, text)
+	if err := c.check(); err != nil {
+		return c, fmt.Errorf("invalid TOML syntax in %s: %w", path, err)
+	}
 	if err := c.applyEnvironment(over.Environ); err != nil {
-		return nil, err
+		return c, err
 	}
 	for _, assignment := range over.Set {
 		name, value, ok := strings.Cut(assignment, "=")
 		if !ok {
-			return nil, fmt.Errorf("--set %s: expected section.key=value, like websocket.gzip=true", assignment)
+			return c, fmt.Errorf("--set %s: expected section.key=value, like websocket.gzip=true", assignment)
 		}
 		s, ok := findSetting(name)
 		if !ok {
-			return nil, fmt.Errorf("--set %s: there is no setting %s%s", assignment, name, meant(name, settingNames()))
+			return c, fmt.Errorf("--set %s: there is no setting %s%s", assignment, name, fileSpelling.suggest(name))
 		}
 		if err := c.override(s, value, "--set"); err != nil {
-			return nil, fmt.Errorf("--set %s: %w", assignment, err)
+			return c, fmt.Errorf("--set %s: %w", assignment, err)
 		}
 	}
 	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("the settings do not fit together: %w", err)
+		return c, fmt.Errorf("the settings do not fit together: %w", err)
+	}
+	if p, _ := c.publishPolicy(); p.Listed && len(p.Identities)+len(p.Issuers) == 0 {
+		c.warnings = append(c.warnings, `[publish] allow = "list", but identities and issuers are empty: nobody can create a database`)
 	}
 	return c, nil
 }
@@ -158,20 +165,6 @@ func (c *Config) kindOf(s setting) string {
 	return "a text in quotes"
 }
 
-func meant(name string, names []string) string {
-	if near := nearestName(name, names); near != "" {
-		return "; do you mean " + near + "?"
-	}
-	return ""
-}
-
-func settingNames() (names []string) {
-	for _, s := range settings {
-		names = append(names, s.name())
-	}
-	return names
-}
-
 // noteFile remembers which settings the file has, and warns of keys that mean
 // nothing.
 func (c *Config) noteFile(path string, text []byte) {
@@ -196,7 +189,7 @@ func (c *Config) noteFile(path string, text []byte) {
 			continue
 		}
 		line, _ := e.Position()
-		c.warnings = append(c.warnings, fmt.Sprintf("%s:%d: the key %s is not known and has no effect%s", path, line, name, meant(name, settingNames())))
+		c.warnings = append(c.warnings, fmt.Sprintf("%s:%d: the key %s is not known and has no effect%s", path, line, name, fileSpelling.suggest(name)))
 	}
 }
 
@@ -210,11 +203,7 @@ func (c *Config) applyEnvironment(environ []string) error {
 		}
 		i := slices.IndexFunc(settings, func(s setting) bool { return s.variable() == name })
 		if i < 0 {
-			var names []string
-			for _, s := range settings {
-				names = append(names, s.variable())
-			}
-			return fmt.Errorf("the environment variable %s is no setting%s", name, meant(name, names))
+			return fmt.Errorf("the environment variable %s is no setting%s", name, variableSpelling.suggest(name))
 		}
 		if err := c.override(settings[i], value, name); err != nil {
 			return fmt.Errorf("the environment variable %s = %q: %w", name, value, err)
@@ -304,54 +293,4 @@ func tomlText(v any) string {
 		return string(b)
 	}
 	return fmt.Sprint(v)
-}
-
-// print writes the configuration that holds, with the origin of each value. What
-// settings hold is no secret: of keys and certificates they name files.
-func (c *Config) print(w io.Writer) error {
-	var b strings.Builder
-	section := ""
-	for _, s := range settings {
-		if s.section != section {
-			if section != "" {
-				b.WriteByte('\n')
-			}
-			section = s.section
-			fmt.Fprintf(&b, "[%s]\n", section)
-		}
-		given, ok := c.origins[s.name()]
-		switch {
-		case ok:
-			fmt.Fprintf(&b, "%s = %s # %s\n", s.key, given.text, given.source)
-		case s.fallback != "":
-			fmt.Fprintf(&b, "%s = %s # default\n", s.key, s.fallback)
-		default:
-			fmt.Fprintf(&b, "# %s is not set\n", s.key)
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// PrintConfig writes the configuration that a server on this data directory would
-// have. It changes nothing: where there is no file, that is the default one.
-func PrintConfig(w io.Writer, dataDir string, over Overrides) error {
-	path := filepath.Join(dataDir, "config.toml")
-	text, err := vfs.ReadFile(vfs.OS{}, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = []byte(defaultConfig), nil
-	}
-	if err != nil {
-		return err
-	}
-	c, err := parseConfig(path, text, over)
-	if err != nil {
-		return err
-	}
-	for _, warning := range c.warnings {
-		if _, err := fmt.Fprintf(w, "# warning: %s\n", warning); err != nil {
-			return err
-		}
-	}
-	return c.print(w)
 }

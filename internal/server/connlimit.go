@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 // A limitedListener counts connections. Those beyond a limit are accepted, so that
@@ -34,6 +35,7 @@ type limitedConn struct {
 	refusal error // the answer to its requests; nil: it is served
 	once    sync.Once
 	done    func()
+	waits   atomic.Pointer[waitTeller]
 }
 
 // NetConn is the connection itself.

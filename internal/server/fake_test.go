@@ -109,6 +109,15 @@ func (h *fakeHost) Create(_ context.Context, info DatabaseInfo, program []byte) 
 	return db, nil
 }
 
+func (h *fakeHost) Running() (list []uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for replica := range h.running {
+		list = append(list, replica)
+	}
+	return list
+}
+
 func (h *fakeHost) Stop(_ context.Context, replica uint64) error {
 	h.mu.Lock()
 	db := h.running[replica]

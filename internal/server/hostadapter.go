@@ -55,6 +55,8 @@ func (d databases) Stop(ctx context.Context, replica uint64) error { return d.h.
 
 func (d databases) Delete(ctx context.Context, replica uint64) error { return d.h.Delete(ctx, replica) }
 
+func (d databases) Running() []uint64 { return d.h.Running() }
+
 func (d databases) StoredLog(replica uint64, tail int) ([]byte, error) {
 	return d.h.StoredLog(replica, tail)
 }

@@ -41,6 +41,9 @@ type Host interface {
 	// again.
 	Delete(ctx context.Context, replica uint64) error
 
+	// Running are the replicas that run.
+	Running() []uint64
+
 	// StoredLog is the newest stored module log of a replica that cannot be
 	// launched: its last tail lines, or all of it if tail < 0.
 	StoredLog(replica uint64, tail int) ([]byte, error)

@@ -109,12 +109,12 @@ func TestUnreadAnswers(t *testing.T) {
 }
 
 // noWriter leaves what waits to the test.
-func noWriter() {}
+func noWriter(*writer) {}
 
 // All outboxes together hold no more than their bound and a little for each
 // client, and what was taken or thrown away counts no longer.
 func TestOutboxesTogether(t *testing.T) {
-	all := &outgoing{max: 10 << 20}
+	all := newOutgoing(10 << 20)
 	var full []int
 	var boxes []*outbox
 	for i := range 20 {
@@ -133,7 +133,7 @@ func TestOutboxesTogether(t *testing.T) {
 	}
 	quiet := newOutbox(all, 1000, 1<<30, noWriter, func() { t.Error("a client without much to read is dropped") })
 	quiet.Send(subscribe.Message{Body: make([]byte, 1000)})
-	n := len(boxes[1].take(nil))
+	n := len(boxes[1].take(new(batch)).list)
 	boxes[1].sent(n, 2<<20)
 	for _, o := range append(boxes, quiet) {
 		o.release()

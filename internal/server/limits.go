@@ -22,6 +22,9 @@ type Limits struct {
 	RequestsPerAddress    int // HTTP requests a second, on average
 	RequestsPerIdentity   int
 	RequestBurst          int // that may come at once before the average counts
+	MessagesPerConnection int // WebSocket messages a second, on average
+	MessagesPerIdentity   int
+	MessageBurst          int
 }
 
 // limits is the section [limits] with its defaults.
@@ -34,6 +37,9 @@ func (c *Config) limits() Limits {
 		RequestsPerAddress:    int(value(l.RequestsPerAddress, 1000)),
 		RequestsPerIdentity:   int(value(l.RequestsPerIdentity, 1000)),
 		RequestBurst:          int(value(l.RequestBurst, 5000)),
+		MessagesPerConnection: int(value(l.MessagesPerConnection, 10000)),
+		MessagesPerIdentity:   int(value(l.MessagesPerIdentity, 20000)),
+		MessageBurst:          int(value(l.MessageBurst, 20000)),
 	}
 }
 
@@ -42,6 +48,7 @@ type admission struct {
 	Limits
 	addresses  rates[netip.Addr]
 	identities rates[sats.Identity]
+	messages   rates[sats.Identity]
 	sessions   counts[sats.Identity]
 	clients    counts[netip.Addr] // WebSocket sessions that come through proxies
 }
@@ -51,6 +58,7 @@ func (a *admission) init(l Limits) {
 	burst := float64(max(l.RequestBurst, 1))
 	a.addresses.rate, a.addresses.burst = float64(l.RequestsPerAddress), burst
 	a.identities.rate, a.identities.burst = float64(l.RequestsPerIdentity), burst
+	a.messages.rate, a.messages.burst = float64(l.MessagesPerIdentity), float64(max(l.MessageBurst, 1))
 }
 
 // exempt reports whether an address is not bounded.
@@ -141,8 +149,21 @@ type rates[K comparable] struct {
 }
 
 type bucket struct {
-	tokens float64
+	tokens float64 // below 0: spent in advance
 	at     time.Time
+}
+
+// fill adds what has come since the last time.
+func (b *bucket) fill(rate, burst float64, now time.Time) {
+	b.tokens = min(burst, b.tokens+max(0, now.Sub(b.at).Seconds())*rate)
+	b.at = now
+}
+
+// spend takes n tokens, if need be in advance. It returns how long to wait then.
+func (b *bucket) spend(n int, rate, burst float64, now time.Time) (wait time.Duration) {
+	b.fill(rate, burst, now)
+	b.tokens -= float64(n)
+	return time.Duration(max(0, -b.tokens) / rate * float64(time.Second))
 }
 
 // take spends a token of the key. It returns how long to wait for one if there is
@@ -153,13 +174,8 @@ func (r *rates[K]) take(key K, now time.Time) (wait time.Duration) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b, known := r.buckets[key]
-	if !known {
-		r.room(now)
-		b = bucket{r.burst, now}
-	}
-	b.tokens = min(r.burst, b.tokens+max(0, now.Sub(b.at).Seconds())*r.rate)
-	b.at = now
+	b := r.of(key, now)
+	b.fill(r.rate, r.burst, now)
 	if b.tokens >= 1 {
 		b.tokens--
 	} else {
@@ -167,6 +183,30 @@ func (r *rates[K]) take(key K, now time.Time) (wait time.Duration) {
 	}
 	r.buckets[key] = b
 	return wait
+}
+
+// spend takes n tokens of the key, if need be in advance. It returns how long to wait
+// then.
+func (r *rates[K]) spend(key K, n int, now time.Time) time.Duration {
+	if r.rate == 0 {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.of(key, now)
+	wait := b.spend(n, r.rate, r.burst, now)
+	r.buckets[key] = b
+	return wait
+}
+
+// of is the bucket of a key, a full one if there is none; the lock is held.
+func (r *rates[K]) of(key K, now time.Time) bucket {
+	b, known := r.buckets[key]
+	if !known {
+		r.room(now)
+		b = bucket{r.burst, now}
+	}
+	return b
 }
 
 // room makes place for one more bucket: those that are full again say nothing, and

@@ -2,8 +2,8 @@ package server
 
 import "time"
 
-// lingerFor is how long the writer and the runner of a connection stay when there
-// is nothing for them to do: whoever is busy is woken, which is cheaper than to be
+// lingerFor is how long a writer, and the runner of a connection, stay when there is
+// nothing for them to do: whoever is busy is woken, which is cheaper than to be
 // started; whoever is idle costs nothing.
 const lingerFor = 50 * time.Millisecond
 

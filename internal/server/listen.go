@@ -17,13 +17,9 @@ const portsAhead = 100
 // listen binds the address. A port that is taken, for either family of addresses,
 // is an error without a person to ask; with one, the next free port is offered.
 func listen(address string, ask bool, in io.Reader, out io.Writer) (net.Listener, error) {
-	host, portText, err := net.SplitHostPort(address)
+	host, port, err := splitListen(address)
 	if err != nil {
-		return nil, fmt.Errorf("listen address %q: %w; expected host:port, an IPv6 address in brackets", address, err)
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("listen address %q: %q is not a port (0 to 65535)", address, portText)
+		return nil, err
 	}
 	if port != 0 && taken(host, int(port)) {
 		if !ask {
@@ -38,6 +34,22 @@ func listen(address string, ask bool, in io.Reader, out io.Writer) (net.Listener
 		return nil, fmt.Errorf("failed to bind the SpacetimeDB server to '%s', please check that the address is valid and not already in use: %w", address, err)
 	}
 	return l, nil
+}
+
+// splitListen takes a listen address apart.
+func splitListen(address string) (host string, port uint64, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		var at *net.AddrError
+		if errors.As(err, &at) {
+			err = errors.New(at.Err) // without the address once more
+		}
+		return "", 0, fmt.Errorf("listen address %q: %w; expected host:port, an IPv6 address in brackets", address, err)
+	}
+	if port, err = strconv.ParseUint(text, 10, 16); err != nil {
+		return "", 0, fmt.Errorf("listen address %q: %q is not a port (0 to 65535)", address, text)
+	}
+	return host, port, nil
 }
 
 // taken reports whether somebody listens on the port, on the host itself or on

@@ -35,6 +35,7 @@ type metrics struct {
 
 	families   []family // all that there are
 	refused    prometheus.Counter
+	held       prometheus.Counter
 	inProgress prometheus.Gauge
 
 	byIdentity []*prometheus.MetricVec // series with the label database_identity
@@ -87,10 +88,8 @@ func newMetrics(h Host, all *sessions) *metrics {
 	m.overflows = m.counter("spacetime_client_outgoing_queue_disconnects_total", "Sessions killed because the client read too slowly.", labelDB)
 	m.launches = m.counter("spacetime_module_host_init_failures_total", "Databases that could not be started.", labelIdentity)
 	m.httpBytes = m.counter("spacetime_http_response_size_bytes_total", "Bytes of HTTP answers, headers included.", labelDB)
-	const refused, why = "spacetime_http_refused_requests_total", "HTTP requests refused because their client sent too many, or had too many connections."
-	m.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: refused, Help: why})
-	m.families = append(m.families, family{refused, "counter", nil, why})
-	m.registry.MustRegister(m.refused)
+	m.refused = m.total("spacetime_http_refused_requests_total", "HTTP requests refused because their client sent too many, or had too many connections.")
+	m.held = m.total("spacetime_websocket_held_up_total", "How often a client was not heard for a while because it sent too many messages.")
 	const progress, what = "spacetime_http_requests_in_progress", "HTTP requests under way, WebSockets among them."
 	m.inProgress = prometheus.NewGauge(prometheus.GaugeOpts{Name: progress, Help: what})
 	m.families = append(m.families, family{progress, "gauge", nil, what})
@@ -114,6 +113,14 @@ func (m *metrics) gauge(name, help string, labels ...string) *prometheus.GaugeVe
 	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 	m.keep(v, v.MetricVec, labels[0])
 	return v
+}
+
+// total is a counter of the whole server.
+func (m *metrics) total(name, help string) prometheus.Counter {
+	m.families = append(m.families, family{name, "counter", nil, help})
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	m.registry.MustRegister(c)
+	return c
 }
 
 func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {

@@ -126,6 +126,10 @@ func (s *Server) open(ctx context.Context, rec control.Database) (Database, erro
 		// launched behind their back.
 		now, lookup := s.control.Database(rec.Identity)
 		if lookup == nil && now.Replica == rec.Replica {
+			if err != nil && ctx.Err() != nil {
+				return nil, internal(err) // nobody waits any more, and nothing has failed
+			}
+			s.ready.launched(rec.Replica, err)
 			if err != nil {
 				s.metrics.launchFailed(rec.Identity)
 				return nil, failure(http.StatusInternalServerError, "error starting database: %v", err)

@@ -11,6 +11,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -302,6 +304,36 @@ func TestHealthAndReadiness(t *testing.T) {
 	}
 	r.want(r.do("GET", "/readyz", "", ""), 503, `{"state":"stopping","databases":{"started":1,"failed":0}}`)
 	r.want(r.do("GET", "/healthz", "", ""), 200, "ok\n")
+}
+
+// What is counted is how things are now, not how they were at the start.
+func TestReadinessCountsLater(t *testing.T) {
+	r := newRig(t)
+	_, alice := r.identity()
+	r.published("one", alice, "program")
+	r.published("two", alice, "program")
+	r.Server.ready.started.Store(true)
+	counts := func(started, failed int) {
+		t.Helper()
+		r.want(r.do("GET", "/readyz", "", ""), 200, fmt.Sprintf(`{"state":"ready","databases":{"started":%d,"failed":%d}}`, started, failed))
+	}
+	counts(2, 0)
+	for _, replica := range r.fake.Running() {
+		if err := r.fake.Stop(context.Background(), replica); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counts(0, 0)
+	r.fake.noStart = errors.New("broken")
+	r.do("GET", "/v1/database/one/schema?version=9", "", "")
+	r.do("GET", "/v1/database/one/schema?version=9", "", "")
+	r.do("GET", "/v1/database/two/schema?version=9", "", "")
+	counts(0, 2)
+	r.fake.noStart = nil
+	r.do("GET", "/v1/database/one/schema?version=9", "", "")
+	counts(1, 1)
+	r.want(r.do("DELETE", "/v1/database/two", alice, ""), 200, "")
+	counts(1, 0)
 }
 
 // The real server becomes ready when its databases have been started.

@@ -10,8 +10,9 @@ import (
 
 // An outbox is the queue between a database and the writer of one connection. It
 // implements subscribe.Outbox. Messages stand in the order in which they came;
-// control frames overtake them. There is a writer while there is something to
-// write: whoever brings it to an outbox at rest starts one.
+// control frames overtake them. While there is something to write it waits for a
+// writer of the crew, or has one: whoever brings it to an outbox at rest puts the
+// outbox on the crew's list.
 //
 // At its bound, in messages or in bytes, it calls full once and takes nothing
 // more: a slow client loses its connection, and nobody waits for it. It does so
@@ -20,19 +21,22 @@ type outbox struct {
 	all         *outgoing // shared with all outboxes of the server
 	maxMessages int
 	maxBytes    int
-	full        func()      // must not block, and not call the outbox
-	write       func()      // the writer, which calls rest before it ends, or stop
-	abort       atomic.Bool // what waits is not to be written any more
+	full        func()        // must not block, and not call the outbox
+	write       func(*writer) // writes, and calls rest before it ends, or stop
+	abort       atomic.Bool   // what waits is not to be written any more
+	by          atomic.Pointer[writer]
+	next        *outbox // on the crew's list, whose lock guards it
 
 	mu struct {
 		sync.Mutex
-		queue  []subscribe.Message
-		count  int  // messages in queue and in the writer's hands
-		bytes  int  // of their bodies
-		closed bool // takes no more messages: overflow, or a Close frame is due
+		one    subscribe.Message // what waits, if alone is set: most have no more
+		alone  bool
+		queue  *batch // what waits, if alone is not set; nil: nothing
+		count  int    // messages that wait or are in the writer's hands
+		bytes  int    // of their bodies
+		closed bool   // takes no more messages: overflow, or a Close frame is due
 
-		writing bool          // there is a writer
-		seat    seat          // where it waits for more
+		writing bool          // there is a writer, or will be
 		stopped bool          // there will be none any more
 		ended   chan struct{} // finish waits here for the writer; nil: it does not
 
@@ -43,10 +47,32 @@ type outbox struct {
 	}
 }
 
-// outgoing counts what waits in all outboxes.
+// outgoing is what all outboxes of a server share: the count of what waits in them,
+// and who writes it.
 type outgoing struct {
 	max   int64
 	bytes atomic.Int64
+	crew  crew
+}
+
+func newOutgoing(limit int64) *outgoing {
+	a := &outgoing{max: limit}
+	a.crew.init()
+	return a
+}
+
+// A batch is a list of messages that is used again.
+type batch struct{ list []subscribe.Message }
+
+var batches = sync.Pool{New: func() any { return &batch{make([]subscribe.Message, 0, 32)} }}
+
+// empty forgets the messages, and a list that is too long to be kept.
+func (b *batch) empty() {
+	clear(b.list)
+	b.list = b.list[:0]
+	if cap(b.list) > keepBatch {
+		b.list = nil
+	}
 }
 
 // alwaysOut is what may wait for one client however much waits for others.
@@ -55,7 +81,7 @@ const alwaysOut = 1 << 20
 // exceeded reports whether a client for which so much would wait has to go.
 func (a *outgoing) exceeded(n int) bool { return n > alwaysOut && a.bytes.Load() > a.max }
 
-func newOutbox(all *outgoing, maxMessages, maxBytes int, write, full func()) *outbox {
+func newOutbox(all *outgoing, maxMessages, maxBytes int, write func(*writer), full func()) *outbox {
 	return &outbox{all: all, maxMessages: maxMessages, maxBytes: maxBytes, write: write, full: full}
 }
 
@@ -66,45 +92,48 @@ func (o *outbox) unlock() {
 	if start {
 		o.mu.writing = true
 	}
-	o.mu.seat.call()
 	o.mu.Unlock()
 	if start {
-		go o.write()
+		o.all.crew.push(o)
 	}
 }
 
-// rest lets the writer end if there is nothing to write, after it has waited for
-// more with l; nil: at once.
-func (o *outbox) rest(l *lingerer) bool {
+// rest lets the writer go if there is nothing to write.
+func (o *outbox) rest() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if l != nil && !o.due() && o.mu.ended == nil {
-		o.mu.seat.taken = l
-		o.mu.Unlock()
-		woken := l.wait()
-		o.mu.Lock()
-		if woken || !o.mu.seat.leave(l) {
-			return false
-		}
-	}
 	if o.due() {
 		return false
 	}
-	o.mu.queue = nil
+	o.drop()
 	o.halt()
 	return true
 }
 
 // due reports whether there is something to write.
 func (o *outbox) due() bool {
-	return len(o.mu.queue) > 0 || o.mu.ping || o.mu.pongDue || o.mu.close != nil
+	return o.waits() || o.mu.ping || o.mu.pongDue || o.mu.close != nil
+}
+
+// waits reports whether there is a message.
+func (o *outbox) waits() bool { return o.mu.alone || o.mu.queue != nil && len(o.mu.queue.list) > 0 }
+
+// drop throws away what waits, and the memory for it.
+func (o *outbox) drop() {
+	o.mu.one, o.mu.alone = subscribe.Message{}, false
+	if o.mu.queue != nil {
+		o.mu.queue.empty()
+		batches.Put(o.mu.queue)
+		o.mu.queue = nil
+	}
 }
 
 // stop says that the writer ends and that nothing can be written any more.
 func (o *outbox) stop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mu.closed, o.mu.stopped, o.mu.queue = true, true, nil
+	o.mu.closed, o.mu.stopped = true, true
+	o.drop()
 	o.halt()
 }
 
@@ -123,12 +152,12 @@ func (o *outbox) finish() {
 	for o.mu.writing {
 		ended := make(chan struct{})
 		o.mu.ended = ended
-		o.mu.seat.call()
 		o.mu.Unlock()
 		<-ended
 		o.mu.Lock()
 	}
-	o.mu.closed, o.mu.stopped, o.mu.queue = true, true, nil
+	o.mu.closed, o.mu.stopped = true, true
+	o.drop()
 	o.mu.Unlock()
 }
 
@@ -141,26 +170,48 @@ func (o *outbox) Send(m subscribe.Message) {
 		return
 	case o.mu.count >= o.maxMessages, o.mu.count > 0 && o.mu.bytes+len(m.Body) > o.maxBytes,
 		o.all.exceeded(o.mu.bytes + len(m.Body)):
-		o.mu.closed, o.mu.queue = true, nil
+		o.mu.closed = true
+		o.drop()
 		o.abort.Store(true)
 		o.mu.Unlock()
 		o.full()
 		return
 	}
-	o.mu.queue = append(o.mu.queue, m)
+	o.add(m)
 	o.mu.count++
 	o.mu.bytes += len(m.Body)
 	o.all.bytes.Add(int64(len(m.Body)))
 	o.unlock()
 }
 
-// take moves the queue into reuse, whose content the writer has dealt with.
-func (o *outbox) take(reuse []subscribe.Message) []subscribe.Message {
+// add puts a message behind those that wait.
+func (o *outbox) add(m subscribe.Message) {
+	switch {
+	case o.mu.queue != nil:
+		o.mu.queue.list = append(o.mu.queue.list, m)
+	case !o.mu.alone:
+		o.mu.one, o.mu.alone = m, true
+	default:
+		o.mu.queue = batches.Get().(*batch)
+		o.mu.queue.list = append(o.mu.queue.list, o.mu.one, m)
+		o.mu.one, o.mu.alone = subscribe.Message{}, false
+	}
+}
+
+// take exchanges done, whose messages the writer has dealt with, for what waits.
+func (o *outbox) take(done *batch) *batch {
+	done.empty()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.mu.queue == nil {
+		if o.mu.alone {
+			done.list = append(done.list, o.mu.one)
+			o.mu.one, o.mu.alone = subscribe.Message{}, false
+		}
+		return done
+	}
 	taken := o.mu.queue
-	clear(reuse)
-	o.mu.queue = reuse[:0]
+	o.mu.queue = done
 	return taken
 }
 
@@ -178,7 +229,8 @@ func (o *outbox) release() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.all.bytes.Add(-int64(o.mu.bytes))
-	o.mu.closed, o.mu.queue, o.mu.count, o.mu.bytes = true, nil, 0, 0
+	o.mu.closed, o.mu.count, o.mu.bytes = true, 0, 0
+	o.drop()
 }
 
 // length is the number of messages that wait.
@@ -212,7 +264,7 @@ func (o *outbox) sendClose(frame []byte, drop bool) {
 	}
 	o.mu.closed = true
 	if drop {
-		o.mu.queue = nil
+		o.drop()
 		o.abort.Store(true)
 	}
 	o.unlock()
@@ -231,7 +283,7 @@ func (o *outbox) control(b []byte, final bool) (_ []byte, closed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.mu.close != nil {
-		if final && len(o.mu.queue) == 0 {
+		if final && !o.waits() {
 			return append(b, o.mu.close...), true
 		}
 		return b, false

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 )
 
@@ -11,8 +12,7 @@ import (
 type readiness struct {
 	started  atomic.Bool
 	stopping atomic.Bool
-	running  atomic.Int64 // databases that were started
-	failed   atomic.Int64 // and those that could not be
+	failed   sync.Map // replicas that could not be launched when it was last tried: uint64 to struct{}
 }
 
 // alive answers whoever asks whether the process serves requests at all.
@@ -22,8 +22,8 @@ func (s *Server) alive(q *request) error {
 }
 
 // readyNow answers load balancers: 200 from when the databases have been started
-// until the server begins to stop. One that could not be started is counted; it
-// does not take the others away.
+// until the server begins to stop. It counts the databases that run at the moment and
+// those that cannot be started; the latter do not take the others away.
 func (s *Server) readyNow(q *request) error {
 	status, state := http.StatusOK, "ready"
 	switch {
@@ -32,7 +32,17 @@ func (s *Server) readyNow(q *request) error {
 	case !s.ready.started.Load():
 		status, state = http.StatusServiceUnavailable, "starting"
 	}
-	q.json(status, []byte(`{"state":"`+state+`","databases":{"started":`+strconv.FormatInt(s.ready.running.Load(), 10)+
-		`,"failed":`+strconv.FormatInt(s.ready.failed.Load(), 10)+`}}`))
+	running, failed := len(s.host.Running()), 0
+	s.ready.failed.Range(func(any, any) bool { failed++; return true })
+	q.json(status, []byte(`{"state":"`+state+`","databases":{"started":`+strconv.Itoa(running)+`,"failed":`+strconv.Itoa(failed)+`}}`))
 	return nil
+}
+
+// launched notes whether a replica could be launched.
+func (r *readiness) launched(replica uint64, err error) {
+	if err != nil {
+		r.failed.Store(replica, struct{}{})
+	} else if _, failed := r.failed.Load(replica); failed {
+		r.failed.Delete(replica)
+	}
 }

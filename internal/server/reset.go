@@ -92,6 +92,7 @@ func (s *Server) stop(ctx context.Context, replica uint64) error {
 // discard ends a replica that belongs to no database and removes its files. What
 // does not succeed now is done at the next start.
 func (s *Server) discard(ctx context.Context, replica uint64) {
+	defer s.ready.failed.Delete(replica)
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	err := s.host.Delete(ctx, replica)

@@ -278,7 +278,10 @@ func (r *Running) open(fsys vfs.FS, o RunOptions, config *Config, private, publi
 	if err != nil {
 		return err
 	}
-	authority := auth.New(auth.Options{Keys: keys, AllowedIssuers: config.issuers()})
+	allowed, named := config.issuers()
+	authority := auth.New(auth.Options{
+		Keys: keys, AllowedIssuers: allowed, TrustedIssuers: named, AllowPrivate: config.Auth.AllowPrivate, Logger: r.log,
+	})
 	r.closers = append(r.closers, func() error { authority.Close(); return nil })
 	policy, err := config.publishPolicy()
 	if err != nil {
@@ -383,11 +386,7 @@ func (s *Server) launchAll(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		_, err := s.open(ctx, rec)
-		if err == nil {
-			s.ready.running.Add(1)
-		} else if ctx.Err() == nil {
-			s.ready.failed.Add(1)
+		if _, err := s.open(ctx, rec); err != nil && ctx.Err() == nil {
 			s.log.Error("database cannot be started", "database", sats.Identity(rec.Identity), "error", err)
 		}
 	}

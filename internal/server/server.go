@@ -92,8 +92,10 @@ type Server struct {
 	sessions sessions
 	pg       pgSessions
 	pgConfig PostgresConfig
-	outgoing outgoing
+	outgoing *outgoing
 	pace     pace
+
+	holdAtMost time.Duration // how long a client may be held up (see tempo)
 }
 
 // New makes a Server. The caller keeps Auth, Control and Host open until
@@ -105,7 +107,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		auth: o.Auth, control: o.Control, host: o.Host, version: o.Version,
 		log: o.Logger, now: o.Now, rand: o.Rand, ws: o.WebSocket.withDefaults(),
-		pace: defaultPace, maxProgram: o.MaxProgramBytes, maxRouteBody: o.MaxRouteBytes, publishIssuer: trimSlashes(o.PublishIssuer),
+		pace: defaultPace, holdAtMost: holdAtMost, maxProgram: o.MaxProgramBytes, maxRouteBody: o.MaxRouteBytes, publishIssuer: trimSlashes(o.PublishIssuer),
 	}
 	s.policy, s.proxies, s.logRequests = o.Publish, o.Proxies, o.LogRequests
 	s.admission.init(o.Limits)
@@ -130,7 +132,7 @@ func New(o Options) (*Server, error) {
 	s.sessions.init()
 	s.pg.init()
 	s.pgConfig = o.Postgres.withDefaults()
-	s.outgoing.max = int64(s.ws.OutgoingTotal)
+	s.outgoing = newOutgoing(int64(s.ws.OutgoingTotal))
 	s.metrics = newMetrics(o.Host, &s.sessions)
 	s.routes = s.table()
 	s.streams, s.endStreams = context.WithCancel(context.Background())

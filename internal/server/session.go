@@ -44,7 +44,8 @@ const closeWriteTimeout = 5 * time.Second
 //	writer:  outbox → frames → socket, one write for all that waits
 //
 // The reader stays from begin to end; the others, and the buffers of all, are there
-// while there is work: most of many connections are idle. kill ends a session at once,
+// while there is work: most of many connections are idle. The writer is one of the
+// server's crew. kill ends a session at once,
 // close with a Close frame; both from any goroutine. The reader waits for the others,
 // and only then undoes the connect transaction.
 type session struct {
@@ -65,7 +66,9 @@ type session struct {
 	claimed   bool
 	live      bool   // under the lock of sessions: its connect transaction has been made
 	leave     func() // what admitted it is told of its end
+	tempo     *tempo // the reader's; nil: the client may send as much as it can
 	durable   uint64 // the writer's: transactions below it are known to be on disk
+	tells     bool   // the connection tells the outbox when a write has to wait
 
 	ctx    context.Context // ends with kill
 	cancel context.CancelFunc
@@ -103,7 +106,8 @@ func (s *Server) newSession(q *request, db Database, owner sats.Identity, p wire
 	ss.who.Confirmed = ss.confirmed
 	ss.frames = ws.NewReader(startingWith(early, &idleReader{conn, s.ws.IdleTimeout}), wire.MaxClientMessage)
 	ss.in = newInbox(s.ws.IncomingQueue, ss.serveRequests)
-	ss.out = newOutbox(&s.outgoing, s.ws.OutgoingQueue, s.ws.OutgoingBytes, ss.write, ss.overflow)
+	ss.out = newOutbox(s.outgoing, s.ws.OutgoingQueue, s.ws.OutgoingBytes, ss.write, ss.overflow)
+	ss.tells = tellWaits(conn, ss.out.mayWait)
 	ss.client = &subscribe.Client{Identity: q.caller.identity, Connection: o.conn, Protocol: p, Light: o.light, Out: ss}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	id, m := q.database.String(), s.metrics
@@ -178,6 +182,7 @@ func (ss *session) begin() (ok bool) {
 	}
 	defer func() {
 		if !ok {
+			ss.s.sessions.free(ss) // before the client can know
 			ss.kill("unknown")
 			ss.s.sessions.remove(ss)
 		}
@@ -340,6 +345,7 @@ func (ss *session) read() {
 		switch op {
 		case ws.Ping:
 			ss.out.sendPong(payload)
+			ss.spend(1)
 		case ws.Pong:
 			ss.ponged()
 		case ws.Close:
@@ -350,6 +356,21 @@ func (ss *session) read() {
 				ss.receive(op, payload)
 			}
 		}
+	}
+}
+
+// spend counts messages of the client, and holds it up if they are too many.
+func (ss *session) spend(n int) {
+	if ss.tempo == nil {
+		return
+	}
+	wait, ok := ss.tempo.spend(n, ss.s.holdAtMost)
+	switch {
+	case !ok:
+		ss.close(ws.StatusPolicy, "too many messages for too long: see [limits] messages-per-connection of the server", "message_rate", true)
+	case wait > 0:
+		ss.s.metrics.held.Inc()
+		hold(ss.ctx, wait)
 	}
 }
 

@@ -38,6 +38,7 @@ func (ss *session) receive(op ws.Op, payload []byte) {
 			break
 		}
 	}
+	ss.spend(max(len(ss.decoded), 1))
 	clear(ss.decoded)
 	if cap(ss.decoded) > keepDecoded {
 		ss.decoded = nil

@@ -58,7 +58,25 @@ func (r *rig) dial(token, query string, protocols ...string) *peer {
 
 func (r *rig) tryDial(token, query string, protocols ...string) (*peer, error) {
 	r.t.Helper()
+	return r.tryDialFrom("", token, query, protocols...)
+}
+
+// dialFrom is dial for a client that comes through a proxy from an address.
+func (r *rig) dialFrom(address, token, query string, protocols ...string) *peer {
+	r.t.Helper()
+	p, err := r.tryDialFrom(address, token, query, protocols...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+func (r *rig) tryDialFrom(address, token, query string, protocols ...string) (*peer, error) {
+	r.t.Helper()
 	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
+	if address != "" {
+		o.HTTPHeader.Set("X-Forwarded-For", address)
+	}
 	for _, p := range protocols {
 		o.Subprotocols = append(o.Subprotocols, p+".spacetimedb")
 	}
@@ -879,14 +897,13 @@ func wsFlood(t *testing.T) (*peer, *fakeDatabase) {
 
 func TestOutboxBytes(t *testing.T) {
 	full := 0
-	o := newOutbox(&outgoing{max: 1 << 40}, 100, 1000, noWriter, func() { full++ })
+	o := newOutbox(newOutgoing(1<<40), 100, 1000, noWriter, func() { full++ })
 	send := func(n int) { o.Send(subscribe.Message{Body: make([]byte, n)}) }
 	send(5000) // a single message may always wait
 	if full != 0 {
 		t.Fatal("one message is too much")
 	}
-	batch := o.take(nil)
-	o.sent(len(batch), 5000)
+	o.sent(len(o.take(new(batch)).list), 5000)
 	for range 10 {
 		send(100)
 	}
@@ -1181,16 +1198,16 @@ func TestWriterBatches(t *testing.T) {
 		conn := &discardConn{}
 		ss := &session{s: r.Server, conn: conn, protocol: protocol, confirmed: true, db: db, ctx: t.Context()}
 		ss.watch.sent = r.metrics.sentSize.WithLabelValues("x")
-		ss.out = newOutbox(&outgoing{max: 1 << 40}, 1000, 1<<20, noWriter, func() { t.Error("full") })
-		w := &writer{ss: ss}
-		var batch []subscribe.Message
+		ss.out = newOutbox(newOutgoing(1<<40), 1000, 1<<20, noWriter, func() { t.Error("full") })
+		w := newWriter()
+		w.ss = ss
 		body := bytes.Repeat([]byte("x"), 100)
 		round := func() {
 			for range 100 {
 				ss.out.Send(subscribe.Message{Body: body, Gated: true, Offset: 5})
 			}
-			batch = ss.out.take(batch)
-			if err := w.all(batch); err != nil {
+			w.batch = ss.out.take(w.batch)
+			if err := w.all(w.batch.list); err != nil {
 				t.Fatal(err)
 			}
 		}

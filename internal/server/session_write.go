@@ -29,51 +29,54 @@ const (
 // control frames again.
 const durableWait = time.Second
 
-// A writer turns the messages of an outbox into frames. It belongs to one
-// goroutine, which is there while there is something to write.
+// A writer turns the messages of an outbox into frames. It belongs to one goroutine,
+// and to one session at a time.
 type writer struct {
+	lingerer *lingerer
+	crew     *crew
+	state    int // of the crew's
+
 	ss      *session
-	batch   []subscribe.Message
+	batch   *batch
 	buf     []byte // frames to be written
 	payload []byte // an envelope being built
 	group   []byte // bodies that share a payload
 
 	count, bytes int // messages in buf, and the size of their bodies
-
-	lingerer *lingerer
 }
 
-// writers holds those that are at rest, with their buffers.
-var writers = sync.Pool{New: func() any { return &writer{lingerer: newLingerer()} }}
+// writers holds those that have ended, with their buffers.
+var writers = sync.Pool{New: func() any { return newWriter() }}
+
+func newWriter() *writer { return &writer{lingerer: newLingerer(), batch: batches.Get().(*batch)} }
+
+// manyRounds is after how many rounds for one client a writer leaves the others to others.
+const manyRounds = 16
 
 var errAborted = errors.New("server: the session ends")
 
 // write writes until there is nothing to write.
-func (ss *session) write() {
-	w := writers.Get().(*writer)
+func (ss *session) write(w *writer) {
 	w.ss = ss
 	if w.run() {
 		ss.out.stop()
 	}
-	clear(w.batch)
-	*w = writer{batch: w.batch[:0], buf: w.buf[:0], payload: w.payload[:0], group: w.group[:0], lingerer: w.lingerer}
-	if cap(w.batch) > keepBatch {
-		w.batch = nil
-	}
-	writers.Put(w)
+	w.batch.empty()
+	w.ss, w.buf, w.count, w.bytes = nil, w.buf[:0], 0, 0
 }
 
 // run writes what is in the outbox. It reports whether that was the last.
 func (w *writer) run() (last bool) {
-	var linger *lingerer // not for a control frame: they come seldom
-	for {
+	for round := 1; ; round++ {
+		if round == manyRounds {
+			w.ss.out.mayWait()
+		}
 		w.batch = w.ss.out.take(w.batch)
-		if err := w.all(w.batch); err != nil && !errors.Is(err, errAborted) {
+		if err := w.all(w.batch.list); err != nil && !errors.Is(err, errAborted) {
 			w.ss.kill("websocket_send_error")
 			return true
 		}
-		if len(w.batch) > 0 {
-			linger = w.lingerer
+		if len(w.batch.list) > 0 {
 			continue
 		}
 		var closed bool
@@ -86,7 +89,7 @@ func (w *writer) run() (last bool) {
 			w.ss.awaitClose()
 			return true
 		}
-		if w.ss.out.rest(linger) {
+		if w.ss.out.rest() {
 			return false
 		}
 	}
@@ -141,6 +144,7 @@ func (w *writer) gate(m *subscribe.Message) error {
 		if err := w.flush(); err != nil {
 			return err
 		}
+		w.ss.out.mayWait()
 		ctx, cancel := context.WithTimeout(w.ss.ctx, durableWait)
 		durable, err := w.ss.db.WaitDurable(ctx, m.Offset)
 		cancel()
@@ -193,6 +197,9 @@ func (w *writer) joined(batch []subscribe.Message) []byte {
 // message's own, if it has one.
 func (w *writer) message(body []byte, shared *wire.Shared, n int) error {
 	op, payload := ws.Binary, body
+	if len(body) > fragment { // it takes long to compress or to write
+		w.ss.out.mayWait()
+	}
 	switch {
 	case w.ss.protocol == wire.V1JSON:
 		op = ws.Text
@@ -226,6 +233,9 @@ func (w *writer) message(body []byte, shared *wire.Shared, n int) error {
 // flush writes what was gathered.
 func (w *writer) flush() error {
 	if len(w.buf) > 0 {
+		if !w.ss.tells {
+			w.ss.out.mayWait()
+		}
 		if _, err := w.ss.conn.Write(w.buf); err != nil {
 			return err
 		}

@@ -87,10 +87,21 @@ func (all *sessions) remove(ss *session) {
 			close(a.gone)
 		}
 	}
+	all.freeLocked(ss)
+	all.running.Done()
+}
+
+// free frees the key of a session that never began.
+func (all *sessions) free(ss *session) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.freeLocked(ss)
+}
+
+func (all *sessions) freeLocked(ss *session) {
 	if ss.claimed && all.mu.held[ss.claim] == ss {
 		delete(all.mu.held, ss.claim)
 	}
-	all.running.Done()
 }
 
 // claim takes the key of a session. If another connection holds it, that one is

@@ -22,7 +22,7 @@ func (s setting) name() string { return s.section + "." + s.key }
 
 // variable is the environment variable that sets the same.
 func (s setting) variable() string {
-	return variablePrefix + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(s.name()))
+	return variablePrefix + variableText(s.name())
 }
 
 // variablePrefix begins the names of environment variables that are settings.
@@ -63,7 +63,8 @@ var settings = []setting{
 	{"proxy", "trusted", `["127.0.0.0/8", "::1/128"]`, "Addresses and networks of proxies that are believed when they say where a request\ncomes from.", ""},
 	{"proxy", "header", `"x-forwarded"`, "Which headers they say it by: x-forwarded (X-Forwarded-For, -Proto and -Host) or\nforwarded (RFC 7239). The other kind is ignored.", ""},
 
-	{"auth", "issuers", `["*"]`, "OpenID Connect issuers whose tokens are accepted, besides the server's own: \"*\" for\nany, [] for none.", ""},
+	{"auth", "issuers", `["*"]`, "OpenID Connect issuers whose tokens are accepted, besides the server's own: \"*\" for\nany, [] for none. One that is named, beside \"*\" too, may have a private address.", ""},
+	{"auth", "allow-private-addresses", "false", "May issuers that are not named be on this machine and in private networks? For\ndevelopment only.", ""},
 
 	{"publish", "allow", `"open"`, "Who may create databases: open (anybody), owner (who owns one already; on a server\nwithout databases the first one to publish), list (identities and issuers below).\nUpdates are the owner's alone in any case.", ""},
 	{"publish", "identities", `[]`, "For allow = \"list\": identities, 64 hexadecimal digits each, as `spacetime login show`\nprints them.", ""},
@@ -75,6 +76,9 @@ var settings = []setting{
 	{"limits", "requests-per-address", "1000", "HTTP requests a second of one address, on average; more are answered 429 with\nRetry-After. 0: no limit.", ""},
 	{"limits", "requests-per-identity", "1000", "The same for one identity, whatever its addresses.", ""},
 	{"limits", "request-burst", "5000", "How many requests may come at once before the averages count.", ""},
+	{"limits", "messages-per-connection", "10000", "Messages a second on a WebSocket, on average. A client that sends more is not heard for\nso long; after a minute of that its connection is closed with 1008. 0: no limit.", ""},
+	{"limits", "messages-per-identity", "20000", "The same for all WebSockets of one identity together.", ""},
+	{"limits", "message-burst", "20000", "How many messages may come at once before these averages count.", ""},
 
 	{"websocket", "ping-interval", `"15s"`, "How often clients are pinged.", ""},
 	{"websocket", "idle-timeout", `"30s"`, "A connection without a byte from the client for so long is dropped.", ""},
@@ -156,34 +160,3 @@ var defaultConfig = func() string {
 	}
 	return b.String()
 }()
-
-// nearestName is the most similar of some names, or "" if none is similar.
-func nearestName(given string, names []string) string {
-	best, limit := "", max(len(given), 3)/3
-	for _, name := range names {
-		if d := editDistance(given, name); d <= limit {
-			best, limit = name, d-1
-		}
-	}
-	return best
-}
-
-// editDistance is how many bytes must be inserted, deleted or replaced.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := min(row[j]+1, row[j+1]+1, corner)
-			if a[i] != b[j] {
-				d = min(row[j], row[j+1], corner) + 1
-			}
-			corner, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
-}

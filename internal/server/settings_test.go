@@ -67,7 +67,10 @@ func TestSettingDefaults(t *testing.T) {
 	}
 	same("limits", given.limits(), absent.limits())
 	same("websocket", given.webSocket().withDefaults(), absent.webSocket().withDefaults())
-	same("issuers", given.issuers(), absent.issuers())
+	allowed, named := given.issuers()
+	absentAllowed, _ := absent.issuers()
+	same("issuers", allowed, absentAllowed)
+	same("named issuers", len(named), 0)
 	same("level", given.Logs.Level, absent.Logs.Level)
 	policy, _ := given.publishPolicy()
 	same("publish", policy, PublishPolicy{})
@@ -106,11 +109,41 @@ func TestUnknownKeysAreNamed(t *testing.T) {
 	c := config(t, "[websocket]\ngzpi = true\n\n[v8-heap-policy]\nheap-limit-mb = 5\n[commitlog]\npreallocate-segments = true\n[limts]\nconnections = 5\n[what]\nx = 1\n", Overrides{})
 	want := []string{
 		"/data/config.toml:2: the key websocket.gzpi is not known and has no effect; do you mean websocket.gzip?",
-		"/data/config.toml:8: the key limts is not known and has no effect",
-		"/data/config.toml:10: the key what is not known and has no effect",
+		"/data/config.toml:8: the key limts is not known and has no effect; do you mean the section [limits]?",
+		"/data/config.toml:10: the key what is not known and has no effect; the sections are " + strings.Join(sections(), ", "),
 	}
 	if got := strings.Join(c.warnings, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("warnings:\n%s", got)
+	}
+}
+
+// A name that is no setting brings the one that may have been meant.
+func TestSuggestions(t *testing.T) {
+	for _, tt := range []struct {
+		sp          spelling
+		given, want string
+	}{
+		{variableSpelling, "SPACETIME_CONFIG_WEBSOCKET_PING", "; do you mean SPACETIME_CONFIG_WEBSOCKET_PING_INTERVAL?"},
+		{variableSpelling, "SPACETIME_CONFIG_WEBSOCKET_IDEL_TIMEOUT", "; do you mean SPACETIME_CONFIG_WEBSOCKET_IDLE_TIMEOUT?"},
+		{variableSpelling, "SPACETIME_CONFIG_WEBSOCKETS_PING_INTERVAL", "; do you mean SPACETIME_CONFIG_WEBSOCKET_PING_INTERVAL?"},
+		{variableSpelling, "SPACETIME_CONFIG_SERVER_PING_INTERVAL", "; do you mean SPACETIME_CONFIG_WEBSOCKET_PING_INTERVAL?"},
+		{variableSpelling, "SPACETIME_CONFIG_HTTP_PING_INTERVAL", "; do you mean SPACETIME_CONFIG_WEBSOCKET_PING_INTERVAL?"},
+		{variableSpelling, "SPACETIME_CONFIG_V8_HEAP_POLICY_HEAP_LIMIT", "; do you mean SPACETIME_CONFIG_V8_HEAP_POLICY_HEAP_LIMIT_MB?"},
+		{variableSpelling, "SPACETIME_CONFIG_TSL_CERT", "; do you mean the section [tls]?"},
+		{variableSpelling, "SPACETIME_CONFIG_TLS_COLOUR", "; there are SPACETIME_CONFIG_TLS_CERT_FILE, SPACETIME_CONFIG_TLS_KEY_FILE, SPACETIME_CONFIG_TLS_MIN_VERSION"},
+		{variableSpelling, "SPACETIME_CONFIG_", "; the sections are " + strings.Join(sections(), ", ")},
+		{fileSpelling, "websocket.ping", "; do you mean websocket.ping-interval?"},
+		{fileSpelling, "gzip", "; do you mean websocket.gzip?"},
+		{fileSpelling, "websokcet.gzip", "; do you mean websocket.gzip?"},
+		{fileSpelling, "procedure-instance-pool-size", "; do you mean wasm.procedure-instance-pool-size or v8.procedure-instance-pool-size?"},
+		{fileSpelling, "lmits.what", "; do you mean the section [limits]?"},
+		{fileSpelling, "tls.", "; there are tls.cert-file, tls.key-file, tls.min-version"},
+		{fileSpelling, "zzz.y", "; the sections are " + strings.Join(sections(), ", ")},
+		{fileSpelling, "", "; the sections are " + strings.Join(sections(), ", ")},
+	} {
+		if got := tt.sp.suggest(tt.given); got != tt.want {
+			t.Errorf("%s: %s; want %s", tt.given, got, tt.want)
+		}
 	}
 }
 
@@ -208,12 +241,17 @@ func TestWrongKinds(t *testing.T) {
 	}
 }
 
-// Printing the configuration changes nothing.
+// Printing the configuration changes nothing, and tells whether a server would start
+// with it.
 func TestPrintConfig(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "none")
-	var b bytes.Buffer
-	if err := PrintConfig(&b, dir, Overrides{}); err != nil || !strings.Contains(b.String(), `"spacetimedb=debug"`) {
-		t.Errorf("%v\n%s", err, b.String())
+	printed := func(listen string, set ...string) (string, error) {
+		var b bytes.Buffer
+		err := PrintConfig(RunOptions{DataDir: dir, KeyDir: dir, ListenAddr: listen, Stdout: &b, Overrides: Overrides{Set: set}})
+		return b.String(), err
+	}
+	if text, err := printed(""); err != nil || !strings.Contains(text, `"spacetimedb=debug"`) {
+		t.Errorf("%v\n%s", err, text)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the directory was made: %v", err)
@@ -224,8 +262,32 @@ func TestPrintConfig(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte("[websocket]\ngzp = true\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.Reset()
-	if err := PrintConfig(&b, dir, Overrides{}); err != nil || !strings.Contains(b.String(), "config.toml:2: the key websocket.gzp is not known") {
-		t.Errorf("%v\n%s", err, b.String())
+	if text, err := printed("127.0.0.1:80"); err != nil || !strings.Contains(text, "config.toml:2: the key websocket.gzp is not known") ||
+		!strings.Contains(text, "\nlisten = \"127.0.0.1:80\" # --listen-addr\n") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if text, err := printed("", "publish.allow=list"); err != nil || !strings.Contains(text, "# warning: [publish] allow = \"list\", but identities and issuers are empty") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	missing := filepath.Join(dir, "missing.pem")
+	for _, tt := range []struct{ listen, set, want string }{
+		{"300.0.0.1:3000", "", `listen address "300.0.0.1:3000": this machine cannot listen there`},
+		{"192.0.2.1:3000", "", `listen address "192.0.2.1:3000": this machine cannot listen there`},
+		{"127.0.0.1", "", `listen address "127.0.0.1": missing port in address; expected host:port`},
+		{"", "http.listen=127.0.0.1:99999", `[http] listen: listen address "127.0.0.1:99999": "99999" is not a port`},
+		{"127.0.0.1:5432", "postgres.port=5432", "[postgres] port = 5432 is the port of the listen address"},
+		{"", "tls.cert-file=" + missing + ",tls.key-file=" + missing, "missing.pem: "},
+		{"", "commitlog.archive-dir=" + filepath.Join(dir, "config.toml"), "is not a directory"},
+		{"", "certificate-authority.jwt-priv-key-path=" + filepath.Join(dir, "config.toml") + ",certificate-authority.jwt-pub-key-path=" + filepath.Join(dir, "config.toml"), "private key " + filepath.Join(dir, "config.toml")},
+		{"", "limits.connections=0", "[limits] connections = 0 is out of range"},
+	} {
+		var set []string
+		if tt.set != "" {
+			set = strings.Split(tt.set, ",")
+		}
+		text, err := printed(tt.listen, set...)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(text, "\n[postgres]\n") {
+			t.Errorf("%s %s: %v; want %s\n%s", tt.listen, tt.set, err, tt.want, text)
+		}
 	}
 }

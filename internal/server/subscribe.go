@@ -114,6 +114,9 @@ func (s *Server) subscribe(q *request) error {
 	q.database = rec.Identity
 	q.r.Body = http.NoBody // nothing is left for the HTTP library
 	ss := s.newSession(q, db, rec.Owner, protocol, o, conn, early)
+	if !exempt(q.counted) {
+		ss.tempo = s.admission.tempo(q.caller.identity, s.now)
+	}
 	if begun = ss.begin(); begun {
 		ss.leave = leave
 		go ss.serve() // on a stack that has not grown yet

@@ -62,8 +62,7 @@ func (c *checker) subscribable(sel *selectStmt) []string {
 	if err != nil {
 		return nil
 	}
-	plan := query.Compile(s.q)
-	err = plan.Admissible()
+	plan, err := query.CompileAdmitted(s.q)
 	switch {
 	case err == nil:
 		return []string{"subscribable: yes"}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stdbgo/spacetime/internal/spec"
+	"github.com/stdbgo/spacetime/internal/store"
 	"github.com/stdbgo/spacetime/sats"
 )
 
@@ -28,7 +29,23 @@ func TestLongTexts(t *testing.T) {
 	for i := range 900 {
 		fmt.Fprintf(&stars, ", t b%d", i)
 	}
+	// join is a FROM of n relations; on says how the i-th is joined.
+	join := func(head string, n int, on string) string {
+		b := strings.Builder{}
+		b.WriteString(head + " FROM t b0")
+		for i := 1; i < n; i++ {
+			b.WriteString(strings.NewReplacer("#", fmt.Sprint(i), "<", fmt.Sprint(i-1)).Replace(on))
+		}
+		return b.String()
+	}
 	for name, tt := range map[string]struct{ text, want string }{
+		"star of rows":         {join("SELECT b0.*", 1000, " JOIN t b# ON b#.a=b0.a"), `[1,"x",[0,1]]`},
+		"chain of rows":        {join("SELECT b0.*", 1000, " JOIN t b# ON b#.a=b<.a"), `[1,"x",[0,1]]`},
+		"chain without index":  {join("SELECT b0.*", 1000, " JOIN t b# ON b#.o=b<.o"), `[1,"x",[0,1]]`},
+		"product of rows":      {join("SELECT b0.*", 1000, ",t b#"), `[1,"x",[0,1]]`},
+		"LEFT JOINs":           {join("SELECT b0.*", 900, " LEFT JOIN t b# ON b#.a=b<.a"), `[1,"x",[0,1]]`},
+		"explained joins":      {join("EXPLAIN SELECT b0.*", 1000, " JOIN t b# ON b#.a=b<.a"), ""},
+		"explained LEFT JOINs": {join("EXPLAIN SELECT b0.*", 700, " LEFT JOIN t b# ON b#.a=b<.a AND b#.o=b0.o"), ""},
 		"sum of a column":      {fill("SELECT a", "+1", " FROM t"), ""},
 		"sum of literals":      {fill("SELECT 1", "+1", ""), ""},
 		"sum in a condition":   {fill("SELECT a FROM t WHERE a", "+1", " > 0"), ""},
@@ -55,6 +72,8 @@ func TestLongTexts(t *testing.T) {
 		"sub-selects":          {"SELECT 1 WHERE " + strings.Repeat("EXISTS (SELECT 1 FROM t) AND ", 1000) + "TRUE", "[1]"},
 		"too many sub-selects": {"SELECT 1 WHERE " + strings.Repeat("EXISTS (SELECT 1 FROM t) AND ", 1025) + "TRUE", "Too many relations in query: 1025"},
 		"nested sub-selects":   {"SELECT " + strings.Repeat("(SELECT ", 990) + "1" + strings.Repeat(")", 990), "[[0,1]]"},
+		"as deep as may be":    {"SELECT a FROM t WHERE " + strings.Repeat("(", 1000) + "a=1" + strings.Repeat(")", 1000), "[1]"},
+		"one deeper":           {"SELECT a FROM t WHERE " + strings.Repeat("(", 1001) + "a=1" + strings.Repeat(")", 1001), "sql parser error: recursion limit exceeded"},
 		"too deep":             {"SELECT " + strings.Repeat("(SELECT ", 1001) + "1" + strings.Repeat(")", 1001), "sql parser error: recursion limit exceeded"},
 		"LIKE":                 {"SELECT a FROM t WHERE s LIKE '" + strings.Repeat("%x", 20_000) + "'", ""},
 	} {
@@ -70,5 +89,27 @@ func TestLongTexts(t *testing.T) {
 		} else if tt.want == "" && strings.Contains(got, "error") || tt.want == "" && strings.Contains(got, "Unsupported") {
 			t.Errorf("%s: %.200s", name, got)
 		}
+	}
+}
+
+// A join of many relations is refused as a subscription without being planned: it is
+// the writer that compiles it, and everybody waits.
+func TestManyRelationsLive(t *testing.T) {
+	db := newDatabase(t, tableSpec{name: "t", cols: []sats.Element{sats.E("a", sats.I64), sats.E("b", sats.I64)}, index: []string{"a"}})
+	for on, want := range map[string]string{
+		" JOIN t b# ON b#.a=b0.a": "Invalid number of tables in subscription: 900",
+		" JOIN t b# ON b#.b=b0.b": "Invalid number of tables in subscription: 900",
+	} {
+		text := "SELECT b0.* FROM t b0"
+		for i := range 899 {
+			text += strings.ReplaceAll(on, "#", fmt.Sprint(i+1))
+		}
+		start := time.Now()
+		db.read(func(r store.Reader) {
+			if _, err := CompileSubscription(r, text, alice); err == nil || err.Error() != want {
+				t.Errorf("%s: %v", on, err)
+			}
+		})
+		t.Log(on, time.Since(start))
 	}
 }

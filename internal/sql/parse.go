@@ -183,7 +183,7 @@ func (p *parser) name() (string, error) {
 
 // enter counts one level of nesting; the caller must leave.
 func (p *parser) enter() error {
-	if p.depth++; p.depth > maxDepth {
+	if p.depth++; p.depth > maxDepth+1 { // a whole expression is one, without being nested
 		return &Error{Pos: p.posAt(p.peek().pos), Msg: "sql parser error: recursion limit exceeded"}
 	}
 	return nil

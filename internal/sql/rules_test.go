@@ -246,7 +246,7 @@ func TestRulesEqualModel(t *testing.T) {
 		tx = s.Begin()
 		for range 3 {
 			q := drawQuery(t, tables, 2)
-			c, err := CompileOneOff(tx, q.text(), alice)
+			c, err := compileUnadmitted(tx, q.text(), alice)
 			if err != nil {
 				t.Fatalf("%s: %v", q.text(), err)
 			}

@@ -2,8 +2,9 @@ package sql
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
+	"github.com/stdbgo/spacetime/internal/nearest"
 	"github.com/stdbgo/spacetime/internal/query"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/store"
@@ -166,47 +167,9 @@ func (c *checker) notInScope(sp span, name string, known []string) *Error {
 
 // didYouMean names the known name nearest to a misspelt one, if one is near.
 func didYouMean(name string, known []string) string {
-	best, bestDist := "", len(name)/3+2
-	for _, k := range known {
-		if k == "" || k == name {
-			continue
-		}
-		if strings.EqualFold(k, name) {
-			best = k
-			break
-		}
-		if d := editDistance(name, k, bestDist); d < bestDist {
-			best, bestDist = k, d
-		}
+	others := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return k == "" || k == name })
+	if best := nearest.Of(name, others, len(name)/3+1); best != "" {
+		return "Did you mean `" + best + "`?"
 	}
-	if best == "" {
-		return ""
-	}
-	return "Did you mean `" + best + "`?"
-}
-
-// editDistance counts the insertions, deletions and replacements of characters
-// from a to b, up to limit.
-func editDistance(a, b string, limit int) int {
-	x, y := []rune(a), []rune(b)
-	if len(x)-len(y) >= limit || len(y)-len(x) >= limit {
-		return limit
-	}
-	prev := make([]int, len(y)+1)
-	cur := make([]int, len(y)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := range x {
-		cur[0] = i + 1
-		for j := range y {
-			cost := 1
-			if x[i] == y[j] {
-				cost = 0
-			}
-			cur[j+1] = min(prev[j]+cost, prev[j+1]+1, cur[j]+1)
-		}
-		prev, cur = cur, prev
-	}
-	return prev[len(y)]
+	return ""
 }

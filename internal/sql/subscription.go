@@ -31,25 +31,17 @@ type Query struct {
 // CompileSubscription compiles a text for a live query: the subscription dialect
 // with the admission rules of spec 07 §16.
 func CompileSubscription(r store.Reader, text string, caller Caller) (*Query, error) {
-	q, err := compileQuery(r, text, caller, dialectLive)
-	if err != nil {
-		return nil, err
-	}
-	if err := q.Plan.Admissible(); err != nil {
-		e := &Error{Msg: err.Error()}
-		if err == query.ErrNoJoinIndex {
-			e.Suggestion = indexHint(q.Plan)
-		}
-		return nil, e
-	}
-	return q, nil
+	return compileQuery(r, text, caller, dialectLive, query.CompileAdmitted)
 }
 
 // CompileOneOff compiles a text that is answered once: the subscription dialect
 // without admission rules (spec 07 §11.4).
 func CompileOneOff(r store.Reader, text string, caller Caller) (*Query, error) {
-	return compileQuery(r, text, caller, dialectOnce)
+	return compileQuery(r, text, caller, dialectOnce, answered)
 }
+
+// answered plans a query for one answer.
+func answered(q query.Select) (*query.Plan, error) { return query.Compile(q), nil }
 
 var allTables = regexp.MustCompile(`^\s*(?i)\bSELECT\s+\*\s+FROM\s+\*\s*$`)
 
@@ -102,7 +94,7 @@ func quoteName(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
-func compileQuery(r store.Reader, text string, caller Caller, d dialect) (*Query, error) {
+func compileQuery(r store.Reader, text string, caller Caller, d dialect, compile func(query.Select) (*query.Plan, error)) (*Query, error) {
 	if d == dialectLive && len(text) <= maxText && strings.TrimSpace(text) == "" {
 		return nil, &Error{Msg: "SubscriptionError: Empty string"}
 	}
@@ -115,7 +107,15 @@ func compileQuery(r store.Reader, text string, caller Caller, d dialect) (*Query
 	if err != nil {
 		return nil, err
 	}
-	return newQuery(text, caller, query.Compile(s.q), c.sender || caller.IsOwner), nil
+	plan, err := compile(s.q)
+	if err != nil {
+		e := &Error{Msg: err.Error()}
+		if err == query.ErrNoJoinIndex {
+			e.Suggestion = indexHint(plan)
+		}
+		return nil, e
+	}
+	return newQuery(text, caller, plan, c.sender || caller.IsOwner), nil
 }
 
 // subscription checks a query for whole rows of one table.

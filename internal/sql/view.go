@@ -218,7 +218,7 @@ func CompileViewQuery(r store.Reader, text string, owner sats.Identity, want *sa
 	case c.sender:
 		return nil, errViewParameter
 	}
-	plan := query.Compile(s.q)
+	plan, refused := query.CompileAdmitted(s.q)
 	for _, t := range plan.Tables() {
 		if t.ID == schema.StEnv {
 			return nil, errViewRestricted
@@ -230,7 +230,7 @@ func CompileViewQuery(r store.Reader, text string, owner sats.Identity, want *sa
 	if got := plan.ReturnTable().RowType(); !got.Equal(want) {
 		return nil, &Error{Msg: "query returns `" + got.String() + "` but view expects `" + want.String() + "`"}
 	}
-	return plan, plan.Admissible()
+	return plan, refused
 }
 
 // expandable reports whether SELECT * FROM * stands for a query on the table, too.

@@ -96,7 +96,10 @@ func (b *bench) compile(text string) ([]*subscribe.Query, error) {
 func (b *bench) compileOne(text string) (*subscribe.Query, error) {
 	v := b.store.View()
 	defer v.Close()
-	q, err := sql.CompileOneOff(v, text, sql.Caller{})
+	q, err := sql.CompileSubscription(v, text, sql.Caller{})
+	if err != nil {
+		q, err = sql.CompileOneOff(v, text, sql.Caller{})
+	}
 	if err != nil {
 		return nil, err
 	}

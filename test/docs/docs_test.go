@@ -327,16 +327,3 @@ func TestCode(t *testing.T) {
 		}
 	}
 }
-
-var fenced = regexp.MustCompile("(?s)```.*?```")
-
-// The links of the pages lead somewhere.
-func TestLinks(t *testing.T) {
-	for _, path := range pages(t) {
-		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(fenced.ReplaceAllString(read(t, path), ""), -1) {
-			if _, err := os.Stat(filepath.Join(root, filepath.Dir(path), link[1])); err != nil {
-				t.Errorf("%s links to %s: %v", path, link[1], err)
-			}
-		}
-	}
-}

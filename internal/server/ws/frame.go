@@ -35,6 +35,7 @@ const (
 	StatusProtocolError = 1002
 	StatusNoCode        = -1 // never on the wire: a Close frame without a code
 	StatusInvalidData   = 1007
+	StatusPolicy        = 1008
 	StatusTooBig        = 1009
 	StatusInternalError = 1011
 	StatusTryAgainLater = 1013

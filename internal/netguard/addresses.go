@@ -1,12 +1,18 @@
-package host
+// Package netguard keeps connections that strangers can ask for away from addresses
+// which only the machines around the server can mean: private, local and
+// special-purpose ones.
+//
+// It owns the list of these addresses, and promises that what is dialled is what was
+// checked. It knows nothing of who asks, or what is said over a connection.
+package netguard
 
 import (
 	"errors"
 	"net/netip"
 )
 
-// errBlockedAddress is what a module reads about an address it may not talk to.
-var errBlockedAddress = errors.New("refusing to connect to private or special-purpose addresses")
+// ErrBlocked is about an address that may not be connected to. Modules read its text.
+var ErrBlocked = errors.New("refusing to connect to private or special-purpose addresses")
 
 // blockedRanges are those of spec 03 §11.4: private, local and special-purpose
 // addresses, which only the machines around the server can mean.
@@ -27,10 +33,10 @@ func prefixes(list ...string) (out []netip.Prefix) {
 	return out
 }
 
-// blocked reports whether modules may not talk to an address. What is embedded in
+// Blocked reports whether an address is private, local or special. What is embedded in
 // an IPv6 address of the old compatible form (::a.b.c.d) counts by itself; the
 // other forms are blocked as a whole.
-func blocked(a netip.Addr) bool {
+func Blocked(a netip.Addr) bool {
 	a = a.WithZone("")
 	if !a.IsValid() {
 		return true
@@ -41,7 +47,7 @@ func blocked(a netip.Addr) bool {
 		}
 	}
 	if b := a.As16(); a.Is6() && [12]byte(b[:12]) == [12]byte{} {
-		return blocked(netip.AddrFrom4([4]byte(b[12:])))
+		return Blocked(netip.AddrFrom4([4]byte(b[12:])))
 	}
 	return false
 }
