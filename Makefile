@@ -10,7 +10,7 @@ RUST_SDKS ?= 1.8.0 1.11.3 1.12.0 2.0.5 2.8.3 2.10.1 2.14.0
 VERSION  ?= 0.0.0-devel
 OUT      ?= dist/release
 
-.PHONY: run build deps test check cross release image-root image fuzz bench peers crash powercut soak fanout rust-sdks codegen-rust clean help
+.PHONY: run build deps test check cross release image-root image fuzz bench peers crash powercut soak fanout rust-sdks frameworks codegen-rust clean help
 
 # Build the product and start the demonstration: a server on 127.0.0.1:3000
 # with the Go chat module, and a chat page. Ctrl-C stops both.
@@ -80,6 +80,11 @@ bench: build
 rust-sdks: build
 	SPACETIME=$(CURDIR)/bin/spacetime VERSIONS="$(CRATES)" test/rust/run
 
+# The templates of `spacetime init` whose frameworks take minutes to install and to
+# build, each used in a browser or by its runtime.
+frameworks: build
+	SPACETIME=$(CURDIR)/bin/spacetime ONLY="@(angular|astro|deno|nextjs|nuxt|remix|tanstack)-ts" test/templates/run
+
 # The transfer benchmark beside Redis and PostgreSQL, in one run.
 peers: build
 	bench/run
@@ -124,5 +129,6 @@ help:
 	@echo 'make fanout  one writer and 1 to 1,000 subscribers'
 	@echo 'make powercut  databases on a failing disk, RUNS=$(RUNS) times from SEED=$(SEED)'
 	@echo 'make rust-sdks  modules of the official Rust crates, CRATES=…'
+	@echo 'make frameworks the large templates of spacetime init'
 	@echo 'make codegen-rust  the Rust bindings against RUST_SDKS=$(RUST_SDKS)'
 	@echo 'make clean   removes what the others have made'

@@ -337,29 +337,34 @@ func namesOfKind(m *schema.ModuleDef, kind string) (names []string) {
 	return names
 }
 
+// specialNames gives the types that spec 09 §7.4 writes out in errors the names that
+// modules know them by.
+var specialNames = strings.NewReplacer("{ __timestamp_micros_since_unix_epoch__: i64 }", "Timestamp",
+	"{ __time_duration_micros__: i64 }", "TimeDuration", "{ __uuid__: u128 }", "Uuid")
+
 // summary prints tables and functions for people.
 func (r *run) summary(m *schema.ModuleDef) {
 	fmt.Fprintln(r.Stdout, "Tables:")
 	for _, t := range m.Tables {
-		fmt.Fprintf(r.Stdout, "  %s\n", tableText(t))
+		fmt.Fprintf(r.Stdout, "  %s\n", specialNames.Replace(tableText(t)))
 	}
 	if len(m.Views) > 0 {
 		fmt.Fprintln(r.Stdout, "Views:")
 		for _, v := range m.Views {
-			fmt.Fprintf(r.Stdout, "  %s\n", viewText(v))
+			fmt.Fprintf(r.Stdout, "  %s\n", specialNames.Replace(viewText(v)))
 		}
 	}
 	reducers, procedures := functions(m)
 	fmt.Fprintln(r.Stdout, "Reducers:")
 	for _, f := range reducers {
 		if !f.hidden {
-			fmt.Fprintf(r.Stdout, "  %s\n", f.signature(m.Typespace))
+			fmt.Fprintf(r.Stdout, "  %s\n", specialNames.Replace(f.signature(m.Typespace)))
 		}
 	}
 	if len(procedures) > 0 {
 		fmt.Fprintln(r.Stdout, "Procedures:")
 		for _, f := range procedures {
-			fmt.Fprintf(r.Stdout, "  %s%s\n", f.signature(m.Typespace), resultText(m.Typespace, f.result))
+			fmt.Fprintf(r.Stdout, "  %s\n", specialNames.Replace(f.signature(m.Typespace)+resultText(m.Typespace, f.result)))
 		}
 	}
 	if len(m.HTTPRoutes) > 0 {

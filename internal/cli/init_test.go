@@ -147,7 +147,7 @@ func TestInitTemplates(t *testing.T) {
 	u.ok("init", "--non-interactive", "--template=basic-typescript", "two")
 	want(t, u.read("one/spacetimedb/src/lib.rs"), "say_hello")
 	want(t, u.read("two/spacetimedb/src/index.ts"), "say_hello")
-	want(t, u.fails(1, "init", "--non-interactive", "--template", "basic-tz", "x"), "Unknown template `basic-tz`. This version has the templates basic-cpp, ", "Did you mean `basic-ts`?")
+	want(t, u.fails(1, "init", "--non-interactive", "--template", "basic-tz", "x"), "Unknown template `basic-tz`. This version has the templates angular-ts, ", "Did you mean `basic-ts`?")
 }
 
 // A template with a client: its files, what it needs to find the database, and the

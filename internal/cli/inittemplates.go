@@ -13,7 +13,7 @@ type projectTemplate struct {
 	server    string   // language of the module: a directory below templates
 	module    []string // layers over it
 	client    string   // language of the client, a word of generate's --lang; empty: none
-	framework string   // of a client for browsers: react, vue
+	framework string   // of a client for browsers: react, vue, svelte …
 	label     string   // of the framework, as the menu shows it
 	layers    []string // of the client, over the layer client
 	bindings  string   // directory of the generated code
@@ -27,6 +27,10 @@ const (
 )
 
 var projectTemplates = []projectTemplate{
+	{id: "angular-ts", about: "A TypeScript module, and a client with Angular", server: "typescript",
+		client: "typescript", framework: "angular", label: "Angular", layers: []string{"client-angular"}, bindings: webBindings, dev: viteDev},
+	{id: "astro-ts", about: "A TypeScript module, and a client with Astro", server: "typescript",
+		client: "typescript", framework: "astro", label: "Astro", layers: []string{"client-astro"}, bindings: webBindings, dev: viteDev},
 	{id: "basic-cpp", about: "A C++ module with a table and two reducers, and a Rust client", server: "cpp",
 		client: "rust", layers: []string{"client-rust"}, bindings: webBindings, dev: "cargo run"},
 	{id: "basic-cs", about: "A C# module with a table and two reducers, and a C# client", server: "csharp",
@@ -39,6 +43,8 @@ var projectTemplates = []projectTemplate{
 		client: "typescript", layers: []string{"client-node"}, bindings: webBindings, dev: viteDev},
 	{id: "browser-ts", about: "A TypeScript module, and a client for browsers without a framework", server: "typescript",
 		client: "typescript", layers: []string{"client-vite", "client-plain-basic"}, bindings: webBindings, dev: viteDev},
+	{id: "bun-ts", about: "A TypeScript module, and a client for Bun", server: "typescript",
+		client: "typescript", label: "Bun", layers: []string{"client-bun"}, bindings: webBindings, dev: viteDev},
 	{id: "chat-go", about: "A chat: a Go module, and a Go client at the terminal", server: "go", chat: true,
 		client: "go", layers: []string{"client-go", "client-go-chat"}, bindings: "bindings", dev: "go run ."},
 	{id: "chat-react-ts", about: "A chat: a TypeScript module, and a client with React", server: "typescript", module: []string{"typescript-chat"}, chat: true,
@@ -47,10 +53,24 @@ var projectTemplates = []projectTemplate{
 		client: "typescript", layers: []string{"client-vite", "client-chat-style", "client-plain-chat"}, bindings: webBindings, dev: viteDev},
 	{id: "chat-vue-ts", about: "A chat: a TypeScript module, and a client with Vue", server: "typescript", module: []string{"typescript-chat"}, chat: true,
 		client: "typescript", framework: "vue", label: "Vue.js", layers: []string{"client-vite", "client-chat-style", "client-vue-chat"}, bindings: webBindings, dev: viteDev},
+	{id: "deno-ts", about: "A TypeScript module, and a client for Deno", server: "typescript",
+		client: "typescript", label: "Deno", layers: []string{"client-deno"}, bindings: webBindings, dev: viteDev},
+	{id: "nextjs-ts", about: "A TypeScript module, and a client with Next.js", server: "typescript",
+		client: "typescript", framework: "next", label: "Next.js", layers: []string{"client-react-people", "client-next"}, bindings: webBindings, dev: viteDev},
 	{id: "nodejs-ts", about: "A TypeScript module, and a client for Node", server: "typescript",
 		client: "typescript", label: "Node.js", layers: []string{"client-node"}, bindings: webBindings, dev: viteDev},
+	{id: "nuxt-ts", about: "A TypeScript module, and a client with Nuxt", server: "typescript",
+		client: "typescript", framework: "nuxt", label: "Nuxt", layers: []string{"client-nuxt"}, bindings: "module_bindings", dev: viteDev},
 	{id: "react-ts", about: "A TypeScript module, and a client with React", server: "typescript",
 		client: "typescript", framework: "react", label: "React", layers: []string{"client-vite", "client-react-basic"}, bindings: webBindings, dev: viteDev},
+	{id: "remix-ts", about: "A TypeScript module, and a client with Remix", server: "typescript",
+		client: "typescript", framework: "remix", label: "Remix", layers: []string{"client-react-people", "client-remix"}, bindings: webBindings, dev: viteDev},
+	{id: "solid-ts", about: "A TypeScript module, and a client with SolidJS", server: "typescript",
+		client: "typescript", framework: "solid", label: "SolidJS", layers: []string{"client-vite", "client-solid-basic"}, bindings: webBindings, dev: viteDev},
+	{id: "svelte-ts", about: "A TypeScript module, and a client with Svelte", server: "typescript",
+		client: "typescript", framework: "svelte", label: "Svelte", layers: []string{"client-vite", "client-svelte-basic"}, bindings: webBindings, dev: viteDev},
+	{id: "tanstack-ts", about: "A TypeScript module, and a client with TanStack Start", server: "typescript",
+		client: "typescript", framework: "tanstack", label: "TanStack", layers: []string{"client-react-people", "client-tanstack"}, bindings: webBindings, dev: viteDev},
 	{id: "vue-ts", about: "A TypeScript module, and a client with Vue", server: "typescript",
 		client: "typescript", framework: "vue", label: "Vue.js", layers: []string{"client-vite", "client-vue-basic"}, bindings: webBindings, dev: viteDev},
 }

@@ -33,7 +33,7 @@ type scaffold struct {
 
 	// Of projects with a client.
 	ClientLang string // a word of generate's --lang
-	Framework  string // of a browser's client: react, vue
+	Framework  string // of a browser's client: react, vue, svelte …
 	Chat       bool   // else a list of people
 	Database   string
 	Bindings   string // directory of the generated code, below the project
@@ -48,6 +48,9 @@ func (s *scaffold) PackageLine() string { return strings.TrimSuffix(s.Packages, 
 
 // Title is the project's name for a page of HTML.
 func (s *scaffold) Title() string { return html.EscapeString(s.Name) }
+
+// TitleJSON is the project's name as a text of source code.
+func (s *scaffold) TitleJSON() string { return string(jsonString(s.Name)) }
 
 // DatabaseJSON is the name of the database as a text of source code.
 func (s *scaffold) DatabaseJSON() string { return string(jsonString(s.Database)) }
