@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -55,6 +56,7 @@ type job struct {
 	done  chan struct{}           // capacity 1; made when the job has to wait
 	state atomic.Int32
 	err   error // why it did not run, or how it failed; valid after done
+	lent  bool  // it is a piece of work of a borrower, who gives the right back
 }
 
 func (j *job) abandoned() bool { return j.state.Load() == jobAbandoned }
@@ -174,7 +176,7 @@ func (e *executor) borrow(ctx context.Context) error {
 
 // guarded runs a piece of work of a borrower as a job is run.
 func (e *executor) guarded(fn func()) error {
-	j := &job{fn: func(sats.Timestamp) { fn() }}
+	j := &job{fn: func(sats.Timestamp) { fn() }, lent: true}
 	e.execute(j, 0)
 	return j.err
 }
@@ -239,18 +241,44 @@ func (e *executor) after(at, due sats.Timestamp) sats.Timestamp {
 	return e.mu.last
 }
 
+// errExited is the failure of a job whose goroutine was ended by a function of a module that is linked into this program.
+var errExited = errors.New("host: a function of the module has ended the goroutine of its database: it must not call runtime.Goexit, nor FailNow of a test")
+
 // execute runs a job. A panic in it is a fault of this program: the job fails,
 // and the owner decides what becomes of the database.
 func (e *executor) execute(j *job, at sats.Timestamp) {
 	j.state.Store(jobTaken)
 	e.began, e.ended = e.ended, time.Time{}
+	ended := false
 	defer func() {
-		if v := recover(); v != nil {
+		v := recover()
+		switch {
+		case ended:
+		case v != nil:
 			j.err = fmt.Errorf("host: internal error: %v\n%s", v, debug.Stack())
 			e.panicked(j.err)
+		default:
+			j.err = errExited
+			e.panicked(j.err)
+			e.abandon(j)
 		}
 	}()
 	j.fn(at)
+	ended = true
+}
+
+// abandon does what the goroutine of a job would, which does not come back.
+func (e *executor) abandon(j *job) {
+	if j.lent {
+		return
+	}
+	if j.done != nil {
+		select {
+		case j.done <- struct{}{}:
+		default: // nobody waits
+		}
+	}
+	e.release()
 }
 
 // release gives the right to the next job in the queue, or frees it.

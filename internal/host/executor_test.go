@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -172,6 +173,47 @@ func TestExecutorPanic(t *testing.T) {
 type deliverFunc func()
 
 func (f deliverFunc) Deliver() { f() }
+
+// A job that ends its goroutine does not take the right to write with it.
+func TestExecutorExit(t *testing.T) {
+	var told atomic.Int32
+	e := newExecutor(func() sats.Timestamp { return 1 }, func(err error) {
+		if errors.Is(err, errExited) {
+			told.Add(1)
+		}
+	})
+	exit := func(sats.Timestamp) { runtime.Goexit() }
+	var all sync.WaitGroup
+	all.Go(func() { _ = e.do(background, exit) }) // on its own goroutine
+	all.Wait()
+	if err := e.do(background, func(sats.Timestamp) {}); err != nil || told.Load() != 1 {
+		t.Fatalf("after a job that has exited: %v, told %d times", err, told.Load())
+	}
+	free := occupy(t, e)
+	if err := e.submit(exit); err != nil {
+		t.Fatal(err)
+	}
+	var failed, next error
+	all.Go(func() { failed = e.do(background, exit) })
+	waitQueued(t, e, 2)
+	all.Go(func() { next = e.do(background, func(sats.Timestamp) {}) })
+	waitQueued(t, e, 3)
+	free()
+	all.Wait()
+	if !errors.Is(failed, errExited) || next != nil || told.Load() != 3 {
+		t.Errorf("who waits hears %v and %v, told %d times", failed, next, told.Load())
+	}
+	e.stop(ErrStopped, nil)
+}
+
+func waitQueued(t *testing.T, e *executor, n int) {
+	t.Helper()
+	eventually(t, "jobs in the queue", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.mu.queue.len() >= n
+	})
+}
 
 func TestSenderOrder(t *testing.T) {
 	var told error

@@ -226,10 +226,13 @@ func (p *procedure) checked(value []byte, out abi.Outcome) ([]byte, abi.Outcome)
 // guard calls an instance, ends what the call has left open, and gives the instance
 // back. A panic is a fault of this program: the database stops.
 func (db *Database) guard(m *module, inst abi.Instance, run *procedureRun, call func(context.Context) abi.Outcome) (out abi.Outcome) {
+	ended := false
 	defer func() {
 		if v := recover(); v != nil {
 			out = abi.Outcome{Status: abi.StatusTrap, Discard: true, Err: fmt.Errorf("host: internal error: %v\n%s", v, debug.Stack())}
 			db.fail(out.Err)
+		} else if !ended { // the goroutine ends here, and the instance with it
+			out = abi.Outcome{Status: abi.StatusTrap, Discard: true, Err: errExited}
 		}
 		run.finish()
 		if out.Status != abi.StatusOK {
@@ -242,7 +245,9 @@ func (db *Database) guard(m *module, inst abi.Instance, run *procedureRun, call 
 		}
 		m.pool.put(inst)
 	}()
-	return call(db.calls)
+	out = call(db.calls)
+	ended = true
+	return out
 }
 
 // reasonOf says what ended a call, to its caller.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -79,6 +80,26 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		if time.Now().After(end) {
 			t.Fatalf("%s did not come about", what)
 		}
+	}
+}
+
+// A procedure that ends its goroutine takes its instance with it, and nothing else.
+func TestProcedureExit(t *testing.T) {
+	w := newWorld(t)
+	m := people("exits").
+		open("exit", func(context.Context, *abi.ProcedureCall) error { runtime.Goexit(); return nil }).
+		open("fine", func(context.Context, *abi.ProcedureCall) error { return nil })
+	db := w.create(m)
+	var done sync.WaitGroup
+	done.Go(func() {
+		_, _ = db.CallProcedure(background, &ProcedureRequest{Caller: alice, Name: "exit"}) // it does not return
+	})
+	done.Wait()
+	if n := w.live(); n != 1 {
+		t.Errorf("%d instances afterwards; want the main one", n)
+	}
+	if res := w.procedure(db, alice, "fine"); res.Status != Committed {
+		t.Errorf("the next procedure: %+v", res)
 	}
 }
 
