@@ -156,3 +156,35 @@ func TestJoinsOnOptions(t *testing.T) {
 		}
 	}
 }
+
+// A result can tell a stored none from a missing partner, in whatever order it comes.
+func TestPartnersAreTold(t *testing.T) {
+	db := newDatabase(t,
+		tableSpec{name: "l", pk: "id", cols: []sats.Element{sats.E("id", sats.U32)}},
+		tableSpec{name: "r", pk: "id", cols: []sats.Element{sats.E("id", sats.U32), sats.E("o", sats.Option(sats.U32))}},
+		tableSpec{name: "q", cols: []sats.Element{sats.E("o", sats.Option(sats.U32))}})
+	db.insert("l", "[1]", "[2]", "[3]")
+	db.insert("r", "[1,[0,5]]", "[2,[1,[]]]")
+	for text, want := range map[string]string{
+		"SELECT r.o, l.id FROM l LEFT JOIN r ON r.id = l.id ORDER BY l.id DESC":          "[[1,[]],3,true] [[1,[]],2,false] [[0,5],1,false]",
+		"SELECT l.id, r.* FROM l LEFT JOIN r ON r.id = l.id WHERE l.id > 1 ORDER BY 1":   "[2,[0,2],[1,[]],false] [3,[1,[]],[1,[]],true]",
+		"SELECT DISTINCT r.o FROM l LEFT JOIN r ON r.id = l.id ORDER BY 1":               "[[0,5]] [[1,[]]]",
+		"SELECT r.o, COUNT(*) FROM l LEFT JOIN r ON r.id = l.id GROUP BY r.o ORDER BY 1": "[[0,5],1] [[1,[]],2]",
+		"SELECT r.o FROM r WHERE id = 2":                                                 "[[1,[]]]",
+		"SELECT q.o FROM l LEFT JOIN q ON TRUE WHERE l.id = 1":                           "[[1,[]]]", // nothing in q can tell
+	} {
+		db.read(func(r store.Reader) {
+			st, err := CompileStatement(r, text, alice, Env{Partners: true})
+			if err != nil {
+				t.Fatal(text, err)
+			}
+			var got []string
+			if err := st.Query(r, func(row []byte) bool { got = append(got, jsonRow(t, st.RowType(), row)); return true }); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(got, " "); got != want {
+				t.Errorf("%s\n got %s\nwant %s", text, got, want)
+			}
+		})
+	}
+}
