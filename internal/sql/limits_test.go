@@ -188,3 +188,64 @@ func TestPartnersAreTold(t *testing.T) {
 		})
 	}
 }
+
+// A rule may join many tables without indexes: statements and subscriptions that it
+// restricts are planned all the same, in time that does not double with each.
+func TestLongRules(t *testing.T) {
+	cols := []sats.Element{sats.E("a", sats.I64), sats.E("b", sats.I64)}
+	restricted := func(n int) (*database, *Query) {
+		db := newDatabase(t, tableSpec{name: "t", cols: cols}, tableSpec{name: "u", cols: cols})
+		db.insert("t", "[1,5]", "[2,6]")
+		db.insert("u", "[1,5]")
+		rule := "SELECT t0.* FROM t t0"
+		for i := range n {
+			rule += fmt.Sprintf(" JOIN u t%d ON t%d.b = t%d.b", i+1, i+1, i)
+		}
+		if err := db.rule(rule); err != nil {
+			t.Fatal(err)
+		}
+		if got := db.outcome(alice, "SELECT * FROM t"); got != "[1,5]" {
+			t.Error(got)
+		}
+		var q *Query
+		db.read(func(r store.Reader) {
+			var err error
+			if q, err = CompileSubscription(r, "SELECT * FROM t", alice); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return db, q
+	}
+	restricted(40)
+	db, q := restricted(6)
+	for _, kept := range []bool{false, true} {
+		for _, k := range q.Plan.KeptColumns() {
+			if kept {
+				db.KeepIndex(k.Table, k.Col)
+			}
+		}
+		for _, step := range []struct{ text, want string }{
+			{"INSERT INTO u (a, b) VALUES (2, 6)", "+[2,6]"},
+			{"DELETE FROM u WHERE a = 2", "-[2,6]"},
+		} {
+			tx := db.Begin()
+			st, err := CompileStatement(tx, step.text, owner, Env{})
+			if err == nil {
+				_, err = st.Exec(tx)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := tx.Commit(nil).Delta
+			db.read(func(r store.Reader) {
+				got := ""
+				change := func(sign string) func([]byte) {
+					return func(row []byte) { got += sign + jsonRow(t, q.ReturnTable.RowType(), row) }
+				}
+				if err := q.Plan.Delta(r, d, change("+"), change("-")); err != nil || got != step.want {
+					t.Errorf("%s: %s, %v; want %s", step.text, got, err, step.want)
+				}
+			})
+		}
+	}
+}
