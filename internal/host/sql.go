@@ -46,8 +46,9 @@ type SQLResult struct {
 
 // An SQLStatement is a text and, if it was prepared, its parameters.
 type SQLStatement struct {
-	Text   string
-	Params *sql.Params
+	Text     string
+	Params   *sql.Params
+	Partners bool // see sql.Env
 }
 
 // An SQLSink takes the rows of a result as they come. An error of its ends the
@@ -92,7 +93,7 @@ func (db *Database) StreamSQL(ctx context.Context, gone <-chan struct{}, who Cal
 		return SQLResult{}, ErrStopped
 	}
 	r := &sqlRun{
-		db: db, ctx: ctx, gone: gone, text: st.Text, params: st.Params, sink: sink, who: who, start: db.host.opts.Clock.Now(),
+		db: db, ctx: ctx, gone: gone, text: st.Text, params: st.Params, partners: st.Partners, sink: sink, who: who, start: db.host.opts.Clock.Now(),
 		caller: sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner},
 	}
 	res, kind, err := r.read()
@@ -117,7 +118,7 @@ func (db *Database) DescribeSQL(who Caller, st SQLStatement) (res SQLResult, err
 	v := db.store.View()
 	defer v.Close()
 	compiled, err := sql.CompileStatement(v, st.Text, sql.Caller{Identity: who.Identity, IsOwner: who.IsOwner},
-		sql.Env{Default: db.columnDefault, Params: st.Params})
+		sql.Env{Default: db.columnDefault, Params: st.Params, Partners: st.Partners})
 	if err != nil {
 		return res, err
 	}
@@ -127,16 +128,17 @@ func (db *Database) DescribeSQL(who Caller, st SQLStatement) (res SQLResult, err
 
 // An sqlRun is one statement on its way.
 type sqlRun struct {
-	db     *Database
-	ctx    context.Context
-	gone   <-chan struct{}
-	who    Caller
-	caller sql.Caller
-	text   string
-	params *sql.Params
-	sink   SQLSink
-	start  time.Time
-	views  bool // a statement that writes also reads views
+	db       *Database
+	ctx      context.Context
+	gone     <-chan struct{}
+	who      Caller
+	caller   sql.Caller
+	text     string
+	params   *sql.Params
+	partners bool
+	sink     SQLSink
+	start    time.Time
+	views    bool // a statement that writes also reads views
 }
 
 // statementKind is what a statement is about.
@@ -153,9 +155,9 @@ const (
 func (r *sqlRun) env() sql.Env {
 	return sql.Env{
 		Default: r.db.columnDefault,
-		Params:  r.params,
-		Limits:  r.db.sqlLimits(r.caller, r.start, r.gone),
-		Micros:  func() int64 { return r.db.since(r.start).Microseconds() },
+		Params:  r.params, Partners: r.partners,
+		Limits: r.db.sqlLimits(r.caller, r.start, r.gone),
+		Micros: func() int64 { return r.db.since(r.start).Microseconds() },
 	}
 }
 

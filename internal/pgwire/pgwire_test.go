@@ -323,6 +323,39 @@ func TestTextParameters(t *testing.T) {
 	}
 }
 
+// A none that is stored differs from that of a LEFT JOIN without a partner (spec 07
+// §34.5) where the rows tell.
+func TestPartners(t *testing.T) {
+	opt := sats.Option(sats.U8)
+	row := sats.Product(sats.E("a", opt), sats.E("b", sats.U8), sats.E("c", opt), sats.Element{Type: sats.Bool}, sats.Element{Type: sats.Bool})
+	e, err := NewRowEncoder(row, []NullForm{NullJoined, NullStored, NullJoined, NullPartner, NullPartner}, []int{0, 0, 0}, StyleOriginal)
+	if err != nil || len(e.Columns) != 3 {
+		t.Fatal(err, len(e.Columns))
+	}
+	for _, tt := range []struct {
+		row  []byte
+		want string
+	}{
+		{[]byte{1, 9, 1, 0, 0}, "0003 0000000c 7b226e6f6e65223a207b7d7d 00000001 39 0000000c 7b226e6f6e65223a207b7d7d"},
+		{[]byte{1, 9, 1, 1, 0}, "0003 ffffffff 00000001 39 0000000c 7b226e6f6e65223a207b7d7d"},
+		{[]byte{1, 9, 1, 0, 1}, "0003 0000000c 7b226e6f6e65223a207b7d7d 00000001 39 ffffffff"},
+		{[]byte{0, 5, 9, 0, 5, 0, 0}, "0003 0000000b 7b22736f6d65223a20357d 00000001 39 0000000b 7b22736f6d65223a20357d"},
+	} {
+		b, err := e.Append(nil, tt.row)
+		if want := unhex(t, tt.want); err != nil || !bytes.Equal(b[5:], want) {
+			t.Errorf("%x: %x, %v", tt.row, b, err)
+		}
+	}
+	for _, bad := range [][]byte{nil, {1}, {1, 9, 1, 0}, {1, 9, 1, 0, 0, 0}} {
+		if b, err := e.Append([]byte("x"), bad); err == nil || string(b) != "x" {
+			t.Errorf("%x: %x, %v", bad, b, err)
+		}
+	}
+	if _, err := NewRowEncoder(row, []NullForm{NullJoined, NullStored, NullJoined, NullPartner, NullPartner}, []int{0, 0, 0, 0, 0}, StyleOriginal); err == nil {
+		t.Error("five formats for three columns")
+	}
+}
+
 func TestNulls(t *testing.T) {
 	opt := sats.Option(sats.U8)
 	row := sats.Product(sats.E("stored", opt), sats.E("computed", opt), sats.E("joined", opt), sats.E("plain", sats.U8))

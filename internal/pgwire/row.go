@@ -26,8 +26,12 @@ const (
 	NullStored NullForm = iota
 	// NullComputed: as NULL, and the column has the type of what the option holds.
 	NullComputed
-	// NullJoined: as NULL; values keep the form of the option type.
+	// NullJoined: as NULL if there was no partner to join, which NullPartner tells, or
+	// nothing does; else as NullStored.
 	NullJoined
+	// NullPartner: not at all. Behind the columns that are sent there may be a Bool for
+	// each that is NullJoined, in their order: true means that it is NULL.
+	NullPartner
 )
 
 // A RowEncoder writes rows of one type. It is for one goroutine.
@@ -35,6 +39,7 @@ type RowEncoder struct {
 	Columns []Column
 	values  []valueEncoder
 	nulls   []NullForm
+	told    int // columns that are NullPartner
 	r       sats.Reader
 }
 
@@ -45,12 +50,15 @@ type valueEncoder func(dst []byte, r *sats.Reader) []byte
 // if it is not nil, has one entry for each column; formats are those of a Bind
 // message.
 func NewRowEncoder(row *sats.Type, nulls []NullForm, formats []int, style Style) (*RowEncoder, error) {
-	if len(formats) > 1 && len(formats) != len(row.Elems) {
-		return nil, fmt.Errorf("%d formats for %d columns", len(formats), len(row.Elems))
-	}
 	e := &RowEncoder{nulls: make([]NullForm, len(row.Elems))}
 	copy(e.nulls, nulls)
-	for i, elem := range row.Elems {
+	for ; e.told < len(nulls) && nulls[len(nulls)-1-e.told] == NullPartner; e.told++ {
+	}
+	sent := row.Elems[:len(row.Elems)-e.told]
+	if len(formats) > 1 && len(formats) != len(sent) {
+		return nil, fmt.Errorf("%d formats for %d columns", len(formats), len(sent))
+	}
+	for i, elem := range sent {
 		t := elem.Type
 		if inner, ok := t.IsOption(); !ok {
 			e.nulls[i] = NullStored
@@ -74,6 +82,7 @@ func (e *RowEncoder) Append(dst, row []byte) ([]byte, error) {
 	dst, at := begin(dst, 'D')
 	dst = appendU16(dst, len(e.values))
 	e.r.Reset(row)
+	missing := row[max(len(row)-e.told, 0):]
 	for i, value := range e.values {
 		size := len(dst)
 		dst = append(dst, 0, 0, 0, 0)
@@ -84,7 +93,13 @@ func (e *RowEncoder) Append(dst, row []byte) ([]byte, error) {
 				continue
 			}
 		case NullJoined:
-			if rest := e.r.Rest(); len(rest) > 0 && rest[0] == 1 {
+			rest := e.r.Rest()
+			none := len(rest) > 0 && rest[0] == 1
+			if e.told > 0 && len(missing) > 0 {
+				none = none && missing[0] == 1
+				missing = missing[1:]
+			}
+			if none {
 				e.r.Option()
 				binary.BigEndian.PutUint32(dst[size:], 0xffffffff)
 				continue
@@ -92,6 +107,9 @@ func (e *RowEncoder) Append(dst, row []byte) ([]byte, error) {
 		}
 		dst = value(dst, &e.r)
 		binary.BigEndian.PutUint32(dst[size:], uint32(len(dst)-size-4))
+	}
+	for range e.told {
+		e.r.Bool()
 	}
 	if err := e.r.End(); err != nil {
 		return dst[:start], err

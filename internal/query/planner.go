@@ -183,13 +183,14 @@ func (p *planner) join(op operator, bound relSet, rel int) operator {
 		return &nest{op, p.take(a)}
 	}
 	own, other := p.equalities(rel, bound)
-	lookup, column := p.lookup(op, bound, rel)
-	if len(own) == 0 || p.again {
-		whole := &nest{op, p.kept(rel, bound)}
-		if lookup == nil {
-			return whole
+	lookup, column := p.lookup(bound, rel)
+	if len(own) == 0 || p.again || lookup != nil && len(bound) > 1 {
+		// op stands here once: with two of it plans would double with every relation.
+		inner := p.kept(rel, bound)
+		if lookup != nil {
+			inner = &either{lookup, inner, column}
 		}
-		return &either{lookup, whole, column}
+		return &nest{op, inner}
 	}
 	inner := p.filtered(p.first(rel), relSet{rel})
 	p.finishEqualities(rel, bound)
@@ -200,7 +201,7 @@ func (p *planner) join(op operator, bound relSet, rel int) operator {
 		if lookup == nil {
 			return hash
 		}
-		return &either{lookup, hash, column}
+		return &either{&nest{op, lookup}, hash, column}
 	}
 	return &hashJoin{build: inner, probe: op, buildKeys: own, probeKeys: other}
 }

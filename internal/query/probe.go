@@ -30,7 +30,7 @@ func (p *Plan) KeptColumns() []KeptColumn { return p.kept }
 // either looks up the rows of one relation by a kept column or, where the reader has
 // none, reads all of it.
 type either struct {
-	lookup operator // ends in an unindexed point
+	lookup operator // by an unindexed point
 	whole  operator
 	column KeptColumn
 }
@@ -92,9 +92,9 @@ func (o *unindexed) compile(b *builder, next step) step {
 	return o.wrap(base, nil, next)
 }
 
-// lookup joins rel to op by its column that equals one of the bound relations; nil if
-// there is no such column, and in a full run but for its rules.
-func (p *planner) lookup(op operator, bound relSet, rel int) (operator, KeptColumn) {
+// lookup finds, for one tuple of the bound relations, the rows of rel by its column that
+// equals one of them; nil if there is no such column, and in a full run but for its rules.
+func (p *planner) lookup(bound relSet, rel int) (operator, KeptColumn) {
 	if !p.delta && !p.again || p.tables[rel].IsEvent {
 		return nil, KeptColumn{}
 	}
@@ -107,7 +107,7 @@ func (p *planner) lookup(op operator, bound relSet, rel int) (operator, KeptColu
 		q.done = slices.Clone(p.done)
 		q.done[i] = true
 		found := &unindexed{point{leaf: p.leaf(rel), parts: []keyPart{{own.Col, other, own.Opt}}}}
-		return q.filtered(&nest{op, found}, bound.with(rel)), KeptColumn{p.tables[rel].ID, own.Col}
+		return q.filtered(found, bound.with(rel)), KeptColumn{p.tables[rel].ID, own.Col}
 	}
 	return nil, KeptColumn{}
 }

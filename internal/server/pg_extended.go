@@ -87,7 +87,7 @@ func (ss *pgSession) prepare(st *pgPrepared, declared []uint32) error {
 		return ss.failure(st.text, err)
 	}
 	who := ss.caller.at(sats.ConnectionID{}, rec.Owner)
-	if st.head, err = db.DescribeSQL(who, SQLStatement{Text: st.text, Params: params}); err != nil {
+	if st.head, err = db.DescribeSQL(who, SQLStatement{Text: st.text, Params: params, Partners: true}); err != nil {
 		return ss.failure(st.text, err)
 	}
 	st.types = params.Types
@@ -116,8 +116,8 @@ func (ss *pgSession) bind(body []byte) error {
 	if len(m.Params) != len(st.oids) {
 		return pgError(pgProtocol, "bind message supplies %d parameters, but prepared statement %q requires %d", len(m.Params), m.Statement, len(st.oids))
 	}
-	if n := len(m.Results); n > 1 && st.head.Columns != nil && n != len(st.head.Columns.Elems) {
-		return pgError(pgProtocol, "bind message has %d result formats but query has %d columns", n, len(st.head.Columns.Elems))
+	if n := len(m.Results); n > 1 && st.head.Columns != nil && n != sentColumns(&st.head) {
+		return pgError(pgProtocol, "bind message has %d result formats but query has %d columns", n, sentColumns(&st.head))
 	}
 	if ss.bound += len(body); len(ss.portals) >= pgMaxPortals || ss.bound > pgMaxBound {
 		return pgError(pgTooMuch, "too many bound statements before a Sync: at most %d with %d bytes of parameters", pgMaxPortals, pgMaxBound)
@@ -186,7 +186,7 @@ func (ss *pgSession) execute(body []byte) error {
 	p.spent = true
 	a := &pgAnswer{ss: ss, formats: p.results, style: pgwire.StylePostgres, prepared: p.st, limit: uint64(max(m.MaxRows, 0))}
 	params := &sql.Params{Types: append([]*sats.Type(nil), p.st.types...), Values: p.values}
-	res, err := ss.answer(SQLStatement{Text: p.st.text, Params: params}, a)
+	res, err := ss.answer(SQLStatement{Text: p.st.text, Params: params, Partners: true}, a)
 	switch {
 	case err != nil:
 		return err

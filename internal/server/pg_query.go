@@ -24,7 +24,7 @@ func (ss *pgSession) query(body []byte) error {
 		return nil
 	}
 	a := &pgAnswer{ss: ss, describe: true}
-	res, err := ss.answer(SQLStatement{Text: text}, a)
+	res, err := ss.answer(SQLStatement{Text: text, Partners: true}, a)
 	if err != nil {
 		return err
 	}
@@ -190,11 +190,20 @@ func (a *pgAnswer) Begin(head SQLResult) (err error) {
 	return nil
 }
 
+// sentColumns counts the columns of a result that the client gets.
+func sentColumns(head *SQLResult) int {
+	n := len(head.Columns.Elems)
+	for n > 0 && n <= len(head.Nulls) && head.Nulls[n-1] == sql.NullPartner {
+		n--
+	}
+	return n
+}
+
 func rowEncoder(head *SQLResult, formats []int, style pgwire.Style) (*pgwire.RowEncoder, error) {
 	nulls := make([]pgwire.NullForm, len(head.Nulls))
 	for i, n := range head.Nulls {
 		nulls[i] = map[sql.NullForm]pgwire.NullForm{
-			sql.NullStored: pgwire.NullStored, sql.NullComputed: pgwire.NullComputed, sql.NullJoined: pgwire.NullJoined,
+			sql.NullStored: pgwire.NullStored, sql.NullComputed: pgwire.NullComputed, sql.NullJoined: pgwire.NullJoined, sql.NullPartner: pgwire.NullPartner,
 		}[n]
 	}
 	return pgwire.NewRowEncoder(head.Columns, nulls, formats, style)

@@ -156,3 +156,96 @@ func TestJoinsOnOptions(t *testing.T) {
 		}
 	}
 }
+
+// A result can tell a stored none from a missing partner, in whatever order it comes.
+func TestPartnersAreTold(t *testing.T) {
+	db := newDatabase(t,
+		tableSpec{name: "l", pk: "id", cols: []sats.Element{sats.E("id", sats.U32)}},
+		tableSpec{name: "r", pk: "id", cols: []sats.Element{sats.E("id", sats.U32), sats.E("o", sats.Option(sats.U32))}},
+		tableSpec{name: "q", cols: []sats.Element{sats.E("o", sats.Option(sats.U32))}})
+	db.insert("l", "[1]", "[2]", "[3]")
+	db.insert("r", "[1,[0,5]]", "[2,[1,[]]]")
+	for text, want := range map[string]string{
+		"SELECT r.o, l.id FROM l LEFT JOIN r ON r.id = l.id ORDER BY l.id DESC":          "[[1,[]],3,true] [[1,[]],2,false] [[0,5],1,false]",
+		"SELECT l.id, r.* FROM l LEFT JOIN r ON r.id = l.id WHERE l.id > 1 ORDER BY 1":   "[2,[0,2],[1,[]],false] [3,[1,[]],[1,[]],true]",
+		"SELECT DISTINCT r.o FROM l LEFT JOIN r ON r.id = l.id ORDER BY 1":               "[[0,5]] [[1,[]]]",
+		"SELECT r.o, COUNT(*) FROM l LEFT JOIN r ON r.id = l.id GROUP BY r.o ORDER BY 1": "[[0,5],1] [[1,[]],2]",
+		"SELECT r.o FROM r WHERE id = 2":                                                 "[[1,[]]]",
+		"SELECT q.o FROM l LEFT JOIN q ON TRUE WHERE l.id = 1":                           "[[1,[]]]", // nothing in q can tell
+	} {
+		db.read(func(r store.Reader) {
+			st, err := CompileStatement(r, text, alice, Env{Partners: true})
+			if err != nil {
+				t.Fatal(text, err)
+			}
+			var got []string
+			if err := st.Query(r, func(row []byte) bool { got = append(got, jsonRow(t, st.RowType(), row)); return true }); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(got, " "); got != want {
+				t.Errorf("%s\n got %s\nwant %s", text, got, want)
+			}
+		})
+	}
+}
+
+// A rule may join many tables without indexes: statements and subscriptions that it
+// restricts are planned all the same, in time that does not double with each.
+func TestLongRules(t *testing.T) {
+	cols := []sats.Element{sats.E("a", sats.I64), sats.E("b", sats.I64)}
+	restricted := func(n int) (*database, *Query) {
+		db := newDatabase(t, tableSpec{name: "t", cols: cols}, tableSpec{name: "u", cols: cols})
+		db.insert("t", "[1,5]", "[2,6]")
+		db.insert("u", "[1,5]")
+		rule := "SELECT t0.* FROM t t0"
+		for i := range n {
+			rule += fmt.Sprintf(" JOIN u t%d ON t%d.b = t%d.b", i+1, i+1, i)
+		}
+		if err := db.rule(rule); err != nil {
+			t.Fatal(err)
+		}
+		if got := db.outcome(alice, "SELECT * FROM t"); got != "[1,5]" {
+			t.Error(got)
+		}
+		var q *Query
+		db.read(func(r store.Reader) {
+			var err error
+			if q, err = CompileSubscription(r, "SELECT * FROM t", alice); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return db, q
+	}
+	restricted(40)
+	db, q := restricted(6)
+	for _, kept := range []bool{false, true} {
+		for _, k := range q.Plan.KeptColumns() {
+			if kept {
+				db.KeepIndex(k.Table, k.Col)
+			}
+		}
+		for _, step := range []struct{ text, want string }{
+			{"INSERT INTO u (a, b) VALUES (2, 6)", "+[2,6]"},
+			{"DELETE FROM u WHERE a = 2", "-[2,6]"},
+		} {
+			tx := db.Begin()
+			st, err := CompileStatement(tx, step.text, owner, Env{})
+			if err == nil {
+				_, err = st.Exec(tx)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := tx.Commit(nil).Delta
+			db.read(func(r store.Reader) {
+				got := ""
+				change := func(sign string) func([]byte) {
+					return func(row []byte) { got += sign + jsonRow(t, q.ReturnTable.RowType(), row) }
+				}
+				if err := q.Plan.Delta(r, d, change("+"), change("-")); err != nil || got != step.want {
+					t.Errorf("%s: %s, %v; want %s", step.text, got, err, step.want)
+				}
+			})
+		}
+	}
+}

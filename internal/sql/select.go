@@ -27,6 +27,7 @@ const (
 	NullStored   NullForm = iota // it is stored so, or there is none
 	NullComputed                 // from something computed that may be NULL
 	NullJoined                   // it is stored so, on the nullable side of a LEFT JOIN
+	NullPartner                  // no column of the text: see Env.Partners
 )
 
 func nullForm(x query.Expr) NullForm {
@@ -40,6 +41,37 @@ func nullForm(x query.Expr) NullForm {
 		return NullComputed
 	}
 	return NullStored
+}
+
+// partners adds, behind the columns of the text, one for each that is NullJoined.
+func (c *checker) partners(s *selection) {
+	if s.q.Out != query.OutColumns || s.q.Grouped || s.q.Distinct {
+		return // one row stands for several
+	}
+	n := len(s.cols)
+	for i := range n {
+		if s.cols[i].Null != NullJoined {
+			continue
+		}
+		col := s.q.Items[i].(*query.Column)
+		missing := c.missing(col.Rel)
+		if missing == nil { // nothing but options
+			s.q.Items, s.cols = s.q.Items[:n], s.cols[:n]
+			return
+		}
+		s.q.Items = append(s.q.Items, missing)
+		s.cols = append(s.cols, OutCol{Type: sats.Bool, Null: NullPartner})
+	}
+}
+
+// missing says that a nullable side has no row: a column of it is none that is never so.
+func (c *checker) missing(rel int) query.Expr {
+	for i := range c.rels[rel].table.Cols {
+		if col := c.columnOf(rel, colID(i)); !col.Opt {
+			return &query.Is{X: col, What: query.IsNull}
+		}
+	}
+	return nil
 }
 
 // A selection is a checked SELECT.

@@ -34,6 +34,11 @@ type Env struct {
 	Params *Params
 	// Limits hold for a statement that reads.
 	Limits query.Limits
+	// Partners has a SELECT tell a stored none from that of a LEFT JOIN without a
+	// partner: for every column that is NullJoined the result has, behind all columns, a
+	// Bool that is NullPartner and true if there is none. Where rows are grouped they are
+	// the same, and there are no such columns.
+	Partners bool
 	// Micros is a clock for EXPLAIN ANALYZE.
 	Micros func() int64
 }
@@ -94,6 +99,9 @@ func (c *checker) compileSelect(st *selectStmt, out *Statement) error {
 	s, err := c.selection(st)
 	if err != nil {
 		return err
+	}
+	if c.env.Partners {
+		c.partners(s)
 	}
 	out.Columns, out.plan = s.cols, query.Compile(s.q)
 	return nil
