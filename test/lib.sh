@@ -6,6 +6,8 @@
 #   stop_server [SIGNAL]  stops it and waits for its end
 #   stdb ARGS             the command line, with a configuration of its own
 #   rust_toolchain        makes cargo build for wasm32, or says why it cannot
+#   grammars              fetches the grammars that parses needs, or says why it cannot
+#   parses LANGUAGE FILE...  checks that files are of a language, by its grammar
 #   eventually COMMAND    waits up to two minutes until it succeeds
 #   check WHAT COMMAND    counts one test: it passes if the command does
 #   covers ITEMS          prints checklist items that a passed test has proven
@@ -88,6 +90,18 @@ rust_toolchain() {
   echo "skipped: Rust modules: no compiler for wasm32-unknown-unknown (Debian: rustc-web cargo-web rust-web-src lld-19)"
   return 1
 }
+
+# Grammars check what no compiler is there for.
+grammars() {
+  local to=$root/.work/grammars
+  [ -f "$to/node_modules/@vscode/tree-sitter-wasm/wasm/tree-sitter.js" ] && return
+  mkdir -p "$to"
+  npm install --prefix "$to" --no-package-lock --no-audit --no-fund --loglevel=error @vscode/tree-sitter-wasm@0.3.1 >"$to/log" 2>&1 && return
+  echo "skipped: grammars: npm cannot install @vscode/tree-sitter-wasm: $(head -n 1 "$to/log")"
+  return 1
+}
+
+parses() { node "$root/test/parse.mjs" "$root/.work/grammars/node_modules/@vscode/tree-sitter-wasm" "$@"; }
 
 # Only what fails takes that long: a busy machine must not.
 eventually() {
