@@ -62,8 +62,9 @@ type Options struct {
 // A Server is an open data directory with its databases. It answers the HTTP and WebSocket interface as an http.Handler;
 // all methods may be called concurrently.
 type Server struct {
-	running *server.Running
-	token   string
+	running   *server.Running
+	token     string
+	tokenFile string // where token is kept
 }
 
 // ownerTokenFile is where the token of the one who publishes with Publish and PublishLinked is kept.
@@ -92,8 +93,8 @@ func Open(dir string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{running: running}
-	if s.token, err = s.ownerToken(filepath.Join(dir, ownerTokenFile)); err != nil {
+	s := &Server{running: running, tokenFile: filepath.Join(dir, ownerTokenFile)}
+	if s.token, err = s.ownerToken(); err != nil {
 		return nil, errors.Join(err, running.Shutdown())
 	}
 	return s, nil
@@ -129,7 +130,12 @@ func (s *Server) Publish(ctx context.Context, name string, program []byte) error
 	if err == nil {
 		_, err = s.request(ctx, http.MethodPut, path+query, program)
 	}
-	if err != nil {
+	var refused *StatusError
+	switch {
+	case errors.As(err, &refused) && refused.Code == http.StatusUnauthorized:
+		return fmt.Errorf("spacetime: publish %s: the owner's token in %s is not valid: %w; restore the keys it was signed with, "+
+			"or remove the file to become somebody else, to whom the databases do not belong", name, s.tokenFile, err)
+	case err != nil:
 		return fmt.Errorf("spacetime: publish %s: %w", name, err)
 	}
 	return nil
@@ -200,10 +206,14 @@ func (a *answer) WriteHeader(code int)        { a.code = code }
 func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
 // ownerToken reads the token of the owner, or makes a new one.
-func (s *Server) ownerToken(path string) (string, error) {
-	b, err := os.ReadFile(path)
+func (s *Server) ownerToken() (string, error) {
+	b, err := os.ReadFile(s.tokenFile)
 	if err == nil {
-		return strings.TrimSpace(string(b)), nil
+		token := strings.TrimSpace(string(b))
+		if token == "" {
+			return "", fmt.Errorf("spacetime: the owner's token: %s is empty; restore it, or remove it to have a new owner made", s.tokenFile)
+		}
+		return token, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", err
@@ -215,7 +225,7 @@ func (s *Server) ownerToken(path string) (string, error) {
 	if err := json.Unmarshal(b, &made); err != nil {
 		return "", fmt.Errorf("spacetime: the owner's token: %w", err)
 	}
-	return made.Token, vfs.WriteFileAtomic(vfs.OS{}, path, []byte(made.Token+"\n"))
+	return made.Token, vfs.WriteFileAtomic(vfs.OS{}, s.tokenFile, []byte(made.Token+"\n"))
 }
 
 // programs tells linked-in modules from WebAssembly.

@@ -50,6 +50,35 @@ func TestOpenTwice(t *testing.T) {
 	}
 }
 
+// Who opens a directory whose keys or whose owner are gone is told which file to mend.
+func TestOwnerLost(t *testing.T) {
+	dir := t.TempDir()
+	if err := open(t, dir, Options{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"id_ecdsa", "id_ecdsa.pub"} {
+		if err := os.Remove(filepath.Join(dir, key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, dir, Options{})
+	var refused *StatusError
+	err := s.Publish(t.Context(), "x", nil)
+	file := filepath.Join(dir, ownerTokenFile)
+	if !errors.As(err, &refused) || refused.Code != http.StatusUnauthorized || !strings.Contains(err.Error(), file) {
+		t.Errorf("with other keys: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), file+" is empty") {
+		t.Errorf("with an empty token: %v", err)
+	}
+}
+
 func TestPublishRefused(t *testing.T) {
 	s := open(t, t.TempDir(), Options{InMemory: true})
 	defer s.Close()
