@@ -98,13 +98,12 @@ func TestReceivingIsBounded(t *testing.T) {
 	if _, err := c.SubscribeSQLAsync("one"); err != nil {
 		t.Fatal(err)
 	}
-	for last := -1; ; { // until nothing more is sent
-		time.Sleep(100 * time.Millisecond)
-		if len(sent) == last {
-			break
+	for ctx := within(t); c.Stats().Receiving < limit; time.Sleep(time.Millisecond) {
+		if ctx.Err() != nil {
+			t.Fatalf("%d bytes wait", c.Stats().Receiving)
 		}
-		last = len(sent)
 	}
+	time.Sleep(200 * time.Millisecond) // time for what should not come
 	if r := c.Stats().Receiving; r < limit || r > limit+2*message || len(sent) == n {
 		t.Errorf("%d bytes wait, %d messages of %d were sent", r, len(sent), n)
 	}

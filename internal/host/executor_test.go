@@ -177,7 +177,7 @@ func (f deliverFunc) Deliver() { f() }
 // A job that ends its goroutine does not take the right to write with it.
 func TestExecutorExit(t *testing.T) {
 	var told atomic.Int32
-	e := newExecutor(func() sats.Timestamp { return 1 }, func(err error) {
+	e := newExecutor(standing(1), func(err error) {
 		if errors.Is(err, errExited) {
 			told.Add(1)
 		}
