@@ -202,15 +202,22 @@ func (w *webLogin) token(ctx context.Context, session string) (string, error) {
 }
 
 func openBrowser(browser, address string) error {
+	var cmd *exec.Cmd
 	switch {
 	case browser != "":
-		return exec.Command(browser, address).Start()
+		cmd = exec.Command(browser, address)
 	case runtime.GOOS == "windows":
-		return exec.Command("rundll32", "url.dll,FileProtocolHandler", address).Start()
+		cmd = exec.Command("rundll32", "url.dll,FileProtocolHandler", address)
 	case runtime.GOOS == "darwin":
-		return exec.Command("open", address).Start()
+		cmd = exec.Command("open", address)
+	default:
+		cmd = exec.Command("xdg-open", address)
 	}
-	return exec.Command("xdg-open", address).Start()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() { _ = cmd.Wait() }() // how a browser ends is nobody's business
+	return nil
 }
 
 func (r *run) logoutCommand() *cobra.Command {

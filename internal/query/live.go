@@ -120,14 +120,13 @@ type Key struct {
 }
 
 // An Edge prunes through a unique join (spec 07 §23.4): a changed row of the
-// occurrence matters only if the row of Other whose column OtherCol equals the
+// occurrence matters only if the row of Other whose indexed column equals the
 // changed row's column Col exists after the transaction and has Key. OtherIndex
 // finds that row. What happens to rows of Other is their own occurrence's matter.
 type Edge struct {
 	Col        schema.ColID
 	Other      *schema.Table
-	OtherCol   schema.ColID
-	OtherIndex *schema.Index // unique, over OtherCol alone
+	OtherIndex *schema.Index // unique, over that column alone
 	Key        Key
 }
 
@@ -216,7 +215,7 @@ func (p *Plan) edge(rel int, occs []Occurrence) *Edge {
 			continue // stored in different forms
 		}
 		if ix := p.tables[other].UniqueIndexOn(b.Col); ix != nil {
-			return &Edge{a.Col, p.tables[other], b.Col, ix, occs[other].Keys[0]}
+			return &Edge{a.Col, p.tables[other], ix, occs[other].Keys[0]}
 		}
 	}
 	return nil

@@ -66,30 +66,6 @@ func tooLong(text string) *Error {
 	return &Error{Msg: `SQL query exceeds maximum allowed length: "` + head + `..."`}
 }
 
-// Split cuts a text at the semicolons between statements. Semicolons inside
-// strings, quoted names and comments do not count; empty statements vanish. A
-// text that does not lex comes back whole, so that its error is reported once.
-func Split(text string) []string {
-	src, err := lex(text)
-	if err != nil {
-		return []string{text}
-	}
-	var out []string
-	start := -1
-	for i, t := range src.toks {
-		switch {
-		case t.kind == tokEOF || t.isOp(";"):
-			if start >= 0 {
-				out = append(out, text[src.toks[start].pos:src.toks[i-1].end])
-			}
-			start = -1
-		case start < 0:
-			start = i
-		}
-	}
-	return out
-}
-
 func (p *parser) peek() token { return p.toks[p.i] }
 
 func (p *parser) peekAt(n int) token { return p.toks[min(p.i+n, len(p.toks)-1)] }

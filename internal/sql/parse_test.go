@@ -312,17 +312,6 @@ func TestKeywordsAreNames(t *testing.T) {
 	}
 }
 
-func TestSplit(t *testing.T) {
-	got := Split("SELECT ';' ; -- ;\n /* ; */ DELETE FROM \"a;b\";; SHOW x ")
-	want := []string{"SELECT ';'", `DELETE FROM "a;b"`, "SHOW x"}
-	if strings.Join(got, "|") != strings.Join(want, "|") {
-		t.Errorf("Split gave %q, want %q", got, want)
-	}
-	if got := Split("SELECT 'x; y"); len(got) != 1 {
-		t.Errorf("a text that does not lex was split: %q", got)
-	}
-}
-
 // FuzzParse: no text makes the parser panic or run for long, and what parses can
 // be rendered.
 func FuzzParse(f *testing.F) {
@@ -335,7 +324,6 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		Split(text)
 		src, st, err := parseStatement(text)
 		if err != nil {
 			return

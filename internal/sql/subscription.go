@@ -11,10 +11,6 @@ import (
 	"github.com/stdbgo/spacetime/internal/store"
 )
 
-// EventTablesNeedV2 refuses a query for an event table to a client of the first
-// protocol version (spec 07 §15).
-const EventTablesNeedV2 = "Subscribing to event tables requires WebSocket v2. Please upgrade your client SDK and regenerate your module bindings."
-
 // A Query is a compiled query of the subscription dialect: whole rows of one
 // table. It is immutable; queries with equal hashes may share one evaluation.
 type Query struct {

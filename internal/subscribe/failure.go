@@ -68,15 +68,6 @@ func NotStarted(ev *Event, text string) Message {
 	return Message{Body: bodyV1(c, e.full(c, v1.UpdateStatus{Kind: v1.Failed, Message: text})), Workload: Reducer}
 }
 
-// Hello returns the first message of a connection; token is the one in use.
-func Hello(c *Client, token string) Message {
-	if c.Protocol.Version() > 1 {
-		m := v2.InitialConnection{Identity: c.Identity, ConnectionID: c.Connection, Token: token}
-		return Message{Body: m.Append(nil)}
-	}
-	return Message{Body: bodyV1(c, &v1.IdentityToken{Identity: c.Identity, Token: token, ConnectionID: c.Connection})}
-}
-
 // ProcedureFailed returns the answer to a procedure call that gave no result.
 func ProcedureFailed(c *Client, request uint32, text string) Message {
 	if c.Protocol.Version() > 1 {
