@@ -192,11 +192,12 @@ func (g *generator) columns(w *source.Writer, t *model.Table) {
 }
 
 // indexedColumns returns the columns that queries can join on: the server wants
-// an index of that column alone.
+// an index of that column alone. A view has none, but can be joined on its
+// primary key.
 func indexedColumns(t *model.Table) (columns []int) {
 	for i, c := range t.Columns {
 		alone := func(ix model.Index) bool { return len(ix.Columns) == 1 && ix.Columns[0] == i }
-		if !t.IsView && (c.Unique || slices.ContainsFunc(t.Indexes, alone)) {
+		if t.IsView && i == t.PrimaryKey || !t.IsView && (c.Unique || slices.ContainsFunc(t.Indexes, alone)) {
 			columns = append(columns, i)
 		}
 	}

@@ -259,6 +259,9 @@ private:
 	if !g.has.procedures {
 		return
 	}
+	for _, f := range g.procedures() {
+		g.procedureDelegate(w, f)
+	}
 	w.Put(`
 
 UCLASS(BlueprintType)

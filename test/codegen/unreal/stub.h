@@ -135,8 +135,10 @@ STUB_TYPE(FDatabaseUpdateType)
 struct FSpacetimeDBStatus {
 	bool IsFailed() const { return true; }
 	FString GetAsFailed() const { return {}; }
+	bool operator==(const FSpacetimeDBStatus&) const { return true; }
 };
 struct FSpacetimeDBProcedureStatus {
+	bool operator==(const FSpacetimeDBProcedureStatus&) const { return true; }
 	static FSpacetimeDBProcedureStatus FromStatus(FSpacetimeDBProcedureStatus s) { return s; }
 };
 struct FReducerCallInfo {
@@ -216,15 +218,16 @@ template<typename T> struct UClientCache {
 	TSharedPtr<FTableCache<T>> GetOrAdd(const FString&) { return {}; }
 };
 template<typename T, typename K, typename C> struct FUniqueIndexHelper {
-	explicit FUniqueIndexHelper(const char*) {}
-	T FindUniqueIndex(const K&) { return T(); }
+	FUniqueIndexHelper(FString) {}
+	T FindUniqueIndex(K) { return T(); }
 	TSharedPtr<const C> Cache;
 };
 struct URemoteTable : UObject {
-	template<typename T> FTableAppliedDiff<T> BaseUpdate(TArray<FWithBsatn<T>>, TArray<FWithBsatn<T>>, TSharedPtr<UClientCache<T>>, const FString&) { return {}; }
-	template<typename T> static int32 GetRowCountFromTable(TSharedPtr<UClientCache<T>>, const FString&) { return 0; }
-	template<typename T> static TArray<T> GetAllRowsFromTable(TSharedPtr<UClientCache<T>>, const FString&) { return {}; }
+protected:
+	template<typename T> FTableAppliedDiff<T> BaseUpdate(TArray<FWithBsatn<T>>&, TArray<FWithBsatn<T>>&, const TSharedPtr<UClientCache<T>>&, const FString&) { return {}; }
 };
+template<typename T> int32 GetRowCountFromTable(TSharedPtr<UClientCache<T>>, const FString&) { return 0; }
+template<typename T> TArray<T> GetAllRowsFromTable(TSharedPtr<UClientCache<T>>, const FString&) { return {}; }
 
 // The connection.
 struct FSubscriptionEventContextBase {};
@@ -248,6 +251,7 @@ struct USetReducerFlagsBase : UObject {
 };
 struct USubscriptionHandleBase : UObject {};
 struct USubscriptionBuilderBase : UObject {
+protected:
 	void OnAppliedBase(FStubBound) {}
 	void OnErrorBase(FStubBound) {}
 	void SubscribeBase(const TArray<FString>&, USubscriptionHandleBase*) {}
@@ -269,6 +273,8 @@ struct UDbConnectionBase : UObject {
 		t->OnInsert.Broadcast(*static_cast<const Context*>(nullptr), Row());
 		(void)Diff;
 	}
+protected:
+	friend struct UDbConnectionBuilderBase;
 	template<typename Context> void ApplyRegisteredTableUpdates(const FDatabaseUpdateType&, Context*) {}
 	void HandleProtocolViolation(const FString&) {}
 	void StartSubscription(USubscriptionHandleBase*) {}
