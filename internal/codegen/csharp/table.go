@@ -143,6 +143,8 @@ func (g *generator) index(t *model.Table, name string, unique bool, columns []in
 				ix.enum = keys[i]
 			}
 			keys[i], values[i] = "int", "(int)"+values[i]
+		case c.Use.Kind == model.Option && unique && len(columns) == 1 && g.has.nullableKeys && keyType(c.Use.Elem, unique):
+			ix.base = "NullableUniqueIndexBase" // rows without a value are no matter for uniqueness of keys
 		case !keyType(c.Use, unique):
 			return index{}, false
 		}

@@ -42,6 +42,7 @@ func (g *generator) clientHeader() {
 	g.remotes(w)
 	if g.has.queries {
 		g.queryBuilder(w)
+		g.blueprintQueries(w)
 	}
 	g.subscriptions(w)
 	g.connection(w)

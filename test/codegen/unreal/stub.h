@@ -32,7 +32,13 @@ struct FString {
 	bool operator==(const FString&) const = default;
 	bool operator==(const char*) const { return true; }
 	template<typename... A> static FString Printf(const char*, A...) { return {}; }
+	bool IsEmpty() const { return true; }
+	bool Contains(const char*) const { return true; }
+	FString& operator+=(const FString&) { return *this; }
 };
+inline FString operator+(const FString&, const FString&) { return {}; }
+inline FString operator+(const char*, const FString&) { return {}; }
+inline FString operator+(const FString&, const char*) { return {}; }
 
 template<typename T> struct TArray {
 	TArray() = default;
@@ -310,4 +316,7 @@ template<typename Row, typename Cols, typename IxCols> struct Table {
 	std::string into_sql() const { return {}; }
 };
 template<typename T> struct CanBeLookupTable : std::false_type {};
+namespace detail {
+template<typename T> std::string literal_sql(const T&) { return {}; }
+}
 }
