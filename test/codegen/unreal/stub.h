@@ -97,11 +97,12 @@ template<typename T, typename U> T* Cast(U* o) { return static_cast<T*>(o); }
 	struct Name { \
 		bool IsBound() const { return true; } \
 		void Broadcast Params const {} \
-		template<typename O, typename F> void AddDynamic(O*, F) {} \
+		template<typename O> void AddDynamic(O*, void (O::*) Params) {} \
 	}
 #define STUB_SINGLE(Name, Params) \
 	struct Name { \
 		bool ExecuteIfBound Params const { return true; } \
+		template<typename O> void BindDynamic(O*, void (O::*) Params) {} \
 	}
 #define DECLARE_DYNAMIC_MULTICAST_DELEGATE_OneParam(N, A, a) STUB_MULTICAST(N, (A a))
 #define DECLARE_DYNAMIC_MULTICAST_DELEGATE_TwoParams(N, A, a, B, b) STUB_MULTICAST(N, (A a, B b))
@@ -249,7 +250,7 @@ using FSubscriptionErrorDelegate = FStubBound;
 using FOnConnectBaseDelegate = FStubBound;
 using FOnDisconnectBaseDelegate = FStubBound;
 using FOnProcedureCompleteDelegate = FStubBound;
-struct FOnConnectErrorDelegate {};
+STUB_SINGLE(FOnConnectErrorDelegate, (const FString& ErrorMessage));
 enum class ESpacetimeDBCompression : uint8 { None, Gzip };
 enum class ECallReducerFlags : uint8 { FullUpdate, NoSuccessNotify };
 struct USetReducerFlagsBase : UObject {
@@ -308,14 +309,23 @@ namespace SpacetimeDB::query_builder {
 template<typename Row, typename T> struct Col {
 	Col(const char*, const char*) {}
 };
+template<typename Left, typename Right> struct IxJoin {};
 template<typename Row, typename T> struct IxCol {
 	IxCol(const char*, const char*) {}
+	template<typename Other> IxJoin<Row, Other> Eq(const IxCol<Other, T>&) const { return {}; }
 };
+template<typename T> struct CanBeLookupTable : std::false_type {};
 template<typename Row, typename Cols, typename IxCols> struct Table {
 	Table(const char*, Cols, IxCols) {}
 	std::string into_sql() const { return {}; }
+	template<typename RightRow, typename RightCols, typename RightIxCols, typename On>
+	Table<RightRow, RightCols, RightIxCols> RightSemijoin(const Table<RightRow, RightCols, RightIxCols>& right, On) const
+	{
+		static_assert(CanBeLookupTable<Table>::value && CanBeLookupTable<Table<RightRow, RightCols, RightIxCols>>::value);
+		static_assert(std::is_same_v<std::invoke_result_t<On, const IxCols&, const RightIxCols&>, IxJoin<Row, RightRow>>);
+		return right;
+	}
 };
-template<typename T> struct CanBeLookupTable : std::false_type {};
 namespace detail {
 template<typename T> std::string literal_sql(const T&) { return {}; }
 }
