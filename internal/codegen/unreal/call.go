@@ -224,10 +224,6 @@ bool U‹P›RemoteReducers::Invoke‹F›(const F‹P›ReducerEventContext& Co
 // procedureDelegate writes the type of the callback of one procedure. It stands
 // outside of URemoteProcedures, where users name it.
 func (g *generator) procedureDelegate(w *source.Writer, f *model.Function) {
-	result := g.delegateArgument(f.Return)
-	if f.Return.Kind == model.Unit {
-		result = g.use(f.Return) // the plugin's bindings pass it by value, and handlers must match
-	}
 	pattern := "\nDECLARE_DELEGATE_ThreeParams(F‹P›On‹F›Complete, const F‹P›ProcedureEventContext&, ‹R›, bool);\n"
 	if blueprint(f.Return) {
 		pattern = `
@@ -239,7 +235,7 @@ DECLARE_DYNAMIC_DELEGATE_ThreeParams(
 	bool, bSuccess);
 `
 	}
-	w.Put(pattern, g.functionHoles(f, "R", result)...)
+	w.Put(pattern, g.functionHoles(f, "R", g.delegateArgument(f.Return))...)
 }
 
 // procedureMembers writes what URemoteProcedures has of one procedure.
