@@ -221,13 +221,16 @@ func TestHandlers(t *testing.T) {
 	m.Procedure("count", sats.U32)
 	m.Procedure("flag", sats.Bool)
 	m.Reducer("rate", sats.E("stars", sats.Option(sats.I32)), sats.E("text", sats.Option(sats.String)))
-	row := m.Type(sats.Product(sats.E("id", sats.U64), sats.E("serial", sats.Option(sats.I32))), "Thing")
-	codegentest.Unique(m.Table("thing", row), "serial", 1)
+	row := m.Type(sats.Product(sats.E("id", sats.U64), sats.E("serial", sats.Option(sats.I32)), sats.E("snazz", sats.F32)), "Thing")
+	things := m.Table("thing", row)
+	codegentest.Unique(things, "serial", 1)
+	codegentest.Indexed(things, "id_snazz", 0, 2)
 	files, warnings := build(t, modelOf(t, m.Module(t)), model.Options{SDK: u3})
 	wants(t, files, header, "DECLARE_DELEGATE_ThreeParams(FOnCountComplete, const FProcedureEventContext&, uint32, bool);", "\tbool, Result,\n",
 		"\t\tFRateHandler,\n\t\tconst FReducerEventContext&, Context,\n\t\tFChatOptionalInt32, Stars,\n\t\tconst FChatOptionalString&, Text);",
 		"void Rate(const FChatOptionalInt32 Stars, const FChatOptionalString& Text);")
-	wants(t, files, "Public/ModuleBindings/Tables/ThingTable.g.h", "FThingType Find(FChatOptionalInt32 Key)")
+	wants(t, files, "Public/ModuleBindings/Tables/ThingTable.g.h", "FThingType Find(FChatOptionalInt32 Key)",
+		"TArray<FThingType> Filter(const uint64& Id, const float& Snazz) const")
 	if len(warnings) != 0 {
 		t.Errorf("warnings %q", warnings)
 	}

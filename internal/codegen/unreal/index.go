@@ -73,7 +73,7 @@ func (g *generator) indexes(t *model.Table) (list []index) {
 // keyType reports whether a type has a hash and an order in Unreal.
 func keyType(u *model.Use) bool {
 	switch u.Kind {
-	case model.Bool, model.String, model.Identity, model.ConnectionID, model.Timestamp, model.TimeDuration, model.UUID:
+	case model.Bool, model.F32, model.F64, model.String, model.Identity, model.ConnectionID, model.Timestamp, model.TimeDuration, model.UUID:
 		return true
 	case model.Ref:
 		return u.Type.Shape == model.PlainEnum
