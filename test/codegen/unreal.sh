@@ -34,6 +34,11 @@ unreal_compiles() { # DIR PREFIX
   g++ -std=c++20 -fsyntax-only -Wall -Wno-unused-parameter -DGAME_API= -I "$1/Source/Game/Public" -I "$1/stubs" "$1/all.cpp"
 }
 
+# unreal_user compiles what users write, after unreal_compiles.
+unreal_user() { # DIR
+  g++ -std=c++20 -fsyntax-only -Wall -Wno-unused-parameter -DGAME_API= -I "$1/Source/Game/Public" -I "$1/stubs" "$here/unreal/user.cpp"
+}
+
 unreal_suite() {
   local sdk module
   for sdk in 1.9.0 1.12.0 2.0.1 2.1.0 2.14.0; do
@@ -46,6 +51,7 @@ unreal_suite() {
       check "Unreal bindings of $module for plugin $sdk compile" unreal_compiles "$work/unreal-$sdk/$module" "" && [ $module = wide ] && covers 10.26
     done
   done
+  command -v g++ >/dev/null && check "what users write compiles with the Unreal bindings" unreal_user "$work/unreal-2.14.0/wide"
   check "Unreal bindings with a prefix are generated" unreal_bindings 2.14.0 chat Net &&
     check "Unreal bindings with a prefix compile" unreal_compiles "$work/unreal-2.14.0/chatNet" Net
 }

@@ -38,6 +38,7 @@ type features struct {
 	queries      bool // query builder, Uuid, Result
 	nullableCols bool // classes of their own for optional columns
 	publicName   bool // RemoteTableName is public
+	nullableKeys bool // a class of its own for unique indexes of options
 }
 
 func featuresOf(sdk model.Version) features {
@@ -47,6 +48,7 @@ func featuresOf(sdk model.Version) features {
 		queries:      sdk.AtLeast(1, 12, 0),
 		nullableCols: sdk.AtLeast(1, 12, 0) && !sdk.AtLeast(2, 0, 4),
 		publicName:   sdk.AtLeast(2, 8, 0),
+		nullableKeys: sdk.AtLeast(2, 8, 0),
 	}
 }
 

@@ -155,7 +155,7 @@ func TestKeysAndNames(t *testing.T) {
 		"BTreeIndexBase<(bool Class, int Self)>", "=> (row.Class, row.Self);",
 		"protected override object GetPrimaryKey(Keyword row) => row.Type;", "UniqueIndexBase<global::SpacetimeDB.Uuid>")
 	codegentest.Wants(t, files, "Tables/Notice.g.cs", "RemoteEventTableHandle<EventContext, Notice>", "!UniqueIndex", "!GetPrimaryKey")
-	codegentest.Wants(t, files, "Tables/KeywordView.g.cs", "GetPrimaryKey", "!UniqueIndex")
+	codegentest.Wants(t, files, "Tables/KeywordView.g.cs", "GetPrimaryKey", "!UniqueIndex", "IxCol<Keyword, ulong> Type", "!IxCol<Keyword, string>")
 	codegentest.Wants(t, files, "Tables/KeywordBy.g.cs", "!GetPrimaryKey", "!UniqueIndex")
 	codegentest.Wants(t, files, "SpacetimeDBClient.g.cs", "AddTable(KeywordBy = new(conn));", "!all.KeywordBy()", "global::SpacetimeDB.Status.Failed", "global::System.Exception")
 	codegentest.Wants(t, files, "Types/Exception.g.cs", "public byte Exception_;", `[DataMember(Name = "exception")]`)
@@ -174,6 +174,27 @@ func TestKeysAndNames(t *testing.T) {
 		t.Errorf("an index on an option gives no warning: %q", warnings)
 	}
 	codegentest.Wants(t, files, "Tables/Keyword.g.cs", "!UniqueIndexBase<String?>")
+}
+
+// The SDK has a class for unique indexes of options since 2.8; before, they are left out.
+func TestOptionalKeys(t *testing.T) {
+	m := new(codegentest.Maker)
+	row := m.Type(sats.Product(sats.E("id", sats.U64), sats.E("serial", sats.Option(sats.U32)), sats.E("name", sats.Option(sats.String))), "Thing")
+	table := m.Table("thing", row)
+	codegentest.Unique(table, "serial", 1)
+	codegentest.Indexed(table, "by_name", 2)
+	def := modelOf(t, m.Module(t))
+	files, warnings := build(t, def, model.Options{SDK: sdk2140})
+	codegentest.Wants(t, files, "Tables/Thing.g.cs", "class SerialUniqueIndex : NullableUniqueIndexBase<uint?>", "protected override uint? GetKey(Thing row) => row.Serial;",
+		"IxCol<Thing, uint> Serial", "!ByNameIndex")
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "`by_name`") {
+		t.Errorf("warnings %q", warnings)
+	}
+	files, warnings = build(t, def, model.Options{SDK: sdk27})
+	codegentest.Wants(t, files, "Tables/Thing.g.cs", "!SerialUniqueIndex")
+	if len(warnings) != 2 {
+		t.Errorf("warnings %q", warnings)
+	}
 }
 
 func TestNamespace(t *testing.T) {

@@ -143,6 +143,8 @@ func (g *generator) index(t *model.Table, name string, unique bool, columns []in
 				ix.enum = keys[i]
 			}
 			keys[i], values[i] = "int", "(int)"+values[i]
+		case c.Use.Kind == model.Option && unique && len(columns) == 1 && g.has.nullableKeys && keyType(c.Use.Elem, unique):
+			ix.base = "NullableUniqueIndexBase" // rows without a value are no matter for uniqueness of keys
 		case !keyType(c.Use, unique):
 			return index{}, false
 		}
@@ -192,11 +194,12 @@ func (g *generator) columns(w *source.Writer, t *model.Table) {
 }
 
 // indexedColumns returns the columns that queries can join on: the server wants
-// an index of that column alone.
+// an index of that column alone. A view has none, but can be joined on its
+// primary key.
 func indexedColumns(t *model.Table) (columns []int) {
 	for i, c := range t.Columns {
 		alone := func(ix model.Index) bool { return len(ix.Columns) == 1 && ix.Columns[0] == i }
-		if !t.IsView && (c.Unique || slices.ContainsFunc(t.Indexes, alone)) {
+		if t.IsView && i == t.PrimaryKey || !t.IsView && (c.Unique || slices.ContainsFunc(t.Indexes, alone)) {
 			columns = append(columns, i)
 		}
 	}

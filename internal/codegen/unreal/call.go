@@ -221,26 +221,29 @@ bool U‹P›RemoteReducers::Invoke‹F›(const F‹P›ReducerEventContext& Co
 `, holes...)
 }
 
+// procedureDelegate writes the type of the callback of one procedure. It stands
+// outside of URemoteProcedures, where users name it.
+func (g *generator) procedureDelegate(w *source.Writer, f *model.Function) {
+	pattern := "\nDECLARE_DELEGATE_ThreeParams(F‹P›On‹F›Complete, const F‹P›ProcedureEventContext&, ‹R›, bool);\n"
+	if blueprint(f.Return) {
+		pattern = `
+
+DECLARE_DYNAMIC_DELEGATE_ThreeParams(
+	F‹P›On‹F›Complete,
+	const F‹P›ProcedureEventContext&, Context,
+	‹R›, Result,
+	bool, bSuccess);
+`
+	}
+	w.Put(pattern, g.functionHoles(f, "R", g.delegateArgument(f.Return))...)
+}
+
 // procedureMembers writes what URemoteProcedures has of one procedure.
 func (g *generator) procedureMembers(w *source.Writer, f *model.Function) {
-	result, dynamic := g.use(f.Return), blueprint(f.Return)
-	holes := g.functionHoles(f, "R", result)
-	if dynamic {
-		w.Put(`
-	DECLARE_DYNAMIC_DELEGATE_ThreeParams(
-		F‹P›On‹F›Complete,
-		const F‹P›ProcedureEventContext&, Context,
-		const ‹R›&, Result,
-		bool, bSuccess);
-
-`, holes...)
-	} else {
-		w.Put("\tDECLARE_DELEGATE_ThreeParams(F‹P›On‹F›Complete, const F‹P›ProcedureEventContext&, const ‹R›&, bool);\n\n", holes...)
-	}
-	if dynamic && allBlueprint(f.Params) {
+	if blueprint(f.Return) && allBlueprint(f.Params) {
 		w.Put("\tUFUNCTION(BlueprintCallable, Category = \"SpacetimeDB\")\n")
 	}
-	w.Put("\tvoid ‹F›(‹params›‹comma›F‹P›On‹F›Complete Callback);\n\n", append(holes, "comma", comma(f.Params))...)
+	w.Put("\tvoid ‹F›(‹params›‹comma›F‹P›On‹F›Complete Callback);\n\n", g.functionHoles(f, "comma", comma(f.Params))...)
 }
 
 func comma(params []model.Field) string {

@@ -42,6 +42,7 @@ func (g *generator) clientHeader() {
 	g.remotes(w)
 	if g.has.queries {
 		g.queryBuilder(w)
+		g.blueprintQueries(w)
 	}
 	g.subscriptions(w)
 	g.connection(w)
@@ -258,6 +259,9 @@ private:
 	w.Put(remoteEnd+flags+"};\n", g.holes("Kind", "Reducer")...)
 	if !g.has.procedures {
 		return
+	}
+	for _, f := range g.procedures() {
+		g.procedureDelegate(w, f)
 	}
 	w.Put(`
 

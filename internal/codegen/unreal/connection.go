@@ -35,6 +35,7 @@ public:
 		return this;
 	}
 `, g.holes()...)
+		g.addQueries(w)
 	} else {
 		w.Put(`
 	UFUNCTION(BlueprintCallable, Category = "SpacetimeDB")

@@ -150,14 +150,24 @@ const unit = "FSpacetimeDBUnit"
 
 // events writes what the contexts of callbacks hold.
 func (g *generator) events(w *source.Writer) {
-	fields := func(pairs ...string) {
+	fields := func(class string, pairs ...string) {
+		var equal []string
 		for i := 0; i < len(pairs); i += 2 {
 			w.Put(`
 
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "SpacetimeDB")
 	‹T› ‹Name›;
 `, "T", pairs[i], "Name", pairs[i+1])
+			equal = append(equal, pairs[i+1]+" == Other."+pairs[i+1])
 		}
+		w.Put(`
+
+	bool operator==(const ‹Class›& Other) const
+	{
+		return ‹equal›;
+	}
+	bool operator!=(const ‹Class›& Other) const { return !(*this == Other); }
+`, "Class", class, "equal", strings.Join(equal, " && "))
 	}
 	w.Put(`
 
@@ -166,7 +176,7 @@ struct ‹API› F‹M›ReducerEvent
 {
 	GENERATED_BODY()
 `, g.holes()...)
-	fields("FSpacetimeDBTimestamp", "Timestamp", "FSpacetimeDBStatus", "Status", "FSpacetimeDBIdentity", "CallerIdentity",
+	fields("F"+g.module+"ReducerEvent", "FSpacetimeDBTimestamp", "Timestamp", "FSpacetimeDBStatus", "Status", "FSpacetimeDBIdentity", "CallerIdentity",
 		"FSpacetimeDBConnectionId", "CallerConnectionId", "FEnergyQuantaType", "EnergyConsumed", "F"+g.prefix+"Reducer", "Reducer")
 	w.Line("};")
 	if g.has.procedures {
@@ -177,7 +187,7 @@ struct ‹API› F‹M›ProcedureEvent
 {
 	GENERATED_BODY()
 `, g.holes()...)
-		fields("FSpacetimeDBTimestamp", "Timestamp", "FSpacetimeDBProcedureStatus", "Status", "FSpacetimeDBTimeDuration", "TotalHostExecutionDuration")
+		fields("F"+g.module+"ProcedureEvent", "FSpacetimeDBTimestamp", "Timestamp", "FSpacetimeDBProcedureStatus", "Status", "FSpacetimeDBTimeDuration", "TotalHostExecutionDuration")
 		w.Put(`
 
 	F‹M›ProcedureEvent() {}
@@ -212,6 +222,21 @@ struct ‹API› ‹Class›
 		g.variantMembers(w, class, "ESpacetimeDBEventTag", v.name, v.payload)
 	}
 	w.Put(`
+
+	bool operator==(const ‹Class›& Other) const
+	{
+		if (Tag != Other.Tag) return false;
+		switch (Tag)
+		{
+`, "Class", class)
+	for _, v := range g.eventVariants() {
+		w.Put("\t\tcase ESpacetimeDBEventTag::‹V›: return GetAs‹V›() == Other.GetAs‹V›();\n", "V", v.name)
+	}
+	w.Put(`
+		default: return false;
+		}
+	}
+	bool operator!=(const ‹Class›& Other) const { return !(*this == Other); }
 };
 
 UCLASS()
@@ -220,7 +245,7 @@ class ‹API› U‹M›EventBpLib : public UBlueprintFunctionLibrary
 	GENERATED_BODY()
 
 private:
-`, g.holes()...)
+`, g.holes("Class", class)...)
 	for _, v := range g.eventVariants() {
 		w.Put(`
 	UFUNCTION(BlueprintCallable, Category = "SpacetimeDB|‹M›Event")

@@ -11,6 +11,7 @@ import (
 	"github.com/stdbgo/spacetime/internal/codegen/model"
 	"github.com/stdbgo/spacetime/internal/schema"
 	"github.com/stdbgo/spacetime/internal/spec"
+	"github.com/stdbgo/spacetime/sats"
 )
 
 const vectors = "../../../testdata/vectors/codegen"
@@ -204,6 +205,60 @@ func TestWide(t *testing.T) {
 	}
 	files, _ = build(t, m, model.Options{SDK: u3})
 	wants(t, files, header, "enum class EReducerTag : int32", "TSharedPtr<void> Data;")
+}
+
+// Handlers that were written against the plugin's own bindings must fit ours: the
+// delegates of procedures stand outside of their class and pass what the plugin's
+// pass, events can be compared, and views are joined on their primary keys.
+func TestHandlers(t *testing.T) {
+	spec.Covers(t, "10.26")
+	files, _ := build(t, wide(t), model.Options{SDK: u3})
+	wants(t, files, header,
+		"\n\nDECLARE_DYNAMIC_DELEGATE_ThreeParams(\n\tFOnIdleComplete,\n\tconst FProcedureEventContext&, Context,\n\tFSpacetimeDBUnit, Result,\n\tbool, bSuccess);",
+		"bool operator==(const FChatEvent& Other) const", "bool operator==(const FChatReducerEvent& Other) const", "bool operator==(const FChatProcedureEvent& Other) const",
+		`explicit FKeywordViewIxCols(const char* TableName) : Type(TableName, "type") {}`)
+	m := new(codegentest.Maker)
+	m.Procedure("count", sats.U32)
+	m.Procedure("flag", sats.Bool)
+	m.Reducer("rate", sats.E("stars", sats.Option(sats.I32)), sats.E("text", sats.Option(sats.String)))
+	row := m.Type(sats.Product(sats.E("id", sats.U64), sats.E("serial", sats.Option(sats.I32)), sats.E("snazz", sats.F32)), "Thing")
+	things := m.Table("thing", row)
+	codegentest.Unique(things, "serial", 1)
+	codegentest.Indexed(things, "id_snazz", 0, 2)
+	files, warnings := build(t, modelOf(t, m.Module(t)), model.Options{SDK: u3})
+	wants(t, files, header, "DECLARE_DELEGATE_ThreeParams(FOnCountComplete, const FProcedureEventContext&, uint32, bool);", "\tbool, Result,\n",
+		"\t\tFRateHandler,\n\t\tconst FReducerEventContext&, Context,\n\t\tFChatOptionalInt32, Stars,\n\t\tconst FChatOptionalString&, Text);",
+		"void Rate(const FChatOptionalInt32 Stars, const FChatOptionalString& Text);")
+	wants(t, files, "Public/ModuleBindings/Tables/ThingTable.g.h", "FThingType Find(FChatOptionalInt32 Key)",
+		"TArray<FThingType> Filter(const uint64& Id, const float& Snazz) const")
+	if len(warnings) != 0 {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+func TestBlueprintQueries(t *testing.T) {
+	m := new(codegentest.Maker)
+	row := m.Type(sats.Product(sats.E("equal", sats.Bool), sats.E("where", sats.String), sats.E("n", sats.U64), sats.E("at", codegentest.Timestamp)), "Row")
+	for _, name := range []string{"bool", "blueprint"} {
+		m.Table(name, row)
+	}
+	files, _ := build(t, modelOf(t, m.Module(t)), model.Options{SDK: u3, Prefix: "Net"})
+	const client = "Public/ModuleBindings/NetSpacetimeDBClient.g.h"
+	wants(t, files, client, "struct CHAT_API FNetBlueprintQuery\n", "struct CHAT_API FNetBlueprint_Query\n", "class CHAT_API UNetQueryBuilderBlueprintLibrary",
+		"static FNetBoolQuery FromBool()", "static FNetBlueprintBoolColumn BoolEqual_(", "static FNetBlueprintStringColumn BoolWhere_(",
+		"static FNetBlueprintTimestampColumn BoolAt(", "!BoolN(", "TimestampLessEqual(const FNetBlueprintTimestampColumn& Column, const FSpacetimeDBTimestamp& Value)",
+		"!StringLessThan", "UNetSubscriptionBuilder* AddBlueprintQuery(const FNetBlueprintQuery& Query)", "UNetSubscriptionBuilder* AddBlueprint_Query(const FNetBlueprint_Query& Query)")
+	seen := map[string]bool{}
+	library := files["Source/Chat/"+client]
+	library = library[strings.Index(library, "UNetQueryBuilderBlueprintLibrary"):]
+	for _, f := range regexp.MustCompile(`(?m)^\tstatic \w+ (\w+)\(`).FindAllStringSubmatch(library, -1) {
+		if seen[f[1]] {
+			t.Errorf("two functions are called %s, which the header tool refuses", f[1])
+		}
+		seen[f[1]] = true
+	}
+	files, _ = build(t, modelOf(t, codegentest.Chat(t)), model.Options{SDK: u2})
+	wants(t, files, header, "!BlueprintQuery")
 }
 
 func TestSkeleton(t *testing.T) {

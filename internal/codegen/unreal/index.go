@@ -33,7 +33,7 @@ func (g *generator) indexes(t *model.Table) (list []index) {
 	}
 	add := func(name, accessor string, unique bool, columns []int, what string) {
 		for _, c := range columns {
-			if !keyType(t.Columns[c].Use) {
+			if use := t.Columns[c].Use; !keyType(use) && !(unique && len(columns) == 1 && use.Kind == model.Option && keyType(use.Elem)) {
 				g.warn("%s of %s is left out: Unreal can not look up keys of its type", what, t.Source())
 				return
 			}
@@ -73,7 +73,7 @@ func (g *generator) indexes(t *model.Table) (list []index) {
 // keyType reports whether a type has a hash and an order in Unreal.
 func keyType(u *model.Use) bool {
 	switch u.Kind {
-	case model.Bool, model.String, model.Identity, model.ConnectionID, model.Timestamp, model.TimeDuration, model.UUID:
+	case model.Bool, model.F32, model.F64, model.String, model.Identity, model.ConnectionID, model.Timestamp, model.TimeDuration, model.UUID:
 		return true
 	case model.Ref:
 		return u.Type.Shape == model.PlainEnum

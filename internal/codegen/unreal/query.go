@@ -57,7 +57,8 @@ func (g *generator) columns(w *source.Writer, t *model.Table) {
 	for i, c := range t.Columns {
 		all = append(all, i)
 		alone := func(ix model.Index) bool { return len(ix.Columns) == 1 && ix.Columns[0] == i }
-		if !t.IsView && (c.Unique || i == t.PrimaryKey || slices.ContainsFunc(t.Indexes, alone)) {
+		// A view has no indexes, but can be joined on its primary key.
+		if i == t.PrimaryKey || !t.IsView && (c.Unique || slices.ContainsFunc(t.Indexes, alone)) {
 			indexed = append(indexed, i)
 		}
 	}

@@ -33,7 +33,7 @@ var builtins = map[model.Kind]builtin{
 	model.I128:   plugin("Int128"), model.U128: plugin("UInt128"), model.I256: plugin("Int256"), model.U256: plugin("UInt256"),
 	model.Identity: plugin("Identity"), model.ConnectionID: plugin("ConnectionId"), model.Timestamp: plugin("Timestamp"),
 	model.TimeDuration: plugin("TimeDuration"), model.ScheduleAt: plugin("ScheduleAt"), model.UUID: plugin("Uuid"),
-	model.Unit: {class: "FSpacetimeDBUnit", short: "Unit", include: "Types/UnitType.h"},
+	model.Unit: {class: "FSpacetimeDBUnit", short: "Unit", byValue: true, include: "Types/UnitType.h"},
 }
 
 func plugin(name string) builtin {
@@ -76,9 +76,15 @@ func (g *generator) initial(u *model.Use) string {
 	return builtins[u.Kind].initial
 }
 
+// byValue reports whether the plugin's own bindings pass a type by value: handlers
+// of delegates must match to the letter.
+func byValue(u *model.Use) bool {
+	return builtins[u.Kind].byValue || u.Kind == model.Option && byValue(u.Elem)
+}
+
 // argument returns how a type is written as that of a parameter.
 func (g *generator) argument(u *model.Use) string {
-	if builtins[u.Kind].byValue {
+	if byValue(u) {
 		return "const " + g.use(u)
 	}
 	return "const " + g.use(u) + "&"
@@ -86,7 +92,7 @@ func (g *generator) argument(u *model.Use) string {
 
 // delegateArgument is argument for delegates.
 func (g *generator) delegateArgument(u *model.Use) string {
-	if builtins[u.Kind].byValue {
+	if byValue(u) {
 		return g.use(u)
 	}
 	return "const " + g.use(u) + "&"

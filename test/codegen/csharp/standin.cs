@@ -22,15 +22,47 @@ namespace SpacetimeDB
     public class TaggedEnum<T> : IStructuralReadWrite { }
 
     public struct Unit { }
-    public struct Identity { }
-    public struct ConnectionId { }
-    public struct Timestamp { }
-    public struct TimeDuration { }
-    public struct Uuid { }
-    public struct I128 { }
-    public struct U128 { }
-    public struct I256 { }
-    public struct U256 { }
+    public struct Identity : IEquatable<Identity>, IComparable<Identity>
+    {
+        public bool Equals(Identity other) => true;
+        public int CompareTo(Identity other) => 0;
+    }
+    public struct ConnectionId : IEquatable<ConnectionId>, IComparable<ConnectionId>
+    {
+        public bool Equals(ConnectionId other) => true;
+        public int CompareTo(ConnectionId other) => 0;
+    }
+    public struct Timestamp : IEquatable<Timestamp>, IComparable<Timestamp>
+    {
+        public bool Equals(Timestamp other) => true;
+        public int CompareTo(Timestamp other) => 0;
+    }
+    public struct TimeDuration : IEquatable<TimeDuration> { public bool Equals(TimeDuration other) => true; }
+    public struct Uuid : IEquatable<Uuid>, IComparable<Uuid>
+    {
+        public bool Equals(Uuid other) => true;
+        public int CompareTo(Uuid other) => 0;
+    }
+    public struct I128 : IEquatable<I128>, IComparable<I128>
+    {
+        public bool Equals(I128 other) => true;
+        public int CompareTo(I128 other) => 0;
+    }
+    public struct U128 : IEquatable<U128>, IComparable<U128>
+    {
+        public bool Equals(U128 other) => true;
+        public int CompareTo(U128 other) => 0;
+    }
+    public struct I256 : IEquatable<I256>, IComparable<I256>
+    {
+        public bool Equals(I256 other) => true;
+        public int CompareTo(I256 other) => 0;
+    }
+    public struct U256 : IEquatable<U256>, IComparable<U256>
+    {
+        public bool Equals(U256 other) => true;
+        public int CompareTo(U256 other) => 0;
+    }
     public class ScheduleAt { }
     public class Result<T, E> { }
 
@@ -49,7 +81,13 @@ namespace SpacetimeDB
     public interface ISubscriptionEventContext { }
     public interface IProcedureEventContext { }
     public interface IErrorContext { Exception Event { get; } }
-    public interface IDbConnection { }
+    public interface IDbConnection
+    {
+        void InternalCallReducer<Args>(Args args) where Args : IReducerArgs, new();
+        void InternalCallProcedure<Args, Value>(Args args, ProcedureCallback<Value> callback)
+            where Args : IProcedureArgs, new()
+            where Value : IStructuralReadWrite, new();
+    }
 
     public interface IReducerArgs : IStructuralReadWrite { string ReducerName { get; } }
     public interface IProcedureArgs : IStructuralReadWrite { string ProcedureName { get; } }
@@ -73,13 +111,13 @@ namespace SpacetimeDB
         protected void AddTable(IRemoteTableHandle table) { }
     }
 
-    public abstract class RemoteBase<Connection>
+    public abstract class RemoteBase
     {
-        protected readonly Connection conn;
-        protected RemoteBase(Connection conn) { this.conn = conn; }
+        protected readonly IDbConnection conn;
+        protected RemoteBase(IDbConnection conn) { this.conn = conn; }
     }
 
-    public abstract class RemoteTableHandle<Context, Row> : RemoteBase<IDbConnection>, IRemoteTableHandle
+    public abstract class RemoteTableHandle<Context, Row> : RemoteBase, IRemoteTableHandle
         where Context : class, IEventContext
         where Row : class, IStructuralReadWrite, new()
     {
@@ -88,18 +126,25 @@ namespace SpacetimeDB
         protected virtual object GetPrimaryKey(Row row) => null;
         public int Count => 0;
 
-        public abstract class IndexBase<Key>
+        public abstract class IndexBase<Key> where Key : IEquatable<Key>
         {
             protected abstract Key GetKey(Row row);
         }
 
-        public abstract class UniqueIndexBase<Key> : IndexBase<Key>
+        public abstract class UniqueIndexBase<Key> : IndexBase<Key> where Key : IEquatable<Key>
         {
             protected UniqueIndexBase(RemoteTableHandle<Context, Row> table) { }
             public Row Find(Key value) => null;
         }
 
-        public abstract class BTreeIndexBase<Key> : IndexBase<Key>
+        public abstract class NullableUniqueIndexBase<Key>
+        {
+            protected NullableUniqueIndexBase(RemoteTableHandle<Context, Row> table) { }
+            protected abstract Key GetKey(Row row);
+            public Row Find(Key value) => null;
+        }
+
+        public abstract class BTreeIndexBase<Key> : IndexBase<Key> where Key : IEquatable<Key>, IComparable<Key>
         {
             protected BTreeIndexBase(RemoteTableHandle<Context, Row> table) { }
             public IEnumerable<Row> Filter(Key value) => null;

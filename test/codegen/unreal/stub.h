@@ -32,7 +32,13 @@ struct FString {
 	bool operator==(const FString&) const = default;
 	bool operator==(const char*) const { return true; }
 	template<typename... A> static FString Printf(const char*, A...) { return {}; }
+	bool IsEmpty() const { return true; }
+	bool Contains(const char*) const { return true; }
+	FString& operator+=(const FString&) { return *this; }
 };
+inline FString operator+(const FString&, const FString&) { return {}; }
+inline FString operator+(const char*, const FString&) { return {}; }
+inline FString operator+(const FString&, const char*) { return {}; }
 
 template<typename T> struct TArray {
 	TArray() = default;
@@ -91,11 +97,12 @@ template<typename T, typename U> T* Cast(U* o) { return static_cast<T*>(o); }
 	struct Name { \
 		bool IsBound() const { return true; } \
 		void Broadcast Params const {} \
-		template<typename O, typename F> void AddDynamic(O*, F) {} \
+		template<typename O> void AddDynamic(O*, void (O::*) Params) {} \
 	}
 #define STUB_SINGLE(Name, Params) \
 	struct Name { \
 		bool ExecuteIfBound Params const { return true; } \
+		template<typename O> void BindDynamic(O*, void (O::*) Params) {} \
 	}
 #define DECLARE_DYNAMIC_MULTICAST_DELEGATE_OneParam(N, A, a) STUB_MULTICAST(N, (A a))
 #define DECLARE_DYNAMIC_MULTICAST_DELEGATE_TwoParams(N, A, a, B, b) STUB_MULTICAST(N, (A a, B b))
@@ -135,8 +142,10 @@ STUB_TYPE(FDatabaseUpdateType)
 struct FSpacetimeDBStatus {
 	bool IsFailed() const { return true; }
 	FString GetAsFailed() const { return {}; }
+	bool operator==(const FSpacetimeDBStatus&) const { return true; }
 };
 struct FSpacetimeDBProcedureStatus {
+	bool operator==(const FSpacetimeDBProcedureStatus&) const { return true; }
 	static FSpacetimeDBProcedureStatus FromStatus(FSpacetimeDBProcedureStatus s) { return s; }
 };
 struct FReducerCallInfo {
@@ -216,15 +225,16 @@ template<typename T> struct UClientCache {
 	TSharedPtr<FTableCache<T>> GetOrAdd(const FString&) { return {}; }
 };
 template<typename T, typename K, typename C> struct FUniqueIndexHelper {
-	explicit FUniqueIndexHelper(const char*) {}
-	T FindUniqueIndex(const K&) { return T(); }
+	FUniqueIndexHelper(FString) {}
+	T FindUniqueIndex(K) { return T(); }
 	TSharedPtr<const C> Cache;
 };
 struct URemoteTable : UObject {
-	template<typename T> FTableAppliedDiff<T> BaseUpdate(TArray<FWithBsatn<T>>, TArray<FWithBsatn<T>>, TSharedPtr<UClientCache<T>>, const FString&) { return {}; }
-	template<typename T> static int32 GetRowCountFromTable(TSharedPtr<UClientCache<T>>, const FString&) { return 0; }
-	template<typename T> static TArray<T> GetAllRowsFromTable(TSharedPtr<UClientCache<T>>, const FString&) { return {}; }
+protected:
+	template<typename T> FTableAppliedDiff<T> BaseUpdate(TArray<FWithBsatn<T>>&, TArray<FWithBsatn<T>>&, const TSharedPtr<UClientCache<T>>&, const FString&) { return {}; }
 };
+template<typename T> int32 GetRowCountFromTable(TSharedPtr<UClientCache<T>>, const FString&) { return 0; }
+template<typename T> TArray<T> GetAllRowsFromTable(TSharedPtr<UClientCache<T>>, const FString&) { return {}; }
 
 // The connection.
 struct FSubscriptionEventContextBase {};
@@ -240,7 +250,7 @@ using FSubscriptionErrorDelegate = FStubBound;
 using FOnConnectBaseDelegate = FStubBound;
 using FOnDisconnectBaseDelegate = FStubBound;
 using FOnProcedureCompleteDelegate = FStubBound;
-struct FOnConnectErrorDelegate {};
+STUB_SINGLE(FOnConnectErrorDelegate, (const FString& ErrorMessage));
 enum class ESpacetimeDBCompression : uint8 { None, Gzip };
 enum class ECallReducerFlags : uint8 { FullUpdate, NoSuccessNotify };
 struct USetReducerFlagsBase : UObject {
@@ -248,6 +258,7 @@ struct USetReducerFlagsBase : UObject {
 };
 struct USubscriptionHandleBase : UObject {};
 struct USubscriptionBuilderBase : UObject {
+protected:
 	void OnAppliedBase(FStubBound) {}
 	void OnErrorBase(FStubBound) {}
 	void SubscribeBase(const TArray<FString>&, USubscriptionHandleBase*) {}
@@ -269,6 +280,8 @@ struct UDbConnectionBase : UObject {
 		t->OnInsert.Broadcast(*static_cast<const Context*>(nullptr), Row());
 		(void)Diff;
 	}
+protected:
+	friend struct UDbConnectionBuilderBase;
 	template<typename Context> void ApplyRegisteredTableUpdates(const FDatabaseUpdateType&, Context*) {}
 	void HandleProtocolViolation(const FString&) {}
 	void StartSubscription(USubscriptionHandleBase*) {}
@@ -296,12 +309,24 @@ namespace SpacetimeDB::query_builder {
 template<typename Row, typename T> struct Col {
 	Col(const char*, const char*) {}
 };
+template<typename Left, typename Right> struct IxJoin {};
 template<typename Row, typename T> struct IxCol {
 	IxCol(const char*, const char*) {}
+	template<typename Other> IxJoin<Row, Other> Eq(const IxCol<Other, T>&) const { return {}; }
 };
+template<typename T> struct CanBeLookupTable : std::false_type {};
 template<typename Row, typename Cols, typename IxCols> struct Table {
 	Table(const char*, Cols, IxCols) {}
 	std::string into_sql() const { return {}; }
+	template<typename RightRow, typename RightCols, typename RightIxCols, typename On>
+	Table<RightRow, RightCols, RightIxCols> RightSemijoin(const Table<RightRow, RightCols, RightIxCols>& right, On) const
+	{
+		static_assert(CanBeLookupTable<Table>::value && CanBeLookupTable<Table<RightRow, RightCols, RightIxCols>>::value);
+		static_assert(std::is_same_v<std::invoke_result_t<On, const IxCols&, const RightIxCols&>, IxJoin<Row, RightRow>>);
+		return right;
+	}
 };
-template<typename T> struct CanBeLookupTable : std::false_type {};
+namespace detail {
+template<typename T> std::string literal_sql(const T&) { return {}; }
+}
 }
