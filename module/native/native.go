@@ -129,7 +129,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 
 	base := "http://" + dialable(listener.Addr())
 	fmt.Fprintf(stdout, "Database %s runs in this process at %s; Ctrl-C stops it.\n", o.name, base)
-	fmt.Fprintf(stdout, "  to query it: spacetime sql -s %s %s \"SELECT * FROM …\"\n", base, o.name)
+	fmt.Fprintf(stdout, "  to query it: spacetime sql --anonymous -s %s %s \"SELECT * FROM …\"\n", base, o.name)
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
