@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -114,27 +115,35 @@ func (s *Server) Token() string { return s.token }
 
 // PublishLinked publishes the Go module that is linked into this program, or updates the database of that name to it.
 // An update may disconnect clients. What is wrong with the module stands in the error.
-func (s *Server) PublishLinked(ctx context.Context, name string) error {
+func (s *Server) PublishLinked(ctx context.Context, name string, options ...PublishOption) error {
 	program, err := native.Program()
 	if err != nil {
 		return fmt.Errorf("spacetime: %w", err)
 	}
-	return s.Publish(ctx, name, program)
+	return s.Publish(ctx, name, program, options...)
 }
 
 // Publish publishes a WebAssembly module, or updates the database of that name to it. An update may disconnect clients;
 // one that would lose data is refused. The error wraps a *StatusError if the server refuses it.
-func (s *Server) Publish(ctx context.Context, name string, program []byte) error {
+func (s *Server) Publish(ctx context.Context, name string, program []byte, options ...PublishOption) error {
+	p := publication{header: http.Header{}}
+	for _, o := range options {
+		if err := o.apply(&p); err != nil {
+			return fmt.Errorf("spacetime: publish %s: %w", name, err)
+		}
+	}
 	path := "/v1/database/" + url.PathEscape(name)
 	query, err := s.breakClients(ctx, path, program)
 	if err == nil {
-		_, err = s.request(ctx, http.MethodPut, path+query, program)
+		_, err = s.request(ctx, http.MethodPut, path+query, program, p.header)
 	}
 	var refused *StatusError
-	switch {
-	case errors.As(err, &refused) && refused.Code == http.StatusUnauthorized:
+	switch isRefused := errors.As(err, &refused); {
+	case isRefused && refused.Code == http.StatusUnauthorized:
 		return fmt.Errorf("spacetime: publish %s: the owner's token in %s is not valid: %w; restore the keys it was signed with, "+
 			"or remove the file to become somebody else, to whom the databases do not belong", name, s.tokenFile, err)
+	case isRefused:
+		return fmt.Errorf("spacetime: publish %s: %w", name, missingEnv(refused))
 	case err != nil:
 		return fmt.Errorf("spacetime: publish %s: %w", name, err)
 	}
@@ -143,7 +152,7 @@ func (s *Server) Publish(ctx context.Context, name string, program []byte) error
 
 // breakClients asks for leave to disconnect clients if the update needs it.
 func (s *Server) breakClients(ctx context.Context, path string, program []byte) (query string, err error) {
-	b, err := s.request(ctx, http.MethodPost, path+"/pre_publish?style=NoColor", program)
+	b, err := s.request(ctx, http.MethodPost, path+"/pre_publish?style=NoColor", program, nil)
 	var refused *StatusError
 	if errors.As(err, &refused) && refused.Code == http.StatusNotFound {
 		return "", nil // it is new
@@ -176,11 +185,12 @@ type StatusError struct {
 func (e *StatusError) Error() string { return e.Text }
 
 // request makes a request as the owner, without a socket.
-func (s *Server) request(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+func (s *Server) request(ctx context.Context, method, path string, body []byte, header http.Header) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(r.Header, header)
 	if s.token != "" {
 		r.Header.Set("Authorization", "Bearer "+s.token)
 	}
@@ -218,7 +228,7 @@ func (s *Server) ownerToken() (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	if b, err = s.request(context.Background(), http.MethodPost, "/v1/identity", nil); err != nil {
+	if b, err = s.request(context.Background(), http.MethodPost, "/v1/identity", nil, nil); err != nil {
 		return "", fmt.Errorf("spacetime: the owner's token: %w", err)
 	}
 	var made struct{ Token string }

@@ -92,6 +92,14 @@ func TestPublishRefused(t *testing.T) {
 	}
 }
 
+func TestPublishEnv(t *testing.T) {
+	s := open(t, t.TempDir(), Options{InMemory: true})
+	defer s.Close()
+	if err := s.Publish(t.Context(), "x", nil, Env{"MY-KEY": "1"}); err == nil || !strings.Contains(err.Error(), `"MY-KEY"`) {
+		t.Errorf("the error does not name the variable: %v", err)
+	}
+}
+
 // A program with the database in it: publish, call, query over the handler, close, open again.
 func TestEmbedded(t *testing.T) {
 	if testing.Short() {

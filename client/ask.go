@@ -65,6 +65,8 @@ func (c *Conn) base() *Conn { return c }
 
 // QuerySQL asks for the rows of a SELECT once. R is a row type of a generated
 // package, or a struct that package sats can decode. It changes nothing in the cache.
+// It does not call a view (spec 08 §14.3): a view has rows for it while somebody is
+// subscribed to it, or has read it by SQL over HTTP lately.
 func QuerySQL[R any](ctx context.Context, c Connection, query string) ([]R, error) {
 	read, err := readerOf[R]()
 	if err != nil {

@@ -23,7 +23,8 @@ import (
 // On a new link the subscriptions are made again, and what has changed meanwhile comes
 // as one transaction of the kind Resync. Calls under way end with ErrDisconnected and
 // are not made again. An answer that will not change, such as 401 or 404, ends the
-// connection, and so does another identity than before.
+// connection, and so do another identity than before and rows of another type than the
+// bindings say.
 type Reconnect struct {
 	// Initial is the wait before the first attempt; it doubles up to Max.
 	Initial, Max time.Duration
@@ -192,7 +193,8 @@ func isFinal(err error) bool {
 		return refused.Status/100 == 4 && refused.Status != http.StatusRequestTimeout && refused.Status != http.StatusTooManyRequests
 	}
 	var foreign *protocolError
-	return errors.As(err, &foreign)
+	var misfit *misfitError
+	return errors.As(err, &foreign) || errors.As(err, &misfit)
 }
 
 // connectAgain waits and connects until that succeeds or cannot any more.

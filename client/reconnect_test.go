@@ -266,9 +266,18 @@ func TestReconnectEnds(t *testing.T) {
 		want  string
 	}{
 		"another identity": {again: func(p *peer) { p.hello(sats.Identity{9}); p.untilEnd() }, want: "takes this client for 0000"},
-		"forbidden":        {http: 403, want: "answers 403"},
-		"gone":             {http: 404, want: "answers 404"},
-		"given up":         {http: 503, want: "no connection for 30ms"},
+		"other rows": {again: func(p *peer) {
+			p.hello(fakeIdentity)
+			b := as[*wire.SubscribeBatch](p)
+			var foreign wire.RowList
+			foreign.Add([]byte{1, 2, 3})
+			rows := v2.QueryRows{{Table: "word", Rows: foreign.Append(nil)}}
+			p.send(&v2.SubscribeBatchApplied{RequestID: b.RequestID, Results: []v2.SetResult{{QuerySetID: b.Sets[0].QuerySetID, Rows: rows}}})
+			p.untilEnd()
+		}, want: "the bindings do not fit the module; generate them again"},
+		"forbidden": {http: 403, want: "answers 403"},
+		"gone":      {http: 404, want: "answers 404"},
+		"given up":  {http: 503, want: "no connection for 30ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := make(chan struct{})

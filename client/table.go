@@ -111,13 +111,25 @@ func (t *table[R]) find(row []byte, hash uint64) (uint32, bool) {
 	return 0, false
 }
 
+// A misfitError is a row that is of another type than the bindings say, now or later.
+type misfitError struct {
+	table string
+	err   error
+}
+
+func (e *misfitError) Error() string {
+	return fmt.Sprintf("client: a row of table %s does not decode, so the bindings do not fit the module; generate them again: %v", e.table, e.err)
+}
+
+func (e *misfitError) Unwrap() error { return e.err }
+
 // read decodes a row.
 func (t *table[R]) read(b []byte) (*R, error) {
 	row := new(R)
 	t.reader.Reset(b)
 	t.decode(row, &t.reader)
 	if err := t.reader.End(); err != nil {
-		return nil, fmt.Errorf("client: a row of table %s does not decode, so the bindings do not fit the module; generate them again: %w", t.info.Name, err)
+		return nil, &misfitError{t.info.Name, err}
 	}
 	return row, nil
 }

@@ -348,6 +348,27 @@ func TestMistakes(t *testing.T) {
 
 func useGoodRow() { NewTable[goodRow]("b") }
 
+type unnamed struct {
+	ID   uint64 `stdb:"primarykey,autoinc"`
+	Size struct{ W, H uint16 }
+}
+
+// A wrong type that a table and its views have is one mistake.
+func TestMistakesOnce(t *testing.T) {
+	r := declare(func() {
+		NewTable[unnamed]("u")
+		View("v", func(*Context, struct{}) ([]unnamed, error) { return nil, nil }, Anonymous)
+		View("w", func(*Context, struct{}) ([]unnamed, error) { return nil, nil }, Anonymous)
+	})
+	_, err := r.Definition()
+	if err == nil || strings.Count(err.Error(), "unnamed.Size") != 1 {
+		t.Errorf("the error names the field several times: %v", err)
+	}
+	if err == nil || !strings.HasPrefix(err.Error(), "the module is not right: ") {
+		t.Errorf("one mistake is counted as more: %v", err)
+	}
+}
+
 // The bytes of a definition are written down in spec 02 §3.2; the test of module test/gomodule has the server read a
 // larger one.
 func TestDefinitionBytes(t *testing.T) {

@@ -3,6 +3,7 @@ package module
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -70,15 +71,25 @@ func (r *registry) Definition() ([]byte, error) {
 	r.once.Do(func() {
 		r.sealed = true
 		r.definition = r.define()
-		switch n := len(r.problems); n {
+		switch problems := distinct(r.problems); len(problems) {
 		case 0:
 		case 1:
-			r.err = errors.New("the module is not right: " + r.problems[0])
+			r.err = errors.New("the module is not right: " + problems[0])
 		default:
-			r.err = fmt.Errorf("%d things are not right in the module:\n  %s", n, strings.Join(r.problems, "\n  "))
+			r.err = fmt.Errorf("%d things are not right in the module:\n  %s", len(problems), strings.Join(problems, "\n  "))
 		}
 	})
 	return r.definition, r.err
+}
+
+// distinct returns the texts without repetitions: a wrong type is met wherever it is used.
+func distinct(texts []string) (once []string) {
+	for _, text := range texts {
+		if !slices.Contains(once, text) {
+			once = append(once, text)
+		}
+	}
+	return once
 }
 
 // Instantiate makes an instance of the module.

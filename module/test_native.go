@@ -4,7 +4,15 @@ package module
 
 import "github.com/stdbgo/spacetime/internal/guest"
 
-// The methods below are for package moduletest, which finds them on the registered module.
+// The methods below are for packages moduletest and native, which find them on the registered module.
+
+// EnvironmentNames returns the names of the environment variables that the module declares.
+func (r *registry) EnvironmentNames() (names []string) {
+	for _, v := range r.env {
+		names = append(names, v.name)
+	}
+	return names
+}
 
 // FunctionsOf returns the names of the reducers and procedures that the Go function with the entry is declared as.
 func (r *registry) FunctionsOf(entry uintptr) (names []string) {

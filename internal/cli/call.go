@@ -35,10 +35,13 @@ func (r *run) callCommand() *cobra.Command {
 			}
 			err = r.call(cmd.Context(), a, database, words)
 			var unknown *unknownFunction
-			if errors.As(err, &unknown) && len(words) == len(args) && len(args) > 1 {
-				// In a project, the first word may still be the name of another database.
-				if _, err := a.identityOf(cmd.Context(), args[0]); err == nil {
-					return r.call(cmd.Context(), a, args[0], args[1:])
+			if err != nil && len(words) == len(args) && len(args) > 1 {
+				// In a project, whose own database may not be there, the first word may still be the name of another one.
+				_, absent := a.identityOf(cmd.Context(), database)
+				if errors.As(err, &unknown) || absent != nil {
+					if _, err := a.identityOf(cmd.Context(), args[0]); err == nil {
+						return r.call(cmd.Context(), a, args[0], args[1:])
+					}
 				}
 			}
 			return err

@@ -110,6 +110,10 @@ func TestCallOtherDatabaseInProject(t *testing.T) {
 	u.ok("call", "pour", "mint")
 	want(t, u.ok("sql", "select label from cup"), `(some = "mint")`)
 	want(t, u.fails(1, "call", "nowhere", "f"), "No such reducer OR procedure `nowhere` for database `"+mine+"`")
+
+	u.write("spacetime.json", `{"database":"not-published"}`)
+	u.ok("call", other, "add_item", "knife", "2", "-1")
+	want(t, u.fails(1, "call", "nowhere", "f"), "Error: failed to find database `not-published`.")
 }
 
 // A database that is not there, and was named by a project file: the error says which

@@ -142,7 +142,8 @@ func (r *run) supplied(o *environmentOptions, declared []schema.EnvironmentVar) 
 		i := slices.IndexFunc(declared, func(d schema.EnvironmentVar) bool { return d.Name == key })
 		switch {
 		case i >= 0 && declared[i].Kind != schema.EnvString && !slices.Contains(declared[i].Values, values[key]):
-			return nil, fail("environment key %q: value does not satisfy its declared string constraint", key)
+			return nil, withHint(fail("environment key %q: value does not satisfy its declared string constraint", key),
+				fmt.Sprintf("The module allows %q.", declared[i].Values))
 		case len(values[key]) > maxEnvValue:
 			return nil, fail("environment key %q: value exceeds size limit", key)
 		case slices.Contains(o.unset, key):

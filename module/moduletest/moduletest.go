@@ -85,7 +85,7 @@ func New(t testing.TB, options ...Option) *DB {
 	}
 	db.db, err = h.Create(context.Background(), info, program)
 	if err != nil {
-		t.Fatal("moduletest: ", err)
+		t.Fatalf("moduletest: %v", err)
 	}
 	db.Clock.settle = db.settle
 	db.Clock.Advance(0)

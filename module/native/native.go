@@ -115,7 +115,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := db.PublishLinked(ctx, o.name); err != nil {
+	if err := db.PublishLinked(ctx, o.name, environment()); err != nil {
+		var missing *spacetime.MissingEnvError
+		if errors.As(err, &missing) {
+			return fmt.Errorf("the module's environment variable %s has no value; set it in the environment of this program",
+				strings.Join(missing.Names, ", "))
+		}
 		return err
 	}
 	srv := &http.Server{Handler: db, ReadHeaderTimeout: 30 * time.Second}
@@ -124,7 +129,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 
 	base := "http://" + dialable(listener.Addr())
 	fmt.Fprintf(stdout, "Database %s runs in this process at %s; Ctrl-C stops it.\n", o.name, base)
-	fmt.Fprintf(stdout, "  to query it: spacetime sql -s %s %s \"SELECT * FROM …\"\n", base, o.name)
+	fmt.Fprintf(stdout, "  to query it: spacetime sql --anonymous -s %s %s \"SELECT * FROM …\"\n", base, o.name)
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
@@ -140,6 +145,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	err = errors.Join(err, srv.Close())
 	<-followed
 	return err
+}
+
+// environment returns the values that the environment of the program has for the variables of the module, as the command
+// spacetime publish does.
+func environment() spacetime.Env {
+	values := spacetime.Env{}
+	for _, name := range guest.Registered().(interface{ EnvironmentNames() []string }).EnvironmentNames() {
+		if value, set := os.LookupEnv(name); set {
+			values[name] = value
+		}
+	}
+	return values
 }
 
 // dialable is how a listener is reached from this machine: one on all interfaces tells no address that can be dialled

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,9 +24,20 @@ type note struct {
 	Text string
 }
 
-var notes = module.NewTable[note]("note", module.Public)
+var (
+	notes    = module.NewTable[note]("note", module.Public)
+	greeting = module.Env(greetingKey)
+	_        = module.Env("NOTES_TEST_COLOUR", module.Optional, module.OneOf("red", "blue"))
+)
+
+const greetingKey = "NOTES_TEST_GREETING"
 
 func init() {
+	module.Reducer("greet", func(ctx *module.Context, _ struct{}) error {
+		text, _ := greeting.Get(ctx)
+		_, err := notes.Insert(ctx, note{Text: text})
+		return err
+	})
 	module.Reducer("add", func(ctx *module.Context, args struct{ Text string }) error {
 		ctx.Log().Info("adding " + args.Text)
 		_, err := notes.Insert(ctx, note{Text: args.Text})
@@ -43,6 +56,9 @@ type program struct {
 
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
+	if _, set := os.LookupEnv(greetingKey); !set {
+		t.Setenv(greetingKey, "hi")
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	r, w := io.Pipe()
 	p := &program{t: t, lines: bufio.NewScanner(r), stop: stop, done: make(chan error, 1)}
@@ -161,6 +177,33 @@ func TestServe(t *testing.T) {
 		t.Errorf("in memory: %s", got)
 	}
 	p.end()
+}
+
+// The variables that a module declares get their values from the environment of the program.
+func TestEnvironment(t *testing.T) {
+	data := t.TempDir()
+	args := []string{"-listen", "127.0.0.1:0", "-name", "notes", "-data", data}
+	err := run(t.Context(), args, io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), greetingKey+" has no value; set it in the environment of this program") {
+		t.Errorf("without a value: %v", err)
+	}
+	const text = "a \"b\", c=ü\n\x7f😀"
+	t.Setenv(greetingKey, text)
+	p := start(t, "-data", data)
+	p.post("call/greet", "application/json", "[]")
+	var answer []struct{ Rows [][]any }
+	if err := json.Unmarshal([]byte(p.post("sql", "text/plain", "SELECT text FROM note")), &answer); err != nil {
+		t.Fatal(err)
+	}
+	if len(answer) != 1 || len(answer[0].Rows) != 1 || answer[0].Rows[0][0] != text {
+		t.Errorf("the module has read %q; want %q", answer, text)
+	}
+	p.end()
+
+	t.Setenv("NOTES_TEST_COLOUR", "green")
+	if err := run(t.Context(), args, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "NOTES_TEST_COLOUR") {
+		t.Errorf("with a value that is not allowed: %v", err)
+	}
 }
 
 func TestServeFails(t *testing.T) {
