@@ -202,7 +202,7 @@ func (s *connState) absent() error {
 // unknown is the outcome of what was under way on a link that broke for cause. The
 // lock is held.
 func (c *Conn) unknown(cause error) error {
-	if c.opts.Reconnect.Initial <= 0 || c.mu.ended() != nil {
+	if c.opts.Reconnect.Initial <= 0 || c.mu.ended() != nil || isFinal(cause) {
 		return fmt.Errorf("%w: %w", ErrDisconnected, cause)
 	}
 	return fmt.Errorf("%w: %w", errLinkBroke, cause)
