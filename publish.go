@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/stdbgo/spacetime/internal/host"
 )
@@ -27,30 +26,9 @@ func (e Env) apply(p *publication) error {
 		return fmt.Errorf("environment variables %q: %w", slices.Sorted(maps.Keys(e)), err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e)) {
-		p.header.Add("Spacetime-Environment", name+"="+headerText(e[name]))
+		p.header.Add("Spacetime-Environment", host.EnvHeader(name, e[name]))
 	}
 	return nil
-}
-
-// headerText writes a text as a JSON string of visible ASCII and spaces (spec 06 §4.20).
-func headerText(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			b.WriteRune('\\')
-			b.WriteRune(c)
-		case c >= ' ' && c <= '~':
-			b.WriteRune(c)
-		default:
-			for _, unit := range utf16.AppendRune(nil, c) {
-				fmt.Fprintf(&b, `\u%04x`, unit)
-			}
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }
 
 // A MissingEnvError refuses a module that wants environment variables which have no value; see Env.

@@ -11,11 +11,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/stdbgo/spacetime/internal/build"
+	"github.com/stdbgo/spacetime/internal/host"
 	"github.com/stdbgo/spacetime/internal/schema"
 )
 
@@ -168,7 +168,7 @@ func (r *run) lookupEnv(key string) (string, bool) {
 func (o *environmentOptions) headers(values map[string]string) http.Header {
 	h := http.Header{}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		h.Add("Spacetime-Environment", key+"="+headerValue(values[key]))
+		h.Add("Spacetime-Environment", host.EnvHeader(key, values[key]))
 	}
 	o.removal(h)
 	return h
@@ -181,32 +181,6 @@ func (o *environmentOptions) removal(h http.Header) {
 	case len(o.unset) > 0:
 		h.Set("Spacetime-Environment-Remove", strings.Join(o.unset, ", "))
 	}
-}
-
-// headerValue writes a value for a header: as it is, or as a JSON string in ASCII.
-func headerValue(v string) string {
-	bare := strings.IndexFunc(v, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`"',\`, c) }) < 0
-	if bare {
-		return v
-	}
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, c := range v {
-		switch {
-		case c == '"' || c == '\\':
-			b.WriteRune('\\')
-			b.WriteRune(c)
-		case c >= ' ' && c <= '~':
-			b.WriteRune(c)
-		case c > 0xffff:
-			hi, lo := utf16.EncodeRune(c)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, c)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }
 
 // missingValues is the failure of a publish that lacks values which the module wants.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/stdbgo/spacetime/internal/abi"
@@ -325,3 +326,31 @@ func (s *moduleServices) envIn(r store.Reader, key string) (value []byte, set bo
 
 // stModuleHash is the column program_hash of st_module.
 const stModuleHash = 3
+
+// EnvHeader returns the text of a Spacetime-Environment header that sets a variable: its
+// value as it is, or as a JSON string in ASCII (spec 06 §4.20).
+func EnvHeader(name, v string) string {
+	bare := strings.IndexFunc(v, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`"',\`, c) }) < 0
+	if bare {
+		return name + "=" + v
+	}
+	var b strings.Builder
+	b.WriteString(name)
+	b.WriteString(`="`)
+	for _, c := range v {
+		switch {
+		case c == '"' || c == '\\':
+			b.WriteRune('\\')
+			b.WriteRune(c)
+		case c >= ' ' && c <= '~':
+			b.WriteRune(c)
+		case c > 0xffff:
+			hi, lo := utf16.EncodeRune(c)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
